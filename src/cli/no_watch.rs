@@ -1,5 +1,6 @@
 //! In the place of the live view, where it was left out of the program: it is never shown.
 
+use crate::net::tap::Tap;
 use crate::session::{Progress, Stop};
 use crossbeam_channel::{Receiver, never};
 use std::sync::Arc;
@@ -17,27 +18,24 @@ pub enum Wanted {
     Never,
 }
 
-/// No live view.
-#[derive(Default)]
-pub struct Watch;
+/// There is none of it.
+pub enum Watch {}
 
 impl Watch {
-    pub fn new(_: Wanted, _: &[String]) -> Watch {
-        Watch
+    pub fn new(_: Wanted, _: &[String], _: &Tap) -> Option<Watch> {
+        None
     }
 
     pub fn keys(&self) -> Receiver<Key> {
         never()
     }
 
-    pub fn has_no_keys(&mut self) {}
-
     pub fn is_open(&self) -> bool {
-        false
+        match *self {}
     }
 
     pub fn due(&self) -> Option<Instant> {
-        None
+        match *self {}
     }
 
     pub fn begins(&mut self, _: usize, _: &Arc<Stop>) {}
@@ -53,4 +51,16 @@ impl Watch {
     }
 
     pub fn close(&mut self) {}
+}
+
+/// The log goes to the terminal alone.
+pub mod log_ring {
+    use log::{LevelFilter, Log};
+
+    /// Makes this the logger of the process, which takes in what is up to this level. Nothing happens if there is one.
+    pub fn start(logger: impl Log + 'static, level: LevelFilter) {
+        if log::set_boxed_logger(Box::new(logger)).is_ok() {
+            log::set_max_level(level);
+        }
+    }
 }

@@ -191,7 +191,8 @@ impl SharingOptions {
         let names = torrents.iter().map(Torrent::name).collect();
         let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
         let style = self.style();
-        let screen = Screen::new(style, names).with_watch(self.watch.wanted(style == Style::Bars));
+        let screen =
+            Screen::new(style, names).with_watch(self.watch.wanted(style == Style::Bars), &network.tap);
         let completions = hook.as_ref().map(Hook::completions);
         let interrupted = interrupts.end.clone();
         let exit = supervise(jobs, resources.places, network, screen, events, interrupts, completions);

@@ -173,6 +173,7 @@ impl MetadataConnection {
         // No peer may learn of our DHT node while the torrent may be private (BEP 27).
         let ours = OurHandshake { info_hash, peer_id, dht: false };
         let (greeting, _) = greet(stream, received, ours, context.encryption)?;
+        stream.is_about(info_hash, greeting.peer_id);
         if !greeting.extensions {
             return Err(PeerError::HungUp(HangUp::NoExtensions));
         }

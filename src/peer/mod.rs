@@ -46,6 +46,7 @@ use crate::net::PeerStream;
 use crate::net::http::WebClient;
 use crate::strategy::Approach;
 use crate::thread;
+use crate::wire::extension::ExtensionHandshake;
 use connection::WorkerEnds;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use outbox::Signal;
@@ -217,6 +218,11 @@ impl Worker {
         if let Some(tap) = self.stream.get().and_then(PeerStream::tap) {
             tap.why(message, count, why());
         }
+    }
+
+    /// Tells whoever watches the connection later what the peer says that it can do.
+    pub fn speaks(&self, theirs: &ExtensionHandshake) {
+        self.stream.get().into_iter().for_each(|stream| stream.speaks(theirs));
     }
 
     /// Gives the outbox an order. Returns how many signals the outbox has not looked at yet.

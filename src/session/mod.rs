@@ -30,6 +30,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod tracker_answers;
 
 pub use arrivals::Arrivals;
 pub use check_queue::CheckQueue;
@@ -44,7 +45,6 @@ pub use stop::Stop;
 
 use crate::message::{Door, Event, KnownPeers, MetadataState, Notice, PeerState, Snapshot};
 use crate::metainfo::{InfoHash, Metainfo};
-use crate::net::tap::Seen;
 use crate::storage::{Shortage, Storage};
 use crate::swarm::RunEnd;
 use crate::wire::PeerId;
@@ -187,7 +187,7 @@ pub fn run(
         Begin::Run(payload) => payload,
         Begin::Ended(outcome) => return Ok(outcome),
     };
-    network.tap.tell(|| Seen::Torrent(prepared.metainfo.info_hash, payload.geometry));
+    network.tap.torrent(prepared.metainfo.info_hash, payload.geometry);
     show(Progress::Found(payload.stored_bytes()));
     if let Some(shortage) =
         payload.storage.as_ref().and_then(Storage::room).and_then(|room| network.room.add(room))

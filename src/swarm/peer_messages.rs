@@ -245,6 +245,7 @@ impl Coordinator<'_> {
 
     fn extensions(&mut self, key: PeerKey, handshake: &ExtensionHandshake, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
+        peer.worker.speaks(handshake);
         if let Some(client) = &handshake.client {
             debug!("{}: client is {}", peer.address, printable(client));
             peer.messages.client = Some(client.as_str().into());

@@ -25,9 +25,10 @@ use super::exit::Exit;
 use super::foreground;
 use super::terminal::{self, say, say_error};
 use super::watch::{Key, Wanted, Watch};
+use crate::net::tap::Tap;
 use crate::session::{Outcome, Progress, SessionError, Stop};
 use crate::swarm::RunEnd;
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, never};
 use ending::Tally;
 use pace::MINUTE;
 use row::TorrentRow;
@@ -73,8 +74,8 @@ pub struct Screen {
     tally: Tally,
     /// When it was last said how many torrents run and wait, and how many these were.
     queue: (Instant, (usize, usize)),
-    /// What is shown instead of the bars.
-    watch: Watch,
+    /// What is shown instead of the bars, if the user wants it.
+    watch: Option<Watch>,
 }
 
 impl Screen {
@@ -83,7 +84,6 @@ impl Screen {
         let now = Instant::now();
         let rows: Vec<TorrentRow> = names.iter().map(|name| TorrentRow::new(style, name, now)).collect();
         let queue = (now, (0, 0));
-        let watch = Watch::default();
         Screen {
             style,
             rows,
@@ -92,27 +92,27 @@ impl Screen {
             interrupted: false,
             tally: Tally::default(),
             queue,
-            watch,
+            watch: None,
         }
     }
 
-    /// The same with the live view.
-    pub fn with_watch(mut self, wanted: Wanted) -> Screen {
+    /// The same with the live view, which sees messages at this door.
+    pub fn with_watch(mut self, wanted: Wanted, tap: &Tap) -> Screen {
         let names: Vec<String> = self.rows.iter().map(|row| row.name().to_owned()).collect();
-        self.watch = Watch::new(wanted, &names);
+        self.watch = Watch::new(wanted, &names, tap);
         self
     }
 
     /// What the user presses.
     pub fn keys(&self) -> Receiver<Key> {
-        self.watch.keys()
+        self.watch.as_ref().map_or_else(never, Watch::keys)
     }
 
     /// A key was pressed, or none can come any more.
     pub fn press(&mut self, key: Option<Key>) {
-        match key {
-            Some(key) => self.watch.press(key, Instant::now()),
-            None => self.watch.has_no_keys(),
+        match (key, &mut self.watch) {
+            (Some(key), Some(watch)) => watch.press(key, Instant::now()),
+            _ => self.watch = None,
         }
         self.changed();
     }
@@ -121,7 +121,7 @@ impl Screen {
     pub fn show(&mut self, number: usize, progress: Progress) {
         let now = Instant::now();
         self.changed();
-        self.watch.hears(number, &progress);
+        self.watch.iter_mut().for_each(|watch| watch.hears(number, &progress));
         let Some(row) = self.rows.get_mut(number) else { return };
         let notice = match progress {
             Progress::Metadata(state) => return row.metadata(state, now),
@@ -144,13 +144,14 @@ impl Screen {
 
     /// When [`Screen::draw`] is to be called.
     pub fn due(&self) -> Option<Instant> {
-        if self.watch.is_open() { self.watch.due() } else { self.due }
+        let of_watch = self.watch.as_ref().filter(|watch| watch.is_open());
+        of_watch.map_or(self.due, Watch::due)
     }
 
     /// Draws what has changed, if it is time to. In the background nothing is drawn: the terminal is another program's.
     pub fn draw(&mut self, now: Instant) {
-        self.watch.draw(now);
-        if self.watch.is_open() {
+        self.watch.iter_mut().for_each(|watch| watch.draw(now));
+        if self.watch.as_ref().is_some_and(Watch::is_open) {
             return;
         }
         if self.due.is_none_or(|due| now < due) {
@@ -172,14 +173,14 @@ impl Screen {
 
     /// The turn of a torrent begins.
     pub fn begins(&mut self, number: usize, stop: &Arc<Stop>) {
-        self.watch.begins(number, stop);
+        self.watch.iter_mut().for_each(|watch| watch.begins(number, stop));
         self.rows.get_mut(number).into_iter().for_each(|row| row.begins(Instant::now()));
         self.changed();
     }
 
     /// A torrent waits for its turn.
     pub fn waits(&mut self, number: usize) {
-        self.watch.ends(number, false);
+        self.watch.iter_mut().for_each(|watch| watch.ends(number, false));
         self.rows.get_mut(number).into_iter().for_each(|row| row.waits("waiting for its turn"));
         self.changed();
     }
@@ -215,7 +216,7 @@ impl Screen {
     /// A run has ended. Returns its exit code.
     pub fn ended(&mut self, number: usize, outcome: &Outcome) -> Exit {
         self.changed();
-        self.watch.ends(number, true);
+        self.watch.iter_mut().for_each(|watch| watch.ends(number, true));
         let Some(row) = self.rows.get_mut(number) else { return Exit::OTHER };
         let sentence = row.ended(outcome, Instant::now());
         let is_error = matches!(outcome.end, RunEnd::TimedOut | RunEnd::WriterFailed);
@@ -230,7 +231,7 @@ impl Screen {
     /// A run has failed. Returns its exit code.
     pub fn failed(&mut self, number: usize, error: &SessionError) -> Exit {
         self.changed();
-        self.watch.ends(number, true);
+        self.watch.iter_mut().for_each(|watch| watch.ends(number, true));
         let (exit, many) = (Exit(error.exit_code()), self.rows.len() > FEW);
         let Some(row) = self.rows.get_mut(number) else { return exit };
         row.close();
@@ -246,7 +247,7 @@ impl Screen {
 
     /// The user wants to stop.
     pub fn interrupted(&mut self) {
-        self.watch.close();
+        self.watch.iter_mut().for_each(Watch::close);
         if !std::mem::replace(&mut self.interrupted, true) {
             let is_kept = self.rows.iter().any(TorrentRow::keeps);
             self.say(if is_kept { "stopping; everything downloaded so far is kept" } else { "stopping" });
@@ -271,8 +272,7 @@ impl Screen {
 
     /// Removes the bars, and says what is left to say.
     pub fn close(&mut self) {
-        self.due = None;
-        self.watch.close();
+        (self.due, self.watch) = (None, None);
         terminal::clear();
         self.tally.sentence().into_iter().for_each(|text| self.say(&text));
     }

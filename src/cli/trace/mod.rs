@@ -4,6 +4,8 @@
 //! (`queue`), from which the thread `trace` takes it, finds the words (`conversation`, `words`, `packets`), makes lines
 //! (`line`) and writes them. So nothing waits for a slow disk or terminal: then lines are left out, and a line says how
 //! many. If the trace cannot be written the user is told once, and the run goes on.
+//!
+//! The same lines can be had while the program runs ([`Lines`]), for as long as somebody wants to show them.
 
 mod conversation;
 mod line;
@@ -11,16 +13,17 @@ mod packets;
 mod queue;
 mod words;
 
+pub use line::Line;
+
 use super::terminal;
-use crate::net::tap::Tap;
+use crate::net::tap::{Listening, Tap};
 use crate::text::reason;
 use crate::thread::{self, caught};
 use conversation::Conversations;
-use line::Line;
 use queue::TraceQueue;
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Bytes that are written at a time, or a little more.
 const BATCH: usize = 16 * 1024;
@@ -58,20 +61,12 @@ impl Trace {
         if sinks.is_empty() {
             return Ok(Trace::default());
         }
-        let queue = Arc::<TraceQueue>::default();
-        let writing = Arc::clone(&queue);
-        let life = move || {
-            // A panic is in the log, and ends the trace alone.
-            let _ = caught(|| Writer::new(sinks).run(&writing));
-            writing.has_ended();
-        };
-        thread::spawn("trace", 256 * 1024, life)?;
-        Ok(Trace(Some(queue)))
+        start(Writer::new(sinks)).map(|queue| Trace(Some(queue)))
     }
 
-    /// The door to it.
+    /// The door to it. If there is no trace it is closed, until others listen.
     pub fn tap(&self) -> Tap {
-        let Some(queue) = self.0.clone() else { return Tap::default() };
+        let Some(queue) = self.0.clone() else { return Tap::switch() };
         Tap::to(move |seen| queue.tell(seen))
     }
 
@@ -85,42 +80,89 @@ impl Trace {
     }
 }
 
+/// Whoever is told each line, and when that was seen.
+type Hears = Box<dyn FnMut(Instant, &Line) + Send>;
+
+/// Each line is told, until this is dropped.
+#[must_use = "whoever hears the lines hears no more of them once this is dropped"]
+pub struct Lines {
+    queue: Arc<TraceQueue>,
+    _listening: Option<Listening>,
+}
+
+impl Lines {
+    /// From now on `hear` is told each line of what is seen at the door. It is called on the thread `trace`: while it takes
+    /// its time lines are lost, and one says how many; nothing else waits.
+    ///
+    /// # Errors
+    ///
+    /// The system has no more threads.
+    pub fn of(tap: &Tap, hear: impl FnMut(Instant, &Line) + Send + 'static) -> io::Result<Lines> {
+        let queue = start(Writer { hear: Some(Box::new(hear)), ..Writer::new(Vec::new()) })?;
+        let told = Arc::clone(&queue);
+        Ok(Lines { queue, _listening: tap.listen(move |seen| told.tell(seen)) })
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+/// Starts the thread, and returns the queue that it takes from.
+fn start(mut writer: Writer) -> io::Result<Arc<TraceQueue>> {
+    let queue = Arc::<TraceQueue>::default();
+    let writing = Arc::clone(&queue);
+    let life = move || {
+        // A panic is in the log, and ends the trace alone.
+        let _ = caught(|| writer.run(&writing));
+        writing.has_ended();
+    };
+    thread::spawn("trace", 256 * 1024, life)?;
+    Ok(queue)
+}
+
 /// What the thread has.
 struct Writer {
     began: Instant,
     conversations: Conversations,
     /// With the lines that are not written yet.
     sinks: Vec<(Sink, String)>,
+    hear: Option<Hears>,
 }
 
 impl Writer {
     fn new(sinks: Vec<Sink>) -> Writer {
         let sinks = sinks.into_iter().map(|sink| (sink, String::new())).collect();
-        Writer { began: Instant::now(), conversations: Conversations::default(), sinks }
+        Writer { began: Instant::now(), conversations: Conversations::default(), sinks, hear: None }
     }
 
     /// Until the queue is closed and empty, or nothing can be written.
     fn run(&mut self, queue: &TraceQueue) {
         while let Some(waiting) = queue.take() {
             for (at, seen) in waiting.seen {
-                let time = at.saturating_duration_since(self.began);
                 if let Some(line) = self.conversations.line(&seen) {
-                    self.add(time, &line);
+                    self.add(at, &line);
                 }
                 self.write(BATCH, queue);
             }
             if waiting.lost > 0 {
                 self.conversations.lost_some();
-                self.add(self.began.elapsed(), &Line::lost(waiting.lost));
+                self.add(Instant::now(), &Line::lost(waiting.lost));
             }
             self.write(0, queue);
-            if self.sinks.is_empty() {
+            if self.sinks.is_empty() && self.hear.is_none() {
                 return;
             }
         }
     }
 
-    fn add(&mut self, time: Duration, line: &Line) {
+    fn add(&mut self, at: Instant, line: &Line) {
+        if let Some(hear) = &mut self.hear {
+            hear(at, line);
+        }
+        let time = at.saturating_duration_since(self.began);
         for (sink, lines) in &mut self.sinks {
             match sink.form {
                 Form::Text => line.write_text(time, lines),

@@ -5,7 +5,7 @@
 
 use crate::net::tap::{Seen, StreamEvent};
 use crate::thread::lock;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The most that waits.
@@ -91,9 +91,7 @@ impl TraceQueue {
 
     /// Nothing more comes. Waits until all is written, or nothing was for some time: then this is false.
     pub(super) fn finish(&self) -> bool {
-        let mut state = lock(&self.state);
-        state.is_closed = true;
-        self.changed.notify_all();
+        let mut state = self.closed();
         loop {
             let seen = state.writes;
             let waits = |state: &mut State| !state.has_ended && state.writes == seen;
@@ -104,6 +102,18 @@ impl TraceQueue {
             }
             state = now;
         }
+    }
+
+    /// Nothing more comes.
+    pub(super) fn close(&self) {
+        drop(self.closed());
+    }
+
+    fn closed(&self) -> MutexGuard<'_, State> {
+        let mut state = lock(&self.state);
+        state.is_closed = true;
+        self.changed.notify_all();
+        state
     }
 
     #[cfg(test)]

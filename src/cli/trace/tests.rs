@@ -11,6 +11,7 @@ use crate::wire::extension::ExtensionHandshake;
 use crate::wire::{BlockRequest, Handshake, Message, PeerId};
 use crossbeam_channel::{Receiver, bounded};
 use std::sync::Mutex;
+use std::time::Duration;
 
 const TORRENT: InfoHash = InfoHash([0x25; 20]);
 
@@ -54,7 +55,7 @@ fn traced(speak: impl FnOnce(&PeerStream, &PeerStream, &Tap)) -> (String, Vec<se
     let trace = Trace::to(vec![text.sink(Form::Text), json.sink(Form::Json)]).unwrap();
     let (stream, peer) = PeerStream::in_memory();
     let tap = trace.tap();
-    tap.tell(|| Seen::Torrent(TORRENT, Geometry::new(17 * 65_536, 65_536).unwrap()));
+    tap.torrent(TORRENT, Geometry::new(17 * 65_536, 65_536).unwrap());
     stream.watched_by(&tap, ([10, 0, 0, 1], 6881).into(), false);
     speak(&stream, &peer, &tap);
     trace.end();
@@ -200,6 +201,73 @@ fn packets_and_announces_are_told_and_a_stranger_cannot_make_a_line_long() {
     assert_eq!(lines[2], "10.0.0.2:7 -> us dht ? .. 4 bytes that are no packet of the DHT");
     assert!(lines[3].starts_with("http://t.example -> us no answer x x") && lines[3].len() < 600);
     assert_eq!(lines.len(), 4);
+}
+
+#[test]
+fn a_conversation_that_began_before_is_understood_all_the_same() {
+    let paper = Paper::default();
+    let trace = Trace::to(vec![paper.sink(Form::Text)]).unwrap();
+    let (stream, peer) = PeerStream::in_memory();
+    let (later, tap) = (trace.tap(), Tap::switch());
+    stream.watched_by(&tap, ([10, 0, 0, 1], 6881).into(), true);
+    tap.torrent(TORRENT, Geometry::new(17 * 65_536, 65_536).unwrap());
+    for (from, to) in [(&stream, &peer), (&peer, &stream)] {
+        from.write_all(&Handshake::ours(TORRENT, PeerId([1; 20]), false).to_wire()).unwrap();
+        read(to);
+    }
+    stream.is_about(TORRENT, PeerId(*b"-XX1234-\x1b[2Jbcdefghi"));
+    stream.speaks(&ExtensionHandshake {
+        metadata: Some(77),
+        client: Some("evil\u{202e}".to_owned()),
+        ..ExtensionHandshake::default()
+    });
+    let _listening = tap.listen(move |seen| later.tell(|| seen)).unwrap();
+    let asks = crate::wire::metadata::MetadataMessage::Request(3).to_wire();
+    stream.write_all(&bytes(&[Message::Extended(77, &asks), Message::Bitfield(&[0xb6, 0xdb, 0])])).unwrap();
+    let _other = tap.listen(|_| ()).unwrap();
+    stream.write_all(&bytes(&[Message::Choke])).unwrap();
+    trace.end();
+    let lines: Vec<String> = plain(&paper.text());
+    assert_eq!(
+        lines[0],
+        format!(
+            "with 10.0.0.1:6881 joined it connected to us before this trace began; torrent {TORRENT}; peer ID \
+             -XX1234-; evil\u{fffd}"
+        )
+    );
+    assert!(lines[1].contains(" ut_metadata ") && lines[1].ends_with(" send me piece 3 of the metadata"));
+    assert!(lines[2].ends_with("has 11 of 17 pieces") && lines[3].contains(" choke ") && lines.len() == 4);
+}
+
+#[test]
+fn lines_are_told_while_somebody_wants_them_beside_the_trace_of_a_file() {
+    let paper = Paper::default();
+    let trace = Trace::to(vec![paper.sink(Form::Text)]).unwrap();
+    let tap = trace.tap();
+    let (stream, peer) = PeerStream::in_memory();
+    stream.watched_by(&tap, ([10, 0, 0, 1], 6881).into(), false);
+    let (tell, told) = bounded(100);
+    let hear = move |_, line: &Line| {
+        let said = format!("{:?} {} {} {}", line.direction, line.peer, line.message, line.sentence());
+        assert!(line.text().ends_with(&line.sentence()));
+        tell.try_send(said).unwrap();
+    };
+    let lines = Lines::of(&tap, hear).unwrap();
+    stream.write_all(&Handshake::ours(TORRENT, PeerId([1; 20]), true).to_wire()).unwrap();
+    stream.tap().unwrap().why("interested", 1, "of \x1b[2J".to_owned());
+    stream.write_all(&bytes(&[Message::Interested])).unwrap();
+    let patience = Duration::from_secs(20);
+    assert!(told.recv_timeout(patience).unwrap().contains(" joined "));
+    assert!(told.recv_timeout(patience).unwrap().contains(" handshake torrent 2525"));
+    let said = told.recv_timeout(patience).unwrap();
+    assert_eq!(said, "Some(Out) 10.0.0.1:6881 interested you have what I lack; of \u{fffd}[2J");
+    drop(lines);
+    // The thread lets go of the sender when it ends.
+    assert!(told.recv_timeout(patience) == Err(crossbeam_channel::RecvTimeoutError::Disconnected));
+    stream.write_all(&bytes(&[Message::NotInterested])).unwrap();
+    trace.end();
+    assert_eq!(paper.text().lines().count(), 4);
+    drop(peer);
 }
 
 #[test]

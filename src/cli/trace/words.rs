@@ -93,13 +93,7 @@ pub(super) fn extended(
         };
         let meaning = extensions(&said, payload);
         if direction == Direction::In {
-            let before = std::mem::take(&mut stream.theirs);
-            stream.theirs = ExtensionHandshake {
-                metadata: said.metadata.or(before.metadata),
-                pex: said.pex.or(before.pex),
-                dont_have: said.dont_have.or(before.dont_have),
-                ..said
-            };
+            stream.theirs = said.after(&stream.theirs);
         }
         return ("extensions".to_owned(), meaning);
     }

@@ -3,19 +3,33 @@
 //! The main thread tells it each [`Progress`] of each run, as it tells the bars. The view takes a [`Scene`] whenever it
 //! draws: that is what was told last, and it asks the run for the next. So a run does something for the view only as
 //! often as it draws, and nothing while it is closed; and if the view takes nothing, no run waits.
+//!
+//! What goes over the wire, and the log, belong to the whole process. They are collected while the view is open, with
+//! bounds; of the log, what is `info` before that too.
 
 use super::files::{FileList, Files};
+use super::log_ring;
 use super::scene::{PeerSight, Scene, Stage};
-use crate::message::{PeerState, Snapshot};
+use super::wire_ring::WireRing;
+use crate::message::{PeerKey, PeerState, Snapshot};
+use crate::net::tap::Tap;
 use crate::session::{Progress, SearchSight, Stop, TorrentSight};
-use crate::text::printable;
+use crate::text::{printable, reason};
+use log::{LevelFilter, warn};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What is known of all torrents.
-#[derive(Default)]
 pub struct Collector {
     torrents: Vec<Watched>,
+    tap: Tap,
+    /// When the program began, or nearly.
+    began: Instant,
     is_open: bool,
+    /// While it is open, if there was a thread for it.
+    wire: Option<WireRing>,
+    /// The peer whose history is shown.
+    in_full: Option<PeerKey>,
 }
 
 /// What is known of one of them.
@@ -40,10 +54,19 @@ enum Seen {
 }
 
 impl Collector {
-    /// Of torrents with these names, none of which runs yet. It is closed.
-    pub fn new(names: &[String]) -> Collector {
+    /// Of torrents with these names, none of which runs yet. It is closed. What is said to peers, trackers and nodes is
+    /// seen at `tap`.
+    pub fn new(names: &[String], tap: Tap) -> Collector {
+        log_ring::keep(LevelFilter::Info);
         let watched = |name: &String| Watched { name: printable(name), ..Watched::default() };
-        Collector { torrents: names.iter().map(watched).collect(), is_open: false }
+        Collector {
+            torrents: names.iter().map(watched).collect(),
+            tap,
+            began: Instant::now(),
+            is_open: false,
+            wire: None,
+            in_full: None,
+        }
     }
 
     /// How many torrents there are.
@@ -85,15 +108,28 @@ impl Collector {
 
     /// The view opens.
     pub fn open(&mut self) {
+        if self.is_open {
+            return;
+        }
         self.is_open = true;
+        log_ring::keep(LevelFilter::Debug);
+        self.wire = WireRing::open(&self.tap, self.began)
+            .inspect_err(|error| warn!("no messages are shown: no thread for them: {}", reason(error)))
+            .ok();
     }
 
     /// The view closes. What was collected for it is dropped.
     pub fn close(&mut self) {
-        self.is_open = false;
+        (self.is_open, self.wire, self.in_full) = (false, None, None);
+        log_ring::keep(LevelFilter::Info);
         for torrent in &mut self.torrents {
             (torrent.seen, torrent.files) = (Seen::Nothing, None);
         }
+    }
+
+    /// From now on the history of this peer is in the scenes, and that of no other.
+    pub fn show_in_full(&mut self, peer: Option<PeerKey>) {
+        self.in_full = peer;
     }
 
     /// What is known of a torrent now. Its run is asked for more, which is there within a quarter of a second. Empty
@@ -103,7 +139,20 @@ impl Collector {
         if let Some(stop) = torrent.stop.as_ref().filter(|_| self.is_open) {
             stop.look();
         }
-        torrent.scene()
+        let mut scene = torrent.scene();
+        scene.log = log_ring::last();
+        if let Some(wire) = &self.wire {
+            scene.wire = wire.last();
+            let shown = scene.peers.iter_mut().find(|peer| Some(peer.state.record.key) == self.in_full);
+            shown.into_iter().for_each(|peer| peer.history = wire.history(&peer.state.name));
+        }
+        scene
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        log_ring::keep(LevelFilter::Off);
     }
 }
 

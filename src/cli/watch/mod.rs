@@ -9,11 +9,14 @@ mod body;
 mod collector;
 mod files;
 mod frame;
+mod lines;
+pub mod log_ring;
 mod pages;
 mod scene;
 #[cfg(test)]
 mod tests;
 mod ui_state;
+mod wire_ring;
 mod words;
 
 pub use crate::cli::terminal::full::Key;
@@ -21,9 +24,10 @@ pub use crate::cli::terminal::full::Key;
 use super::signals::expect_stops;
 use super::terminal::full::{self, Keyboard};
 use super::terminal::{say, shows_both};
+use crate::net::tap::Tap;
 use crate::session::{Progress, Stop};
 use collector::Collector;
-use crossbeam_channel::{Receiver, never};
+use crossbeam_channel::Receiver;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use ui_state::{UiState, Wish};
@@ -45,9 +49,8 @@ pub enum Wanted {
 }
 
 /// The live view.
-#[derive(Default)]
 pub struct Watch {
-    keyboard: Option<Keyboard>,
+    keyboard: Keyboard,
     collector: Collector,
     ui: UiState,
     /// The number of the torrent that is shown.
@@ -61,43 +64,37 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// The view of torrents with these names. If it is wanted at once and cannot be shown, the user is told why.
-    pub fn new(wanted: Wanted, names: &[String]) -> Watch {
-        let mut watch =
-            Watch { collector: Collector::new(names), over: vec![false; names.len()], ..Watch::default() };
-        let trouble = full::trouble();
+    /// The view of torrents with these names, whose messages are seen at `tap`. `None` if it is not wanted, and if it cannot
+    /// be shown: if it is wanted at once, the user is told why.
+    pub fn new(wanted: Wanted, names: &[String], tap: &Tap) -> Option<Watch> {
         // Beside us in a pipe may stand a program that reads keys itself.
-        let is_wanted = match wanted {
-            Wanted::Never => false,
-            Wanted::ByKey => shows_both(),
-            Wanted::Now => true,
-        };
-        if is_wanted && trouble.is_none() {
-            expect_stops();
-            watch.keyboard = Keyboard::open();
+        if wanted == Wanted::Never || wanted == Wanted::ByKey && !shows_both() {
+            return None;
         }
-        if wanted == Wanted::Now {
-            match (&watch.keyboard, trouble) {
-                (Some(_), _) => watch.open(Instant::now()),
-                (None, trouble) => {
-                    let why =
-                        trouble.unwrap_or("another program reads keys from the terminal (or: stty sane)");
-                    say(&format!("femtotorrent: --watch shows nothing: {why}; all else goes on"));
-                }
+        let trouble = full::trouble();
+        let keyboard = if trouble.is_none() { Keyboard::open() } else { None };
+        let Some(keyboard) = keyboard else {
+            if wanted == Wanted::Now {
+                let why =
+                    trouble.unwrap_or("another program reads keys from the terminal (if not: stty sane)");
+                say(&format!("femtotorrent: --watch shows nothing: {why}; all else goes on"));
             }
+            return None;
+        };
+        expect_stops();
+        let collector = Collector::new(names, tap.clone());
+        let over = vec![false; names.len()];
+        let mut watch =
+            Watch { keyboard, collector, ui: UiState::default(), torrent: 0, over, due: None, drawn: None };
+        if wanted == Wanted::Now {
+            watch.open(Instant::now());
         }
-        watch
+        Some(watch)
     }
 
-    /// What the user presses.
+    /// What the user presses. Its end tells that the terminal is gone.
     pub fn keys(&self) -> Receiver<Key> {
-        self.keyboard.as_ref().map_or_else(never, |keyboard| keyboard.keys.clone())
-    }
-
-    /// The keys have ended: the terminal is gone.
-    pub fn has_no_keys(&mut self) {
-        self.close();
-        self.keyboard = None;
+        self.keyboard.keys.clone()
     }
 
     /// Whether it is shown.
@@ -164,6 +161,7 @@ impl Watch {
                 self.turn_to(self.torrent.saturating_add_signed(steps).min(last));
             }
         }
+        self.collector.show_in_full(self.ui.peer);
         let soon = self.drawn.map_or(now, |drawn| drawn + FRAME_OF_KEYS);
         self.due = self.due.map(|due| due.min(soon));
     }
@@ -187,5 +185,11 @@ impl Watch {
             self.torrent = torrent;
             self.ui = UiState { page: self.ui.page, sort: self.ui.sort, ..UiState::default() };
         }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.close();
     }
 }

@@ -42,6 +42,10 @@ enum Stage {
     Keys,
     /// Frames come.
     Frames,
+    /// Some bytes passed unseen, so nobody knows where a message begins.
+    Lost,
+    /// A message begins here, which is a frame if it is not the handshake.
+    Found,
 }
 
 /// Bytes that pass.
@@ -78,6 +82,23 @@ impl<'a> Passing<'a> {
 }
 
 impl Framer {
+    /// Bytes pass unseen from now on.
+    pub(super) fn lose(&mut self) {
+        *self = Framer { stage: Stage::Lost, ..Framer::default() };
+    }
+
+    /// Whether bytes have passed unseen.
+    pub(super) fn is_lost(&self) -> bool {
+        self.stage == Stage::Lost
+    }
+
+    /// If bytes have passed unseen: a message begins with the next one.
+    pub(super) fn find(&mut self) {
+        if self.is_lost() {
+            self.stage = Stage::Found;
+        }
+    }
+
     /// These bytes pass: gives each message that is whole now to `tell`.
     pub(super) fn pass(&mut self, mut passing: Passing<'_>, mut tell: impl FnMut(Framed)) {
         while passing.length() > 0 {
@@ -96,15 +117,15 @@ impl Framer {
 
     /// Keys were exchanged, and the conversation begins. Returns the bytes that this took.
     pub(super) fn keys_exchanged(&mut self) -> u64 {
-        let passed = self.passed;
-        *self = Framer::default();
-        passed
+        std::mem::take(self).passed
     }
 
     /// How many more bytes are to be taken before the next look.
     fn wanted(&self) -> u64 {
         let whole = match self.stage {
-            Stage::Keys => return u64::MAX,
+            Stage::Keys | Stage::Lost => return u64::MAX,
+            // No frame that may be has a length that begins like the handshake.
+            Stage::Found => 1,
             Stage::Opening => HANDSHAKE_LENGTH as u64,
             Stage::Frames => match (self.start.len(), self.frame_length()) {
                 (_, None) => 4,
@@ -119,7 +140,7 @@ impl Framer {
     fn take(&mut self, passing: Passing<'_>) {
         self.passed = self.passed.saturating_add(passing.length());
         let most = match (self.stage, self.start.get(4)) {
-            (Stage::Keys, _) => 0,
+            (Stage::Keys | Stage::Lost, _) => 0,
             (Stage::Frames, Some(&PIECE)) => HEAD_OF_A_PIECE,
             _ => MOST_KEPT,
         };
@@ -132,7 +153,9 @@ impl Framer {
             }
         }
         let known = self.start.get(..PREFIX.len()).unwrap_or(&self.start);
-        if self.stage == Stage::Opening && !PREFIX.starts_with(known) {
+        if self.stage == Stage::Found {
+            self.stage = if PREFIX.starts_with(known) { Stage::Opening } else { Stage::Frames };
+        } else if self.stage == Stage::Opening && !PREFIX.starts_with(known) {
             (self.stage, self.start) = (Stage::Keys, Vec::new());
         }
     }
@@ -145,7 +168,7 @@ impl Framer {
 
     fn is_whole(&self) -> bool {
         match self.stage {
-            Stage::Keys => false,
+            Stage::Keys | Stage::Lost | Stage::Found => false,
             Stage::Opening => self.passed >= HANDSHAKE_LENGTH as u64,
             Stage::Frames => self.frame_length().is_some_and(|length| self.passed >= length),
         }

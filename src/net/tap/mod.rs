@@ -1,15 +1,32 @@
-//! The door for whoever wants to see what goes over the wire, for `--trace` and `-vv`.
+//! The door for whoever wants to see what goes over the wire: `--trace`, `-vv`, and what shows it while it runs.
 //!
 //! It stands where the bytes of a connection are plain both ways: before they are encrypted, and after they are
 //! decrypted. Each direction is cut into messages there (`framer`), so that whoever listens gets whole ones and may leave
 //! out as many as it likes without losing its place. The bytes of blocks are not copied: of a `piece` message its head and
 //! its length are told. What goes over UDP, what is said to trackers, and why a message is sent is told by those who know.
 //!
-//! Closed, as it is by default, it costs one look for each call of the system.
+//! # How to listen
+//!
+//! A command makes one door, [`Tap::switch`], and gives clones of it to all that speak. [`Tap::listen`] opens it, also
+//! in the middle of a download, and it stays open until the last [`Listening`] is dropped. Several may listen: each gets
+//! all of [`Seen`]. What a new listener has to know of before, it is told: each torrent's [`Geometry`] at once
+//! ([`Seen::Torrent`]), and of each connection that began earlier [`StreamEvent::Joined`], before its next message.
+//! A connection joins at the next message in each direction, where the reader and the writer know that one begins
+//! (`PeerStream::read_behind`, `PeerStream::write_all`), so no byte is taken for what it is not.
+//!
+//! Whoever listens is called on the threads that speak. It must return at once, and must not open or close the door: put
+//! the thing into a queue with a bound, count what does not fit, and do the rest on a thread of your own
+//! (`cli/trace/queue.rs`). Words for what is seen: `cli/trace/conversation.rs`.
+//!
+//! # What it costs
+//!
+//! Closed, one look at an atomic for each call of the system. Where no door was made, as in tests, not even that.
 
+mod door;
 mod framer;
 mod stream_tap;
 
+pub use door::{Listening, Tap};
 pub use framer::Framed;
 pub use stream_tap::StreamTap;
 
@@ -17,10 +34,9 @@ use super::HangUp;
 use crate::metainfo::InfoHash;
 use crate::piece::Geometry;
 use crate::strategy::Security;
-use std::fmt;
+use crate::wire::PeerId;
+use crate::wire::extension::ExtensionHandshake;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Which way something goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +59,7 @@ pub struct Connection {
 }
 
 /// Something that was seen at the door.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Seen {
     /// Of a connection to a peer.
     Stream(Connection, StreamEvent),
@@ -65,10 +81,12 @@ pub enum Seen {
 }
 
 /// What happens to a connection.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamEvent {
     /// It is there.
     Open,
+    /// It has been there for some time, and somebody has begun to listen.
+    Joined(Known),
     /// Keys were exchanged, in so many bytes that came and went, and agree on this.
     KeysExchanged {
         /// Bytes that came.
@@ -93,57 +111,19 @@ pub enum StreamEvent {
     Ended(Option<HangUp>),
 }
 
+/// What a connection has said before somebody listened, as far as the rest cannot be understood without it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The torrent that it is about.
+    pub info_hash: Option<InfoHash>,
+    /// Who the peer says that it is.
+    pub peer_id: Option<PeerId>,
+    /// What it can do, and by which numbers.
+    pub theirs: ExtensionHandshake,
+}
+
 /// Whoever listens. It is called on the threads that speak, and must not wait.
 pub type Listens = dyn Fn(Seen) + Send + Sync;
 
-/// Where what is seen goes. Closed by default.
-#[derive(Clone, Default)]
-pub struct Tap(Option<Arc<Open>>);
-
-struct Open {
-    listens: Box<Listens>,
-    /// The number of the next connection.
-    next: AtomicU64,
-}
-
-impl Tap {
-    /// An open door to this listener.
-    pub fn to(listens: impl Fn(Seen) + Send + Sync + 'static) -> Tap {
-        Tap(Some(Arc::new(Open { listens: Box::new(listens), next: AtomicU64::new(1) })))
-    }
-
-    /// Whether somebody listens.
-    pub fn is_open(&self) -> bool {
-        self.0.is_some()
-    }
-
-    /// Tells what `seen` makes, if somebody listens.
-    pub fn tell(&self, seen: impl FnOnce() -> Seen) {
-        if let Some(open) = &self.0 {
-            (open.listens)(seen());
-        }
-    }
-
-    /// The door of a new connection, if somebody listens.
-    pub(super) fn connection(&self, address: SocketAddr, incoming: bool) -> Option<StreamTap> {
-        let number = self.0.as_ref()?.next.fetch_add(1, Ordering::Relaxed);
-        Some(StreamTap::new(self.clone(), Connection { number, address, incoming }))
-    }
-}
-
-impl fmt::Debug for Tap {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(if self.is_open() { "open" } else { "closed" })
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_closed_door_makes_nothing() {
-        Tap::default().tell(|| panic!("nobody listens"));
-        assert!(Tap::default().connection(([127, 0, 0, 1], 1).into(), false).is_none());
-    }
-}
+mod tests;

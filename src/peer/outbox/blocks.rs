@@ -57,7 +57,7 @@ impl Outbox {
         for part in self.blocks.parts.drain(..) {
             let sent = match part {
                 BlockPart::File(file, offset, length) => stream.send_file(&file, offset, length),
-                BlockPart::Bytes(bytes) => stream.write_all(&bytes),
+                BlockPart::Bytes(bytes) => stream.write_on(&bytes),
                 BlockPart::Zeros(length) => stream.write_zeros(length),
             };
             match sent {
