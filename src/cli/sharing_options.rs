@@ -191,8 +191,8 @@ impl SharingOptions {
         let names = torrents.iter().map(Torrent::name).collect();
         let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
         let style = self.style();
-        let screen =
-            Screen::new(style, names).with_watch(self.watch.wanted(style == Style::Bars), &network.tap);
+        let screen = Screen::new(style, names)
+            .with_watch(self.watch.wanted(style == Style::Bars, self.shows_events()), &network.tap);
         let completions = hook.as_ref().map(Hook::completions);
         let interrupted = interrupts.end.clone();
         let exit = supervise(jobs, resources.places, network, screen, events, interrupts, completions);
@@ -210,10 +210,15 @@ impl SharingOptions {
         if self.no_upload { Some(0) } else { self.up_limit }
     }
 
+    /// Whether events stand between the lines for people.
+    fn shows_events(&self) -> bool {
+        self.json && terminal::shows_both()
+    }
+
     /// How much is shown.
     fn style(&self) -> Style {
         // Other lines would break up the bars.
-        let breaks_bars = self.verbose > 0 || (self.json && terminal::shows_both());
+        let breaks_bars = self.verbose > 0 || self.shows_events();
         if breaks_bars && !self.quiet { Style::Lines } else { Style::of(self.quiet) }
     }
 }

@@ -12,6 +12,8 @@
 //! it is ignored, as for any program that does not know it. A signal that was blocked when we started stays blocked.
 
 use super::exit::Exit;
+#[cfg(feature = "watch")]
+use super::foreground;
 use super::terminal;
 use crate::thread;
 use crossbeam_channel::{Receiver, Sender, bounded, never};
@@ -97,7 +99,7 @@ pub fn expect_stops() {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let (Some(ignored), Some(more)) = (ignored(&status), MORE.get()) else { return };
     let mut wanted = vec![SIGQUIT];
-    wanted.extend(terminal::full::has_shell().then_some(SIGTSTP));
+    wanted.extend(foreground::can_go_on().then_some(SIGTSTP));
     for signal in wanted.into_iter().filter(|signal| !is_in(ignored, *signal)) {
         // Where it cannot be waited for, it does what it always does.
         let _ = more.add_signal(signal);

@@ -15,15 +15,22 @@ pub struct WatchOption {
 }
 
 impl WatchOption {
-    /// When the view is to be shown, where there are bars or not.
-    pub fn wanted(self, has_bars: bool) -> Wanted {
+    /// When the view is to be shown, where there are bars or not. Never on a terminal that shows events for programs, and
+    /// then the user is told.
+    pub fn wanted(self, has_bars: bool, shows_events: bool) -> Wanted {
         #[cfg(feature = "watch")]
         match (self.watch, has_bars) {
+            (true, _) if shows_events => {
+                let why = "the events of --json are on the same terminal";
+                super::terminal::say(&format!(
+                    "femtotorrent: --watch shows nothing: {why}; all else goes on"
+                ));
+            }
             (true, _) => return Wanted::Now,
             (false, true) => return Wanted::ByKey,
             (false, false) => {}
         }
-        let _ = has_bars;
+        let _ = (has_bars, shows_events);
         Wanted::Never
     }
 }

@@ -6,11 +6,12 @@ use super::pages::{PAGES, Page};
 use super::scene::{Bucket, FileSight, OpenPiece, PeerSight, PieceSight, Scene, SourceSight, Stage};
 use super::ui_state::{UiState, Wish};
 use crate::cli::progress::width;
-use crate::cli::terminal::full::{Key, StyledLine};
+use crate::cli::terminal::full::{Key, Keyboard, StyledLine, draw};
 use crate::message::{Lull, PeerFlags, PeerReasons, PeerRecord, PeerState, Snapshot, Stall, Transport};
 use crate::piece::PeerKey;
 use crate::strategy::{Security, Source};
 use std::fs;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const SIZES: [(usize, usize); 3] = [(40, 10), (80, 24), (200, 50)];
@@ -152,7 +153,7 @@ fn scene() -> Scene {
         pieces: pieces(),
         sources: sources(),
         files: files().into(),
-        wire: said("198.51.100.7:6881 < piece 604, block 3 at 49,152, 16 KiB; message"),
+        wire: said("198.51.100.7:6881     < piece          block 3 of piece 604, 16 KiB; message"),
         log: said("198.51.100.9:6881: connection refused by"),
     }
 }
@@ -293,18 +294,21 @@ fn messages_follow_until_the_user_looks_back_and_follow_again_from_the_end_on() 
     let (mut scene, mut ui) = (scene(), page(Page::Wire));
     let last = |scene: &Scene, ui: &UiState| lines(scene, ui, (0, 1), (80, 24))[22].text();
     assert!(last(&scene, &ui).contains("message 89"));
+    press(&mut ui, &scene, &[Key::Right]);
+    assert!(last(&scene, &ui).starts_with(" :6881     < piece"), "{}", last(&scene, &ui));
+    press(&mut ui, &scene, &[Key::Left]);
     scene.wire.push("new".to_owned());
-    assert_eq!(last(&scene, &ui), "new");
+    assert_eq!(last(&scene, &ui), " new");
     press(&mut ui, &scene, &typed("k"));
     scene.wire.push("newer".to_owned());
     assert!(last(&scene, &ui).contains("message 89"), "{}", last(&scene, &ui));
     press(&mut ui, &scene, &typed("G"));
-    assert_eq!(last(&scene, &ui), "newer");
+    assert_eq!(last(&scene, &ui), " newer");
     press(&mut ui, &scene, &typed("p"));
     scene.wire.push("newest".to_owned());
-    assert_eq!(last(&scene, &ui), "newer");
+    assert_eq!(last(&scene, &ui), " newer");
     press(&mut ui, &scene, &typed("p"));
-    assert_eq!(last(&scene, &ui), "newest");
+    assert_eq!(last(&scene, &ui), " newest");
 }
 
 #[test]
@@ -346,4 +350,37 @@ fn no_keys_in_any_order_lead_astray() {
         ui.press(keys[random.usize(..keys.len())], scene, extent);
         assert!(lines(scene, &ui, (0, 1), size).len() <= size.1);
     }
+}
+
+/// The bytes that a terminal gets from this test, which panics there.
+#[test]
+fn a_panic_gives_the_terminal_back_before_it_is_printed() {
+    let test = format!("{}::a_panic_on_a_full_screen", module_path!().split_once("::").unwrap().1);
+    let program = std::env::current_exe().unwrap();
+    let line = format!(
+        "stty cols 80 rows 24; stty -g; PANICS_HERE=1 {} --ignored --exact {test} --nocapture; stty -g",
+        program.display()
+    );
+    let mut command = Command::new("script");
+    command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::null()).env("TERM", "xterm");
+    let Ok(output) = command.output() else { return };
+    let seen = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (left, said) = (seen.find("\x1b[?1049l"), seen.find("panicked at"));
+    assert!(seen.contains("\x1b[?1049h") && left.is_some() && left < said, "{seen:?}");
+    let modes: Vec<&str> =
+        seen.lines().map(str::trim).filter(|line| line.matches(':').count() > 20).collect();
+    assert_eq!(modes.len(), 2, "{seen:?}");
+    assert_eq!(modes[0], modes[1]);
+}
+
+#[test]
+#[ignore = "the test above runs it in a terminal"]
+fn a_panic_on_a_full_screen() {
+    if std::env::var_os("PANICS_HERE").is_none() {
+        return;
+    }
+    // Nothing but the panic may give it back.
+    std::mem::forget(Keyboard::open().unwrap());
+    assert!(draw(&lines(&scene(), &UiState::default(), (0, 1), (80, 24)), (80, 24)));
+    panic!("on purpose");
 }

@@ -5,6 +5,8 @@ use super::scene::Scene;
 use crate::cli::terminal::full::Key;
 use crate::piece::PeerKey;
 
+/// Columns that long lines are moved by, and the most.
+const STEP: (usize, usize) = (20, 400);
 /// The most characters of a filter.
 const MOST_TYPED: usize = 60;
 
@@ -21,6 +23,8 @@ pub struct UiState {
     /// The first line that is to be shown, and the chosen one.
     pub top: usize,
     pub at: usize,
+    /// Columns of long lines that are left out at the left.
+    pub left: usize,
     /// By what peers are sorted (`peers::SORTS`).
     pub sort: usize,
     pub is_reversed: bool,
@@ -91,6 +95,8 @@ impl UiState {
             Key::Character('u') | Key::Control('u') => self.go(-page / 2, scene, extent),
             Key::Character('g' | '<') | Key::Home => self.go(isize::MIN, scene, extent),
             Key::Character('G' | '>') | Key::End => self.go(isize::MAX, scene, extent),
+            Key::Right => self.left = (self.left + STEP.0).min(STEP.1),
+            Key::Left => self.left = self.left.saturating_sub(STEP.0),
             Key::Character('s') => self.sort = (self.sort + 1) % peers::SORTS.len(),
             Key::Character('r') => self.is_reversed = !self.is_reversed,
             Key::Character('/') => (self.is_typing, self.filter) = (true, String::new()),

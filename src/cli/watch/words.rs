@@ -32,6 +32,16 @@ pub fn bar(done: u64, of: u64, columns: usize) -> String {
     bar
 }
 
+/// The text without so many columns at its start.
+pub fn without_start(text: &str, columns: usize) -> &str {
+    let mut used = 0;
+    let start = text.char_indices().find(|(_, character)| {
+        used += width(character.encode_utf8(&mut [0; 4]));
+        used > columns
+    });
+    start.and_then(|(start, _)| text.get(start..)).unwrap_or_default()
+}
+
 /// The end of the text, which of a path tells most; where it is cut, it begins with `…`.
 pub fn end_of(text: &str, columns: usize) -> String {
     if width(text) <= columns {
@@ -86,5 +96,8 @@ mod tests {
             }
         }
         assert_eq!(end_of("folder/file.bin", 9), "…file.bin");
+        for (columns, rest) in [(0, "a世b"), (1, "世b"), (2, "世b"), (3, "b"), (4, "")] {
+            assert_eq!(without_start("a世b", columns), rest);
+        }
     }
 }

@@ -12,7 +12,7 @@ mod surface;
 
 pub use keyboard::Keyboard;
 pub use keys::Key;
-pub use mode::{has_keys, has_shell, is_ours, set_stopping, take as take_keys};
+pub use mode::{has_keys, is_ours, set_stopping, take as take_keys};
 pub use styled::{Look, StyledLine};
 pub(super) use surface::Surface;
 

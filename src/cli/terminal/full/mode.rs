@@ -5,7 +5,7 @@
 //! reads keys from it, perhaps one that stands beside us in a pipe: then it is left as it is.
 
 use crate::thread::lock;
-use rustix::process::{getpgrp, getppid, getsid};
+use rustix::process::getpgrp;
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr, tcgetpgrp, tcsetattr,
 };
@@ -28,12 +28,6 @@ pub fn has_keys() -> bool {
 /// Whether standard input is a terminal, and we are in its foreground.
 pub fn is_ours() -> bool {
     tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp())
-}
-
-/// Whether somebody can have us go on when Ctrl-Z has stopped us: what has started us belongs to the same terminal. For
-/// others the system leaves Ctrl-Z without effect (POSIX, orphaned process groups).
-pub fn has_shell() -> bool {
-    getppid().is_some_and(|parent| getsid(Some(parent)).ok() == getsid(None).ok())
 }
 
 /// From now on keys are wanted, as soon as we are in the foreground. Returns whether they can be had.

@@ -4,13 +4,14 @@ use super::super::body::Body;
 use crate::cli::terminal::full::{Look, StyledLine};
 
 /// What a key does, or a heading where there is none.
-const LINES: [(&str, &str); 31] = [
+const LINES: [(&str, &str); 33] = [
     ("", "Keys"),
     ("q, w", "back to the bar; the download goes on"),
     ("Ctrl-C", "ends the download; what is there is kept"),
     ("1-6, Tab", "another page"),
     ("[ ]", "another torrent"),
-    ("j k, arrows", "a line down, up"),
+    ("j k, up down", "a line down, up"),
+    ("left right", "long lines to the side"),
     ("space b", "a page down, up; d u: half a page"),
     ("g G", "the first line, the last"),
     ("Enter", "one peer in full; Escape goes back"),
@@ -29,6 +30,7 @@ const LINES: [(&str, &str); 31] = [
     ("has", "how much of the torrent it has"),
     ("in/depth", "requests on their way, and how many may be"),
     ("wasted", "bytes that it sent and that were of no use"),
+    ("< >", "a message that it sends us, that we send it"),
     ("", "Pieces"),
     ("#", "verified, and on the disk"),
     ("o", "being filled"),

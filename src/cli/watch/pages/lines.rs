@@ -3,6 +3,7 @@
 use super::super::body::Body;
 use super::super::scene::Scene;
 use super::super::ui_state::UiState;
+use super::super::words::without_start;
 use super::Page;
 use crate::cli::terminal::full::{Look, StyledLine};
 
@@ -10,11 +11,17 @@ use crate::cli::terminal::full::{Look, StyledLine};
 pub fn body<'a>(scene: &'a Scene, ui: &'a UiState) -> Body<'a> {
     let all = ui.frozen.as_deref().unwrap_or(ui.page.lines(scene));
     let lines: Vec<&String> = all.iter().filter(|line| ui.shows(&[line])).collect();
+    let legend = " seconds, peer, < it says or > we say: message, meaning, why, first bytes";
+    let head = match ui.page {
+        Page::Wire => vec![StyledLine::of(Look::Strong, legend)],
+        _ => Vec::new(),
+    };
     Body {
-        head: Vec::new(),
+        head,
         count: lines.len(),
         line: Box::new(move |number| {
-            StyledLine::of(Look::Plain, lines.get(number).map_or("", |line| line.as_str()))
+            let line = lines.get(number).map_or("", |line| line.as_str());
+            StyledLine::of(Look::Plain, format!(" {}", without_start(line, ui.left)))
         }),
         cursor: None,
         note: String::new(),

@@ -75,7 +75,7 @@ pub fn body<'a>(scene: &'a Scene, ui: &'a UiState, columns: usize, rows: usize) 
     match ui.page {
         _ if ui.is_help => help::body(),
         Page::Peers => match peer {
-            Some((_, peer)) => peer::body(peer),
+            Some((_, peer)) => peer::body(peer, ui),
             None => peers::body(scene, ui, columns, rows),
         },
         Page::Pieces => pieces::body(scene, ui, columns, rows),

@@ -2,6 +2,8 @@
 
 use super::super::body::Body;
 use super::super::scene::PeerSight;
+use super::super::ui_state::UiState;
+use super::super::words::without_start;
 use super::peers::{carrier, flags};
 use crate::cli::progress::{percent, rate, source_name, time};
 use crate::cli::terminal::full::{Look, StyledLine};
@@ -9,12 +11,14 @@ use crate::message::PeerState;
 use crate::text::size;
 
 /// The page. `None` for a peer that is gone.
-pub fn body(peer: Option<&PeerSight>) -> Body<'_> {
+pub fn body<'a>(peer: Option<&PeerSight>, ui: &UiState) -> Body<'a> {
     let mut lines = Vec::new();
     if let Some(peer) = peer {
         lines.extend(facts(&peer.state, carrier(peer)));
         lines.push((Look::Strong, " history".to_owned()));
-        lines.extend(peer.history.iter().map(|line| (Look::Plain, format!("  {line}"))));
+        lines.extend(
+            peer.history.iter().map(|line| (Look::Plain, format!("  {}", without_start(line, ui.left)))),
+        );
     }
     let count = lines.len();
     let line = move |number: usize| {
