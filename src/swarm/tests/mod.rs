@@ -10,6 +10,7 @@ mod liars;
 mod lost_pieces;
 mod memory;
 mod proxy;
+mod sight;
 mod stalls;
 mod streams;
 mod supply;
@@ -20,8 +21,8 @@ mod web_seeds;
 
 use super::*;
 use crate::message::{
-    Event, Greeting, HangUp, InboxSlot, Incoming, MessageKind, News, Order, PeerError, PeerKey, Snapshot,
-    Stall, Violation,
+    Event, Greeting, HangUp, InboxSlot, Incoming, MessageKind, News, Order, PeerError, PeerKey, Sight,
+    Snapshot, Stall, Violation,
 };
 use crate::net::PeerStream;
 use crate::peer::{DetachedWorker, Worker};
@@ -72,6 +73,9 @@ struct Outside {
     /// The pieces of each file.
     files: Vec<Range<u32>>,
     shown: Vec<Snapshot>,
+    /// The live view has asked for what it shows.
+    sight_wanted: bool,
+    sights: Vec<Sight>,
     completed: usize,
 }
 
@@ -161,6 +165,14 @@ impl Environment for TestEnvironment {
 
     fn show(&mut self, snapshot: Snapshot) {
         self.0.borrow_mut().shown.push(snapshot);
+    }
+
+    fn wants_sight(&mut self) -> bool {
+        std::mem::take(&mut self.0.borrow_mut().sight_wanted)
+    }
+
+    fn show_sight(&mut self, sight: Sight) {
+        self.0.borrow_mut().sights.push(sight);
     }
 
     fn is_stopped(&self) -> bool {
