@@ -89,7 +89,7 @@ pub fn supervise(
         cut_short,
     };
     (0..all.torrents.len()).for_each(|number| all.screen.waits(number));
-    let now = Instant::now();
+    let (now, mut keys) = (Instant::now(), all.screen.keys());
     all.start(now);
     all.tell_who_waits(now);
     while !all.torrents.iter().all(|torrent| torrent.is_over) {
@@ -98,6 +98,10 @@ pub fn supervise(
             recv(reports) -> event => event.into_iter().for_each(|event| all.react(event, Instant::now())),
             recv(interrupts.end) -> _ => all.interrupt(Instant::now()),
             recv(interrupts.ask) -> _ => all.say_all(),
+            recv(keys) -> key => {
+                keys = if key.is_ok() { keys } else { never() };
+                all.screen.press(key.ok());
+            }
             recv(timer) -> _ => {}
         }
         all.tick(Instant::now());
@@ -117,7 +121,7 @@ impl Supervisor<'_> {
             let Some(torrent) = self.torrents.get_mut(number) else { return };
             let Some(job) = torrent.job.take() else { continue };
             torrent.stop = Arc::default();
-            self.screen.begins(number);
+            self.screen.begins(number, &torrent.stop);
             self.events.begins(number, now);
             let door = self.events.door(number);
             let (network, stop) = (Arc::clone(&self.network), Arc::clone(&torrent.stop));

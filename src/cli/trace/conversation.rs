@@ -49,6 +49,7 @@ impl Conversations {
                 direction: Some(*direction),
                 ..Line::event(site.clone(), message, meaning.clone())
             }),
+            Seen::Remark(text) => Some(Line::event(String::new(), "remark", text.clone())),
             Seen::Torrent(info_hash, geometry) => {
                 self.torrents.retain(|(known, _)| known != info_hash);
                 self.torrents.push((*info_hash, *geometry));

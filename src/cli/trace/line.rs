@@ -68,6 +68,20 @@ impl Line {
         format!("{who:<27}  {message:<15} {bytes:<28} {meaning}")
     }
 
+    /// For few columns, without the time and the peer: which way (`<` to us, `>` from us), the message, what it means, why
+    /// we sent it, and its first bytes. Fit to print.
+    #[cfg(feature = "watch")]
+    pub fn short(&self) -> String {
+        let way = match self.direction {
+            Some(Direction::In) => '<',
+            Some(Direction::Out) => '>',
+            None => ' ',
+        };
+        let (message, sentence, bytes) = (&self.message, self.sentence(), self.hex(true));
+        let line = format!("{way} {message:<14} {sentence}  {bytes}");
+        line.trim_end().to_owned()
+    }
+
     /// What it means, and why we sent it. Fit to print.
     pub fn sentence(&self) -> String {
         let mut meaning = excerpt(&self.meaning, LONGEST);

@@ -11,7 +11,8 @@ mod conversation;
 mod line;
 mod packets;
 mod queue;
-mod words;
+mod story;
+pub mod words;
 
 pub use line::Line;
 
@@ -24,17 +25,20 @@ use queue::TraceQueue;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Instant;
+pub use story::Names;
 
 /// Bytes that are written at a time, or a little more.
 const BATCH: usize = 16 * 1024;
 
 /// How a trace is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
     /// A line for people.
     Text,
     /// A line with an object of JSON.
     Json,
+    /// A short line for people, with these names.
+    Story(Names),
 }
 
 /// Where a trace is written.
@@ -127,6 +131,8 @@ fn start(mut writer: Writer) -> io::Result<Arc<TraceQueue>> {
 struct Writer {
     began: Instant,
     conversations: Conversations,
+    /// The reason that stood in a line of a story last.
+    reason: String,
     /// With the lines that are not written yet.
     sinks: Vec<(Sink, String)>,
     hear: Option<Hears>,
@@ -135,7 +141,13 @@ struct Writer {
 impl Writer {
     fn new(sinks: Vec<Sink>) -> Writer {
         let sinks = sinks.into_iter().map(|sink| (sink, String::new())).collect();
-        Writer { began: Instant::now(), conversations: Conversations::default(), sinks, hear: None }
+        Writer {
+            began: Instant::now(),
+            conversations: Conversations::default(),
+            reason: String::new(),
+            sinks,
+            hear: None,
+        }
     }
 
     /// Until the queue is closed and empty, or nothing can be written.
@@ -164,9 +176,10 @@ impl Writer {
         }
         let time = at.saturating_duration_since(self.began);
         for (sink, lines) in &mut self.sinks {
-            match sink.form {
+            match &sink.form {
                 Form::Text => line.write_text(time, lines),
                 Form::Json => line.write_json(time, lines),
+                Form::Story(names) => line.write_story(time, names, &mut self.reason, lines),
             }
         }
     }

@@ -74,11 +74,6 @@ impl Collector {
         self.torrents.len()
     }
 
-    /// The name of a torrent. Fit to print.
-    pub fn name(&self, number: usize) -> Option<&str> {
-        self.torrents.get(number).map(|torrent| torrent.name.as_str())
-    }
-
     /// The turn of a torrent begins, and its run hears wishes here.
     pub fn begins(&mut self, number: usize, stop: &Arc<Stop>) {
         if let Some(torrent) = self.torrents.get_mut(number) {
@@ -256,7 +251,7 @@ mod tests {
         let scene = collector.scene(0);
         assert_eq!((scene.name.as_str(), scene.files.len(), scene.snapshot.done), ("new\u{fffd}", 0, 0));
         assert!(!stop.is_looked_at() && !collector.tap.is_open());
-        assert_eq!(collector.name(1), Some("two\u{fffd}[2J\u{fffd}"));
+        assert_eq!(collector.scene(1).name, "two\u{fffd}[2J\u{fffd}");
         assert!(collector.scene(7).name.is_empty());
     }
 

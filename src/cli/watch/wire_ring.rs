@@ -76,15 +76,16 @@ impl Inside {
 
     fn add(&mut self, at: Instant, line: &Line) {
         let seconds = at.saturating_duration_since(self.began).as_secs_f64();
-        let text: Arc<str> = excerpt(&format!("{seconds:.3} {}", line.text()), LONGEST).into();
+        let short = line.short();
+        let text = |text: String| Arc::<str>::from(excerpt(&text, LONGEST));
         self.count += 1;
         if !line.peer.is_empty() {
-            self.add_to_history(&line.peer, &text);
+            self.add_to_history(&line.peer, text(format!("{seconds:.3} {short}")));
         }
-        self.last.push(text);
+        self.last.push(text(format!("{seconds:.3} {:<21} {short}", line.peer)));
     }
 
-    fn add_to_history(&mut self, peer: &str, text: &Arc<str>) {
+    fn add_to_history(&mut self, peer: &str, text: Arc<str>) {
         if !self.peers.contains_key(peer) {
             if self.peers.len() >= MOST_PEERS {
                 // The one that was silent for longest.
@@ -97,7 +98,7 @@ impl Inside {
         }
         if let Some(history) = self.peers.get_mut(peer) {
             history.latest = self.count;
-            history.last.push(Arc::clone(text));
+            history.last.push(text);
         }
     }
 }
@@ -125,7 +126,7 @@ mod tests {
         assert_eq!(inside.peers.len(), MOST_PEERS);
         let history = inside.peers["10.1.0.1:1"].last.to_vec();
         assert_eq!(history.len(), MOST_OF_A_PEER);
-        assert!(history[99].starts_with("0.000 with 10.1.0.1:1 ") && history[99].ends_with("299"));
+        assert!(history[99].starts_with("0.000   have ") && history[99].ends_with("299"));
         assert!(!inside.peers.contains_key("10.0.0.0:1"), "it was silent for longest");
         let first = &inside.last.to_vec()[0];
         assert!(first.starts_with("1.500 ") && !first.contains(['\x1b', '\n']), "{first}");

@@ -78,6 +78,8 @@ pub enum Seen {
     },
     /// How the payload of a torrent is cut into pieces.
     Torrent(InfoHash, Geometry),
+    /// What somebody who watches says about it.
+    Remark(String),
 }
 
 /// What happens to a connection.
