@@ -68,6 +68,12 @@ impl Stop {
         self.wants_sight.swap(false, Ordering::SeqCst)
     }
 
+    /// The same for tests of whoever asks.
+    #[cfg(test)]
+    pub(crate) fn is_looked_at(&self) -> bool {
+        self.takes_sight()
+    }
+
     /// Whether the run was asked to end.
     pub(super) fn is_asked(&self) -> bool {
         self.is_asked.load(Ordering::SeqCst)

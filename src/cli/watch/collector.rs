@@ -74,11 +74,6 @@ impl Collector {
         self.torrents.len()
     }
 
-    /// The name of a torrent. Fit to print.
-    pub fn name(&self, number: usize) -> Option<&str> {
-        self.torrents.get(number).map(|torrent| torrent.name.as_str())
-    }
-
     /// The turn of a torrent begins, and its run hears wishes here.
     pub fn begins(&mut self, number: usize, stop: &Arc<Stop>) {
         if let Some(torrent) = self.torrents.get_mut(number) {
@@ -202,5 +197,146 @@ impl Watched {
                 ..scene
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{MetadataState, PieceSight, Sight, SourceSight};
+    use crate::metainfo::Metainfo;
+    use crate::piece::{Bitfield, Geometry};
+
+    /// A torrent of these files, in pieces of four bytes.
+    fn metainfo(lengths: &[(&str, u64)]) -> Arc<Metainfo> {
+        let total: u64 = lengths.iter().map(|(_, length)| length).sum();
+        let file = |(name, length): &(&str, u64)| {
+            let attr = if name.starts_with('.') { "4:attr1:p" } else { "" };
+            format!("d{attr}6:lengthi{length}e4:pathl{}:{name}ee", name.len())
+        };
+        let files: String = lengths.iter().map(file).collect();
+        let pieces = total.div_ceil(4) * 20;
+        let head = format!("d4:infod5:filesl{files}e4:name1:t12:piece lengthi4e6:pieces{pieces}:");
+        let digests = vec![0; pieces as usize];
+        Arc::new(Metainfo::parse([head.as_bytes(), &digests, b"ee"].concat()).unwrap())
+    }
+
+    fn sight(metainfo: &Arc<Metainfo>, stored: &[u32]) -> Progress {
+        let geometry = Geometry::new(metainfo.total_size, metainfo.piece_length).unwrap();
+        let mut bits = Bitfield::none(geometry.piece_count());
+        stored.iter().for_each(|piece| assert!(bits.insert(geometry.piece(*piece).unwrap())));
+        let sight = Sight {
+            snapshot: Snapshot { done: 7, ..Snapshot::default() },
+            peers: Vec::new(),
+            pieces: PieceSight { count: geometry.piece_count(), ..PieceSight::default() },
+            stored: bits,
+            sources: Vec::new(),
+        };
+        let metainfo = Arc::clone(metainfo);
+        Progress::Sight(Arc::new(TorrentSight { sight, metainfo, selection: None }))
+    }
+
+    fn collector() -> (Collector, Arc<Stop>) {
+        let names = ["one".to_owned(), "two\x1b[2J\u{202e}".to_owned()];
+        let (mut collector, stop) = (Collector::new(&names, Tap::switch()), Arc::<Stop>::default());
+        collector.begins(0, &stop);
+        (collector, stop)
+    }
+
+    #[test]
+    fn a_closed_view_keeps_names_and_asks_for_nothing() {
+        let (mut collector, stop) = collector();
+        collector.hears(0, &Progress::Named("new\u{202e}".to_owned()));
+        collector.hears(0, &sight(&metainfo(&[("a", 9)]), &[0]));
+        let scene = collector.scene(0);
+        assert_eq!((scene.name.as_str(), scene.files.len(), scene.snapshot.done), ("new\u{fffd}", 0, 0));
+        assert!(!stop.is_looked_at() && !collector.tap.is_open());
+        assert_eq!(collector.scene(1).name, "two\u{fffd}[2J\u{fffd}");
+        assert!(collector.scene(7).name.is_empty());
+    }
+
+    #[test]
+    fn each_scene_of_an_open_view_asks_once_for_the_next_and_of_the_one_torrent_that_is_shown() {
+        let (mut collector, stop) = collector();
+        let other = Arc::<Stop>::default();
+        collector.begins(1, &other);
+        collector.open();
+        assert!(collector.tap.is_open());
+        let _ = collector.scene(0);
+        assert!(stop.is_looked_at() && !other.is_looked_at());
+        collector.hears(0, &sight(&metainfo(&[("a", 9)]), &[0]));
+        let scene = collector.scene(0);
+        assert!(matches!(scene.stage, Stage::Runs));
+        assert_eq!((scene.snapshot.done, scene.pieces.count, scene.files.len()), (7, 3, 1));
+        assert_eq!(collector.scene(1).files.len(), 0);
+        collector.close();
+        assert!(!collector.tap.is_open());
+        assert_eq!(collector.scene(0).files.len(), 0, "nothing is kept");
+        collector.open();
+        collector.ends(0, true);
+        assert!(matches!(collector.scene(0).stage, Stage::Ended));
+    }
+
+    #[test]
+    fn before_its_metadata_a_magnet_shows_what_is_known() {
+        let (mut collector, _) = collector();
+        collector.open();
+        let state = MetadataState { peers: 3, ..MetadataState::default() };
+        collector.hears(0, &Progress::Metadata(state));
+        let source = SourceSight {
+            kind: "LAN",
+            name: "a".to_owned(),
+            last: "b".to_owned(),
+            is_trouble: false,
+            next: None,
+        };
+        let search = SearchSight { peers: Vec::new(), sources: vec![source] };
+        collector.hears(0, &Progress::SearchSight(Arc::new(search)));
+        let scene = collector.scene(0);
+        assert!(matches!(scene.stage, Stage::Metadata(MetadataState { peers: 3, .. })));
+        assert_eq!((scene.sources.len(), scene.pieces.count, scene.files.len()), (1, 0, 0));
+    }
+
+    #[test]
+    fn the_files_are_worked_out_from_the_pieces_and_padding_is_none() {
+        let (mut collector, _) = collector();
+        collector.open();
+        let files = [("a", 3), ("b\x1b", 6), (".pad", 3), ("c", 0), ("d", 5)];
+        // Pieces 0: aaab, 1: bbbb, 2: b..., 3: dddd, 4: d.
+        let torrent = metainfo(&files);
+        let done =
+            |collector: &Collector| collector.scene(0).files.iter().map(|file| file.done).collect::<Vec<_>>();
+        for (stored, expected) in [
+            (&[][..], [0, 0, 0, 0]),
+            (&[0], [3, 1, 0, 0]),
+            (&[1, 4], [0, 4, 0, 1]),
+            (&[2, 3], [0, 1, 0, 4]),
+            (&[0, 1, 2, 3, 4], [3, 6, 0, 5]),
+        ] {
+            collector.hears(0, &sight(&torrent, stored));
+            assert_eq!(done(&collector), expected, "{stored:?}");
+        }
+        let scene = collector.scene(0);
+        assert_eq!((scene.files.len(), scene.files.get(4).is_none()), (4, true));
+        let file = scene.files.get(1).unwrap();
+        assert_eq!((file.path.as_str(), file.length, file.selected), ("t/b\u{fffd}", 6, true));
+    }
+
+    #[test]
+    fn a_hundred_thousand_files_are_listed_once_and_not_for_each_look() {
+        let (mut collector, _) = collector();
+        collector.open();
+        let names: Vec<String> = (0..100_000).map(|number| number.to_string()).collect();
+        let files: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+        let torrent = metainfo(&files);
+        collector.hears(0, &sight(&torrent, &[0]));
+        let list = |collector: &Collector| collector.torrents[0].files.clone().unwrap();
+        let first = list(&collector);
+        (0..100).for_each(|_| {
+            collector.hears(0, &sight(&torrent, &[1]));
+            let scene = collector.scene(0);
+            assert!(scene.files.get(4).unwrap().done == 1 && scene.files.len() == 100_000);
+        });
+        assert!(Arc::ptr_eq(&first, &list(&collector)));
     }
 }

@@ -45,11 +45,6 @@ impl Files {
         self.0.as_ref().map_or(0, |table| table.len())
     }
 
-    /// Whether there are none, or they are not known yet.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The file of this number, counted from 0.
     pub fn get(&self, number: usize) -> Option<FileSight> {
         self.0.as_ref()?.get(number)

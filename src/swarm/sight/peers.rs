@@ -78,10 +78,11 @@ impl Coordinator<'_> {
             Lull::Rests
         } else if peer.flags.peer_choking && !sends {
             Lull::Chokes(now.saturating_duration_since(peer.flags.choking_since))
+        } else if self.is_disk_behind() {
+            // It may be sending, and is not silent: we take nothing.
+            Lull::SlowDisk
         } else if sends {
             return None;
-        } else if self.is_disk_behind() {
-            Lull::SlowDisk
         } else if owes {
             Lull::Silent(silence, download.snubs)
         } else if download.overtaken {

@@ -51,6 +51,12 @@ impl PieceMap {
         (buckets, self.survey.copies(&ranges, seeds, count))
     }
 
+    /// Whether nobody has ever looked.
+    #[cfg(test)]
+    pub fn was_never_surveyed(&self) -> bool {
+        self.survey.found.capacity() == 0
+    }
+
     /// Looks up the availability of so many buckets, where the last look has ended.
     fn look_up(&mut self, ranges: &[Range<u32>], most: u32) {
         self.survey.found.resize(ranges.len(), Found::default());
