@@ -9,18 +9,23 @@
 
 mod conversation;
 mod line;
+#[cfg(feature = "watch")]
+mod lines;
 mod packets;
 mod queue;
 mod story;
 pub mod words;
 
-pub use line::Line;
+#[cfg(feature = "watch")]
+pub use {line::Line, lines::Lines};
 
 use super::terminal;
-use crate::net::tap::{Listening, Tap};
+use crate::net::tap::Tap;
 use crate::text::reason;
 use crate::thread::{self, caught};
 use conversation::Conversations;
+#[cfg(not(feature = "watch"))]
+use line::Line;
 use queue::TraceQueue;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -86,33 +91,6 @@ impl Trace {
 
 /// Whoever is told each line, and when that was seen.
 type Hears = Box<dyn FnMut(Instant, &Line) + Send>;
-
-/// Each line is told, until this is dropped.
-#[must_use = "whoever hears the lines hears no more of them once this is dropped"]
-pub struct Lines {
-    queue: Arc<TraceQueue>,
-    _listening: Option<Listening>,
-}
-
-impl Lines {
-    /// From now on `hear` is told each line of what is seen at the door. It is called on the thread `trace`: while it takes
-    /// its time lines are lost, and one says how many; nothing else waits.
-    ///
-    /// # Errors
-    ///
-    /// The system has no more threads.
-    pub fn of(tap: &Tap, hear: impl FnMut(Instant, &Line) + Send + 'static) -> io::Result<Lines> {
-        let queue = start(Writer { hear: Some(Box::new(hear)), ..Writer::new(Vec::new()) })?;
-        let told = Arc::clone(&queue);
-        Ok(Lines { queue, _listening: tap.listen(move |seen| told.tell(seen)) })
-    }
-}
-
-impl Drop for Lines {
-    fn drop(&mut self) {
-        self.queue.close();
-    }
-}
 
 /// Starts the thread, and returns the queue that it takes from.
 fn start(mut writer: Writer) -> io::Result<Arc<TraceQueue>> {

@@ -105,6 +105,7 @@ impl TraceQueue {
     }
 
     /// Nothing more comes.
+    #[cfg(feature = "watch")]
     pub(super) fn close(&self) {
         drop(self.closed());
     }
