@@ -12,15 +12,16 @@ mod line;
 mod packets;
 mod queue;
 mod story;
+mod tracker_packets;
 pub mod words;
 
+pub use conversation::Conversations;
 pub use line::Line;
 
 use super::terminal;
 use crate::net::tap::{Listening, Tap};
 use crate::text::reason;
 use crate::thread::{self, caught};
-use conversation::Conversations;
 use queue::TraceQueue;
 use std::io::{self, Write};
 use std::sync::Arc;

@@ -126,7 +126,7 @@ impl TraceQueue {
 fn bytes(seen: &Seen) -> usize {
     match seen {
         Seen::Stream(_, StreamEvent::Message(_, message)) => message.start.len(),
-        Seen::Dht(_, _, packet) => packet.len(),
+        Seen::Packet(_, _, _, packet) => packet.len(),
         _ => 0,
     }
 }
