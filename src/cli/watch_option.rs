@@ -4,7 +4,7 @@ use super::watch::Wanted;
 use clap::Args;
 
 /// Whether the live view is shown at once.
-#[derive(Args, Clone, Copy, Debug, Default)]
+#[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WatchOption {
     /// Show peers, pieces, sources, files and messages on a full screen
     ///

@@ -7,6 +7,7 @@ use super::super::runs::CommandFailure;
 use super::super::signals::interrupts;
 use super::super::supervisor::supervise;
 use super::super::trace::Trace;
+use super::super::watch::Wanted;
 use super::material::Material;
 use super::mood::Mood;
 use super::narrator::{Name, Narrator};
@@ -67,6 +68,8 @@ pub struct View<'a> {
     pub prints_trace: bool,
     /// How the progress is shown.
     pub style: Style,
+    /// Whether more of it is shown.
+    pub wanted: Wanted,
     /// What happens, for programs.
     pub events: &'a mut Events,
 }
@@ -92,7 +95,8 @@ pub fn run(
         let mut pieces = Bitfield::none(geometry.piece_count());
         geometry.pieces().filter(|piece| (role.has)(piece.get())).for_each(|piece| _ = pieces.insert(piece));
         let info_hash = metainfo.info_hash;
-        let seeder = Seeder { info_hash, geometry, payload: Arc::clone(&payload), pieces, mood: role.mood };
+        let mood = Mood { is_watched: mood.is_watched, ..role.mood };
+        let seeder = Seeder { info_hash, geometry, payload: Arc::clone(&payload), pieces, mood };
         let ip = own_address(number);
         seeders
             .push(seeder::start(ip, seeder).map_err(|error| no_listening(SocketAddrV4::new(ip, 0), &error))?);
@@ -106,7 +110,7 @@ pub fn run(
     let mut names: Vec<Name> =
         addresses.iter().map(ToString::to_string).zip(roles.iter().map(|role| role.name)).collect();
     names.push((site, "tracker"));
-    let View { voice, prints_trace, style, events } = view;
+    let View { voice, prints_trace, style, wanted, events } = view;
     let trace = begin_trace(names)?;
 
     introduce(&metainfo, geometry, &folder, voice);
@@ -119,9 +123,14 @@ pub fn run(
     }
     let file = metainfo.files.first().map(|file| folder.path.join(&file.path)).unwrap_or_default();
     let named = addresses.into_iter().zip(roles.iter().map(|role| role.name)).collect();
-    let narrator = Arc::new(Narrator::new(named, mood, trace.tap(), (!prints_trace).then_some(voice)));
+    let narrator = Arc::new(Narrator::new(
+        named,
+        mood,
+        trace.tap(),
+        (!prints_trace && !mood.is_watched).then_some(voice),
+    ));
 
-    let exit = download(metainfo, &folder.path, &narrator, style, events);
+    let exit = download(metainfo, &folder.path, &narrator, (style, wanted), events);
 
     trace.end();
     let heard = tracker.stop().unwrap_or_default();
@@ -192,16 +201,17 @@ fn download(
     metainfo: Metainfo,
     folder: &Path,
     narrator: &Arc<Narrator>,
-    style: Style,
+    (style, wanted): (Style, Wanted),
     events: &mut Events,
 ) -> Exit {
-    let screen = Screen::new(style, vec![metainfo.name.clone()]);
+    let name = metainfo.name.clone();
     let torrent = Torrent::Whole(Arc::new(metainfo));
     events.torrent(&torrent, "demo");
     let (watching, seeing) = (Arc::clone(narrator), Arc::clone(narrator));
     events.watched_by(move |notice| watching.hear(notice));
     let tap = Tap::to(move |seen| seeing.see(seen));
     let network = Network::unlimited();
+    let screen = Screen::new(style, vec![name]).with_watch(wanted, &tap);
     let network = Network { connector: network.connector.watched_by(tap.clone()), tap, ..network };
     let job = Job {
         torrent,

@@ -31,6 +31,7 @@ use super::terminal;
 use super::trace::{Form, Sink, Trace};
 use super::trace_option::TraceOption;
 use super::values::host_and_port;
+use super::watch_option::WatchOption;
 use crate::text::reason;
 use clap::{Args, ValueHint};
 use download::View;
@@ -93,6 +94,12 @@ pub struct DemoArguments {
     /// Print what happens as JSON, one object a line
     #[arg(long, conflicts_with = "serve", help_heading = OUTPUT)]
     pub json: bool,
+    /// Show it on a full screen, and let it last five times as long
+    ///
+    /// As `get --watch` does.
+    #[cfg(feature = "watch")]
+    #[arg(long, conflicts_with_all = ["serve", "with", "trace", "json", "quiet"], help_heading = OUTPUT)]
+    pub watch: bool,
     /// Print only errors
     #[arg(short, long, overrides_with = "verbose", help_heading = OUTPUT)]
     pub quiet: bool,
@@ -109,7 +116,9 @@ pub struct DemoArguments {
 pub fn run(arguments: &DemoArguments, events: &mut Events) -> Result<Exit, CommandFailure> {
     let DemoArguments { output_dir, liar, slow, choke, .. } = arguments;
     let material = Material::new()?;
-    let mood = Mood { lies: *liar, is_slow: *slow, chokes: *choke, ..Mood::default() };
+    let wanted = arguments.watch().wanted(arguments.style() == Style::Bars, false);
+    let is_watched = arguments.watch() != WatchOption::default();
+    let mood = Mood { lies: *liar, is_slow: *slow, chokes: *choke, is_watched, ..Mood::default() };
     let voice = match (arguments.quiet, arguments.json) {
         (true, _) => Voice::Silent,
         (false, true) => Voice::Errors,
@@ -123,7 +132,8 @@ pub fn run(arguments: &DemoArguments, events: &mut Events) -> Result<Exit, Comma
         let address = address.unwrap_or(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
         return serve::run(serve::Wish { address, once: arguments.once, mood }, &material, folder, voice);
     }
-    let view = View { voice, prints_trace: arguments.prints_trace(), style: arguments.style(), events };
+    let view =
+        View { voice, prints_trace: arguments.prints_trace(), style: arguments.style(), wanted, events };
     download::run(material, mood, output_dir.as_deref(), view, |names| arguments.begin_trace(names))
 }
 
@@ -138,6 +148,14 @@ impl DemoArguments {
             });
         }
         TraceOption { trace: self.trace.clone().flatten() }.begin(self.verbose)
+    }
+
+    /// Whether the live view is shown at once.
+    fn watch(&self) -> WatchOption {
+        WatchOption {
+            #[cfg(feature = "watch")]
+            watch: self.watch,
+        }
     }
 
     /// Whether each message is printed among what the demo says.

@@ -10,6 +10,8 @@ const INTERVAL: Duration = Duration::from_millis(250);
 const FAST_INTERVAL: Duration = Duration::from_millis(60);
 /// The same of a slow one.
 const SLOW_INTERVAL: Duration = Duration::from_millis(1500);
+/// How many times as long that is where it is watched.
+const WATCHED: u32 = 5;
 /// How many blocks one that chokes sends before it does.
 const CHOKES_AFTER: usize = 2;
 /// How long one that hesitates takes to unchoke.
@@ -30,16 +32,19 @@ pub struct Mood {
     pub chokes: bool,
     /// It unchokes late, so that another one is asked first.
     pub hesitates: bool,
+    /// Somebody watches it on a full screen, and would like to see more than the end.
+    pub is_watched: bool,
 }
 
 impl Mood {
     /// The time between two blocks.
     pub fn interval(self) -> Duration {
-        match (self.is_slow, self.is_fast) {
+        let interval = match (self.is_slow, self.is_fast) {
             (true, _) => SLOW_INTERVAL,
             (false, true) => FAST_INTERVAL,
             (false, false) => INTERVAL,
-        }
+        };
+        if self.is_watched { interval * WATCHED } else { interval }
     }
 
     /// How long it waits before it unchokes who is interested.
