@@ -22,12 +22,16 @@ use super::terminal;
 use crate::net::tap::{Listening, Tap};
 use crate::text::reason;
 use crate::thread::{self, caught};
-use queue::TraceQueue;
+use queue::{MOST_WAITING, TraceQueue};
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 pub use story::Names;
 
+/// Whoever shows lines is told them so often, and so many at most each time, and of the others how many there were. To
+/// wake a thread for each message would cost more than to find the words, and nobody reads two thousand lines a second.
+const TELL: Duration = Duration::from_millis(50);
+const MOST_TOLD: usize = 100;
 /// Bytes that are written at a time, or a little more.
 const BATCH: usize = 16 * 1024;
 
@@ -66,7 +70,7 @@ impl Trace {
         if sinks.is_empty() {
             return Ok(Trace::default());
         }
-        start(Writer::new(sinks)).map(|queue| Trace(Some(queue)))
+        start(Writer::new(sinks), MOST_WAITING).map(|queue| Trace(Some(queue)))
     }
 
     /// The door to it. If there is no trace it is closed, until others listen.
@@ -97,13 +101,13 @@ pub struct Lines {
 
 impl Lines {
     /// From now on `hear` is told each line of what is seen at the door. It is called on the thread `trace`: while it takes
-    /// its time lines are lost, and one says how many; nothing else waits.
+    /// its time, or where there are too many, lines are lost, and one says how many; nothing else waits.
     ///
     /// # Errors
     ///
     /// The system has no more threads.
     pub fn of(tap: &Tap, hear: impl FnMut(Instant, &Line) + Send + 'static) -> io::Result<Lines> {
-        let queue = start(Writer { hear: Some(Box::new(hear)), ..Writer::new(Vec::new()) })?;
+        let queue = start(Writer { hear: Some(Box::new(hear)), ..Writer::new(Vec::new()) }, MOST_TOLD)?;
         let told = Arc::clone(&queue);
         Ok(Lines { queue, _listening: tap.listen(move |seen| told.tell(seen)) })
     }
@@ -116,8 +120,8 @@ impl Drop for Lines {
 }
 
 /// Starts the thread, and returns the queue that it takes from.
-fn start(mut writer: Writer) -> io::Result<Arc<TraceQueue>> {
-    let queue = Arc::<TraceQueue>::default();
+fn start(mut writer: Writer, most: usize) -> io::Result<Arc<TraceQueue>> {
+    let queue = Arc::new(TraceQueue::of_at_most(most));
     let writing = Arc::clone(&queue);
     let life = move || {
         // A panic is in the log, and ends the trace alone.
@@ -165,8 +169,10 @@ impl Writer {
                 self.add(Instant::now(), &Line::lost(waiting.lost));
             }
             self.write(0, queue);
-            if self.sinks.is_empty() && self.hear.is_none() {
-                return;
+            match self.hear {
+                Some(_) => std::thread::sleep(TELL),
+                None if self.sinks.is_empty() => return,
+                None => {}
             }
         }
     }

@@ -367,9 +367,8 @@ fn a_panic_gives_the_terminal_back_before_it_is_printed() {
     let seen = String::from_utf8_lossy(&output.stdout).into_owned();
     let (left, said) = (seen.find("\x1b[?1049l"), seen.find("panicked at"));
     assert!(seen.contains("\x1b[?1049h") && left.is_some() && left < said, "{seen:?}");
-    let is_mode = |line: &&str| {
-        line.len() > 40 && line.bytes().all(|byte| byte == b':' || byte.is_ascii_hexdigit())
-    };
+    let is_mode =
+        |line: &&str| line.len() > 40 && line.bytes().all(|byte| byte == b':' || byte.is_ascii_hexdigit());
     let modes: Vec<&str> = seen.lines().map(str::trim).filter(is_mode).collect();
     assert_eq!(modes.len(), 2, "{seen:?}");
     assert_eq!(modes[0], modes[1]);
