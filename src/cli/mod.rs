@@ -48,7 +48,7 @@ mod stream_options;
 mod supervisor;
 mod terminal;
 mod thread_limit;
-mod trace;
+pub mod trace;
 mod trace_option;
 mod turns;
 mod utc;

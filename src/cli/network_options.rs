@@ -143,7 +143,7 @@ impl NetworkOptions {
         Ok(Network {
             dht: if finds_by_dht { self.dht(&outlet, port) } else { None },
             lan: finds_near.then_some(port.unwrap_or(0)).and_then(|port| {
-                Lan::start(bind_address, port)
+                Lan::start(bind_address, port, outlet.tap.clone())
                     .inspect_err(|error| debug!("no local discovery: {}", reason(error)))
                     .ok()
             }),

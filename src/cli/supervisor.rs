@@ -276,6 +276,11 @@ fn next_job(mut job: Job, past: &PastTurn, outcome: &Outcome) -> Job {
     job
 }
 
+/// Tells the main thread how a run stands. If it is behind, it skips this report and shows a later one.
+fn report(reporter: &Sender<RunEvent>, number: usize, progress: Progress) {
+    let _ = reporter.try_send(RunEvent::Progress(number, progress));
+}
+
 /// Starts the thread of a run. If that fails, the job comes back.
 fn spawn(
     number: usize,
@@ -295,8 +300,7 @@ fn spawn(
                 // There is room for each torrent.
                 let _ = completions.try_send(completion.clone());
             }
-            // If the screen is behind, it skips this report and shows a later one.
-            let _ = reporter.try_send(RunEvent::Progress(number, progress));
+            report(&reporter, number, progress);
         };
         let run = thread::caught(|| session::run(&job, &network, &stop, &show, &door));
         let result = run.unwrap_or(Err(SessionError::Panicked("the coordinator")));
@@ -321,6 +325,18 @@ mod tests {
     use crate::session::{Aim, Naming, PeerSourceOptions, Torrent};
     use crate::storage::{Allocate, Existing};
     use crate::swarm::{Limits, SeedGoals, UploadPolicy};
+
+    #[test]
+    fn a_screen_that_takes_nothing_makes_no_run_wait() {
+        let ((reporter, reports), (tell, told)) = (bounded(2), bounded(1));
+        let run = move || {
+            (0..1000).for_each(|_| report(&reporter, 0, Progress::Found(1)));
+            let _ = tell.send(());
+        };
+        std::thread::spawn(run);
+        assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(()));
+        assert_eq!(reports.len(), 2);
+    }
 
     fn job() -> Job {
         let magnet = crate::metainfo::Magnet::parse(&"0".repeat(40)).unwrap();

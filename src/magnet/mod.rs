@@ -81,6 +81,9 @@ pub trait SearchEnvironment {
     /// This address turned out to be ourselves.
     fn met_ourselves(&self, address: SocketAddr);
 
+    /// Tells whoever sees what goes over the network why we try to connect to this address.
+    fn explain_connecting(&self, _address: SocketAddr, _why: &dyn Fn() -> String) {}
+
     /// Has a connection to this address made. What comes of it is told by [`Event::Attempted`].
     ///
     /// # Errors

@@ -254,6 +254,7 @@ impl<'a> MetadataSearch<'a> {
         self.dialer.set_connected(self.peers.values().filter(|peer| peer.is_greeted()).count());
         let places = self.places(now);
         while let Some(address) = self.dialer.next(places, now) {
+            self.environment.explain_connecting(address, &|| self.dialer.why(address));
             let key = self.next_key();
             if let Err(error) = self.environment.connect(key, address) {
                 self.had_no_room(Some(address), &error, now);

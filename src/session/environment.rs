@@ -6,6 +6,7 @@ use super::{Completion, MemoryAccount, Progress, RunContext, TorrentSight};
 use crate::message::{HandedOver, Incoming, Notice, PeerKey, PeerState, RunPhase, Sight, Snapshot, Write};
 use crate::metainfo::{File, Metainfo};
 use crate::net::PeerStream;
+use crate::net::tap::Seen;
 use crate::peer::{self, Caller, Worker};
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
 use crate::storage::Selection;
@@ -61,6 +62,10 @@ impl Environment for RunEnvironment<'_> {
 
     fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<()> {
         self.caller.connect(key, address)
+    }
+
+    fn explain_connecting(&self, address: SocketAddr, why: &dyn Fn() -> String) {
+        self.run.network.tap.tell(|| Seen::Connecting(address, why()));
     }
 
     fn greet(

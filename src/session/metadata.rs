@@ -15,6 +15,7 @@ use super::{
 use crate::magnet::{self, FetchEnd, MetadataAssembly, MetadataContext, SearchEnvironment};
 use crate::message::{Door, Event, KnownPeers, MetadataState, Notice, PeerKey, PeerState, Snapshot, Stall};
 use crate::metainfo::{Magnet, Metainfo, MetainfoError};
+use crate::net::tap::Seen;
 use crate::peer::Caller;
 use crate::strategy::{Candidates, Interruption, Source, Supply};
 use crate::swarm::RunEnd;
@@ -203,6 +204,10 @@ impl SearchEnvironment for FetchEnvironment<'_> {
 
     fn tell(&self, notice: Notice) {
         self.fetch.door.tell(|| notice);
+    }
+
+    fn explain_connecting(&self, address: SocketAddr, why: &dyn Fn() -> String) {
+        self.fetch.network.tap.tell(|| Seen::Connecting(address, why()));
     }
 
     fn half_open(&self) -> usize {

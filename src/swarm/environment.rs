@@ -47,6 +47,9 @@ pub trait Environment {
     /// The system has no more threads.
     fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<()>;
 
+    /// Tells whoever sees what goes over the network why we try to connect to this address.
+    fn explain_connecting(&self, _address: SocketAddr, _why: &dyn Fn() -> String) {}
+
     /// Starts a worker for a peer that we have connected to.
     ///
     /// # Errors

@@ -141,6 +141,18 @@ def seeds():
         packet(1, 3, b"not welcome"),
     ]
 
+    yield "wire_tap", [bytes([1, 6, 9, 100, 1, 0]) * 20, bytes([4, 7, 3, 200, 0, 5, 3, 20, 1, 128, 1, 0]) * 10]
+    yield "trace_words", [
+        b"\0" + frame(4, bytes(4)) + frame(5, b"\xff\xff") + frame(6, bytes(12)) + frame(7, bytes(40)) + frame(20, b"\1x"),
+        b"\1" + shorthand({b"m": {b"ut_metadata": 1, b"ut_pex": 2}, b"v": b"evil\xe2\x80\xae\x1b[2J", b"reqq": 250}),
+        b"\1" + shorthand({b"msg_type": 1, b"piece": 0, b"total_size": 40}) + bytes(40),
+        b"\1" + shorthand({b"added": bytes(range(12)), b"added.f": bytes(2), b"dropped": bytes(6)}),
+        b"\0" + struct.pack(">I4sIII", 1, b"tran", 1800, 3, 4) + peers,
+        b"\0" + struct.pack(">I4s", 3, b"tran") + b"go \x1b[2J away",
+        b"\2" + struct.pack(">QI4s", 1, 1, b"tran") + bytes(82),
+        b"\1" + shorthand({b"q": b"get_peers", b"a": {b"id": bytes(20), b"info_hash": bytes(20)}, b"y": b"q", b"t": b"x"}),
+    ]
+
     search = b"BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: 6881\r\n"
     yield "searching", [
         search + b"Infohash: %s\r\ncookie: 1f\r\n\r\n\r\n" % (b"0a" * 20),

@@ -22,7 +22,7 @@ type Torrents = Vec<(InfoHash, Geometry)>;
 
 /// All of them.
 #[derive(Default)]
-pub(super) struct Conversations {
+pub struct Conversations {
     torrents: Torrents,
     /// With their numbers, the oldest first. Searched from the end: there are hundreds at most.
     streams: VecDeque<(u64, Conversation)>,
@@ -41,15 +41,25 @@ pub(super) struct Conversation {
 
 impl Conversations {
     /// The line that tells this. `None` where it only helps to understand what follows.
-    pub(super) fn line(&mut self, seen: &Seen) -> Option<Line> {
+    pub fn line(&mut self, seen: &Seen) -> Option<Line> {
         match seen {
             Seen::Stream(connection, event) => self.stream(*connection, event),
-            Seen::Dht(direction, node, packet) => Some(packets::dht(*direction, *node, packet)),
-            Seen::Tracker { site, direction, message, meaning } => Some(Line {
+            Seen::Packet(protocol, direction, address, packet) => {
+                Some(packets::line(*protocol, *direction, *address, packet))
+            }
+            Seen::Server { site, direction, message, meaning } => Some(Line {
                 direction: Some(*direction),
                 ..Line::event(site.clone(), message, meaning.clone())
             }),
             Seen::Remark(text) => Some(Line::event(String::new(), "remark", text.clone())),
+            Seen::Connecting(address, why) => {
+                let why = Some(why.clone());
+                let meaning = "we try to connect to it".to_owned();
+                Some(Line { why, ..Line::event(address.to_string(), "connecting", meaning) })
+            }
+            Seen::NotConnected(address, why) => {
+                Some(Line::event(address.to_string(), "not connected", why.clone()))
+            }
             Seen::Torrent(info_hash, geometry) => {
                 self.torrents.retain(|(known, _)| known != info_hash);
                 self.torrents.push((*info_hash, *geometry));
@@ -91,7 +101,7 @@ impl Conversations {
                 Some(Line::event(peer, "key exchange", meaning))
             }
             StreamEvent::Why { message, count, why } => {
-                if stream.reasons.len() < MOST_REASONS {
+                if *count > 0 && stream.reasons.len() < MOST_REASONS {
                     stream.reasons.push((message, *count, why.clone()));
                 }
                 None

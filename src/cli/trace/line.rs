@@ -93,7 +93,7 @@ impl Line {
     }
 
     /// Adds it as an object of JSON.
-    pub(super) fn write_json(&self, time: Duration, out: &mut String) {
+    pub fn write_json(&self, time: Duration, out: &mut String) {
         let _ = write!(out, "{{\"time\":{}.{:03}", time.as_secs(), time.subsec_millis());
         let direction = self.direction.map(|way| if way == Direction::In { "in" } else { "out" });
         let bytes = self.hex(false);

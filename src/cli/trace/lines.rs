@@ -2,7 +2,7 @@
 
 use super::line::Line;
 use super::queue::TraceQueue;
-use super::{Writer, start};
+use super::{MOST_TOLD, Writer, start};
 use crate::net::tap::{Listening, Tap};
 use std::io;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ pub struct Lines {
 
 impl Lines {
     /// From now on `hear` is told each line of what is seen at the door. It is called on the thread `trace`: while it takes
-    /// its time lines are lost, and one says how many; nothing else waits.
+    /// its time, or where there are too many, lines are lost, and one says how many; nothing else waits.
     ///
     /// # Errors
     ///
     /// The system has no more threads.
     pub fn of(tap: &Tap, hear: impl FnMut(Instant, &Line) + Send + 'static) -> io::Result<Lines> {
-        let queue = start(Writer { hear: Some(Box::new(hear)), ..Writer::new(Vec::new()) })?;
+        let queue = start(Writer { hear: Some(Box::new(hear)), ..Writer::new(Vec::new()) }, MOST_TOLD)?;
         let told = Arc::clone(&queue);
         Ok(Lines { queue, _listening: tap.listen(move |seen| told.tell(seen)) })
     }

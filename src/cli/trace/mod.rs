@@ -14,24 +14,28 @@ mod lines;
 mod packets;
 mod queue;
 mod story;
+mod tracker_packets;
 pub mod words;
 
+pub use conversation::Conversations;
+pub use line::Line;
 #[cfg(feature = "watch")]
-pub use {line::Line, lines::Lines};
+pub use lines::Lines;
 
 use super::terminal;
 use crate::net::tap::Tap;
 use crate::text::reason;
 use crate::thread::{self, caught};
-use conversation::Conversations;
-#[cfg(not(feature = "watch"))]
-use line::Line;
-use queue::TraceQueue;
+use queue::{MOST_WAITING, TraceQueue};
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 pub use story::Names;
 
+/// Whoever shows lines is told them so often, and so many at most each time, and of the others how many there were. To
+/// wake a thread for each message would cost more than to find the words, and nobody reads two thousand lines a second.
+const TELL: Duration = Duration::from_millis(50);
+const MOST_TOLD: usize = 100;
 /// Bytes that are written at a time, or a little more.
 const BATCH: usize = 16 * 1024;
 
@@ -70,7 +74,7 @@ impl Trace {
         if sinks.is_empty() {
             return Ok(Trace::default());
         }
-        start(Writer::new(sinks)).map(|queue| Trace(Some(queue)))
+        start(Writer::new(sinks), MOST_WAITING).map(|queue| Trace(Some(queue)))
     }
 
     /// The door to it. If there is no trace it is closed, until others listen.
@@ -93,8 +97,8 @@ impl Trace {
 type Hears = Box<dyn FnMut(Instant, &Line) + Send>;
 
 /// Starts the thread, and returns the queue that it takes from.
-fn start(mut writer: Writer) -> io::Result<Arc<TraceQueue>> {
-    let queue = Arc::<TraceQueue>::default();
+fn start(mut writer: Writer, most: usize) -> io::Result<Arc<TraceQueue>> {
+    let queue = Arc::new(TraceQueue::of_at_most(most));
     let writing = Arc::clone(&queue);
     let life = move || {
         // A panic is in the log, and ends the trace alone.
@@ -142,8 +146,10 @@ impl Writer {
                 self.add(Instant::now(), &Line::lost(waiting.lost));
             }
             self.write(0, queue);
-            if self.sinks.is_empty() && self.hear.is_none() {
-                return;
+            match self.hear {
+                Some(_) => std::thread::sleep(TELL),
+                None if self.sinks.is_empty() => return,
+                None => {}
             }
         }
     }

@@ -16,8 +16,9 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The queue.
-#[derive(Default)]
 pub(super) struct TraceQueue {
+    /// The most that waits.
+    most: usize,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -43,7 +44,18 @@ pub(super) struct Waiting {
     pub(super) lost: usize,
 }
 
+impl Default for TraceQueue {
+    fn default() -> TraceQueue {
+        TraceQueue::of_at_most(MOST_WAITING)
+    }
+}
+
 impl TraceQueue {
+    /// An empty one with room for so many things.
+    pub(super) fn of_at_most(most: usize) -> TraceQueue {
+        TraceQueue { most, state: Mutex::default(), changed: Condvar::new() }
+    }
+
     /// Puts something in, if there is room.
     pub(super) fn tell(&self, seen: Seen) {
         let bytes = bytes(&seen);
@@ -51,7 +63,7 @@ impl TraceQueue {
         if state.is_closed || state.has_ended {
             return;
         }
-        let is_full = state.waiting.seen.len() >= MOST_WAITING || state.bytes >= MOST_BYTES;
+        let is_full = state.waiting.seen.len() >= self.most || state.bytes >= MOST_BYTES;
         // What was left out stands after all that waits.
         if is_full || state.waiting.lost > 0 {
             state.waiting.lost = state.waiting.lost.saturating_add(1);
@@ -127,7 +139,7 @@ impl TraceQueue {
 fn bytes(seen: &Seen) -> usize {
     match seen {
         Seen::Stream(_, StreamEvent::Message(_, message)) => message.start.len(),
-        Seen::Dht(_, _, packet) => packet.len(),
+        Seen::Packet(_, _, _, packet) => packet.len(),
         _ => 0,
     }
 }

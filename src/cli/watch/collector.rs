@@ -5,7 +5,8 @@
 //! often as it draws, and nothing while it is closed; and if the view takes nothing, no run waits.
 //!
 //! What goes over the wire, and the log, belong to the whole process. They are collected while the view is open, with
-//! bounds; of the log, what is `info` before that too.
+//! bounds; of the log, what is `info` before that too. To find the words of each message of a fast download costs more
+//! than all the rest of the view: so while much comes, messages are collected only where they are shown.
 
 use super::files::{FileList, Files};
 use super::log_ring;
@@ -15,21 +16,24 @@ use crate::message::{PeerKey, PeerState, Snapshot};
 use crate::net::tap::Tap;
 use crate::session::{Progress, SearchSight, Stop, TorrentSight};
 use crate::text::{printable, reason};
-use log::{LevelFilter, warn};
+use log::{LevelFilter, debug};
 use std::sync::Arc;
 use std::time::Instant;
+
+/// Where messages are not shown, they are collected while less comes and goes than this, in bytes a second...
+const LITTLE: f64 = 1024.0 * 1024.0;
+/// ...and no longer from this on.
+const MUCH: f64 = 4.0 * LITTLE;
 
 /// What is known of all torrents.
 pub struct Collector {
     torrents: Vec<Watched>,
-    tap: Tap,
-    /// When the program began, or nearly.
-    began: Instant,
     is_open: bool,
-    /// While it is open, if there was a thread for it.
-    wire: Option<WireRing>,
+    wire: WireRing,
     /// The peer whose history is shown.
     in_full: Option<PeerKey>,
+    /// The messages of all peers are shown.
+    shows_wire: bool,
 }
 
 /// What is known of one of them.
@@ -61,11 +65,10 @@ impl Collector {
         let watched = |name: &String| Watched { name: printable(name), ..Watched::default() };
         Collector {
             torrents: names.iter().map(watched).collect(),
-            tap,
-            began: Instant::now(),
             is_open: false,
-            wire: None,
+            wire: WireRing::new(tap, Instant::now()),
             in_full: None,
+            shows_wire: false,
         }
     }
 
@@ -96,7 +99,10 @@ impl Collector {
         let Some(torrent) = self.torrents.get_mut(number) else { return };
         match progress {
             Progress::Named(name) | Progress::GoesOnAs(name) => torrent.name = printable(name),
-            _ if is_open => torrent.hears(progress),
+            _ if is_open => {
+                torrent.hears(progress);
+                self.collect_wire();
+            }
             _ => {}
         }
     }
@@ -108,23 +114,34 @@ impl Collector {
         }
         self.is_open = true;
         log_ring::keep(LevelFilter::Debug);
-        self.wire = WireRing::open(&self.tap, self.began)
-            .inspect_err(|error| warn!("no messages are shown: no thread for them: {}", reason(error)))
-            .ok();
+        self.collect_wire();
     }
 
     /// The view closes. What was collected for it is dropped.
     pub fn close(&mut self) {
-        (self.is_open, self.wire, self.in_full) = (false, None, None);
+        (self.is_open, self.in_full, self.shows_wire) = (false, None, false);
         log_ring::keep(LevelFilter::Info);
+        self.collect_wire();
+        self.wire.clear();
         for torrent in &mut self.torrents {
             (torrent.seen, torrent.files) = (Seen::Nothing, None);
         }
     }
 
-    /// From now on the history of this peer is in the scenes, and that of no other.
-    pub fn show_in_full(&mut self, peer: Option<PeerKey>) {
-        self.in_full = peer;
+    /// What is shown from now on: the messages of all peers, or not; and the peer whose history is in the scenes.
+    pub fn show(&mut self, wire: bool, peer: Option<PeerKey>) {
+        (self.shows_wire, self.in_full) = (wire, peer);
+        self.collect_wire();
+    }
+
+    /// Begins or ends to collect messages.
+    fn collect_wire(&mut self) {
+        let rate: f64 = self.torrents.iter().map(Watched::rate).sum();
+        let most = if self.wire.collects() { MUCH } else { LITTLE };
+        let wanted = self.is_open && (self.shows_wire || self.in_full.is_some() || rate < most);
+        if let Err(error) = self.wire.collect(wanted) {
+            debug!("no messages are shown: no thread for them: {}", reason(&error));
+        }
     }
 
     /// What is known of a torrent now. Its run is asked for more, which is there within a quarter of a second. Empty
@@ -136,11 +153,11 @@ impl Collector {
         }
         let mut scene = torrent.scene();
         scene.log = log_ring::last();
-        if let Some(wire) = &self.wire {
-            scene.wire = wire.last();
-            let shown = scene.peers.iter_mut().find(|peer| Some(peer.state.record.key) == self.in_full);
-            shown.into_iter().for_each(|peer| peer.history = wire.history(&peer.state.name));
+        if self.shows_wire {
+            scene.wire = self.wire.last();
         }
+        let shown = scene.peers.iter_mut().find(|peer| Some(peer.state.record.key) == self.in_full);
+        shown.into_iter().for_each(|peer| peer.history = self.wire.history(&peer.state.name));
         scene
     }
 }
@@ -152,6 +169,11 @@ impl Drop for Collector {
 }
 
 impl Watched {
+    /// Payload bytes a second, both ways.
+    fn rate(&self) -> f64 {
+        self.snapshot.rate + self.snapshot.up_rate
+    }
+
     fn hears(&mut self, progress: &Progress) {
         match progress {
             Progress::Metadata(state) => self.stage = Stage::Metadata(state.clone()),
@@ -250,7 +272,7 @@ mod tests {
         collector.hears(0, &sight(&metainfo(&[("a", 9)]), &[0]));
         let scene = collector.scene(0);
         assert_eq!((scene.name.as_str(), scene.files.len(), scene.snapshot.done), ("new\u{fffd}", 0, 0));
-        assert!(!stop.is_looked_at() && !collector.tap.is_open());
+        assert!(!stop.is_looked_at() && !collector.wire.collects());
         assert_eq!(collector.scene(1).name, "two\u{fffd}[2J\u{fffd}");
         assert!(collector.scene(7).name.is_empty());
     }
@@ -261,7 +283,7 @@ mod tests {
         let other = Arc::<Stop>::default();
         collector.begins(1, &other);
         collector.open();
-        assert!(collector.tap.is_open());
+        assert!(collector.wire.collects());
         let _ = collector.scene(0);
         assert!(stop.is_looked_at() && !other.is_looked_at());
         collector.hears(0, &sight(&metainfo(&[("a", 9)]), &[0]));
@@ -270,11 +292,33 @@ mod tests {
         assert_eq!((scene.snapshot.done, scene.pieces.count, scene.files.len()), (7, 3, 1));
         assert_eq!(collector.scene(1).files.len(), 0);
         collector.close();
-        assert!(!collector.tap.is_open());
+        assert!(!collector.wire.collects());
         assert_eq!(collector.scene(0).files.len(), 0, "nothing is kept");
         collector.open();
         collector.ends(0, true);
         assert!(matches!(collector.scene(0).stage, Stage::Ended));
+    }
+
+    #[test]
+    fn messages_of_a_fast_download_are_collected_only_while_they_are_shown() {
+        let (mut collector, _) = collector();
+        let running = |rate| Progress::Running(Snapshot { rate, ..Snapshot::default() });
+        collector.hears(0, &running(9.0 * LITTLE));
+        collector.open();
+        assert!(collector.wire.collects(), "nothing is known of its rate");
+        for (rate, collects) in [(2.0, true), (9.0, false), (2.0, false), (0.5, true), (5.0, false)] {
+            collector.hears(0, &running(rate * LITTLE));
+            assert_eq!(collector.wire.collects(), collects, "{rate}");
+        }
+        for (wire, peer) in [(true, None), (false, Some(PeerKey(1)))] {
+            collector.show(wire, peer);
+            assert!(collector.wire.collects());
+            collector.show(false, None);
+            assert!(!collector.wire.collects());
+        }
+        collector.show(true, None);
+        collector.close();
+        assert!(!collector.wire.collects());
     }
 
     #[test]

@@ -28,6 +28,7 @@ use crate::net::tap::Tap;
 use crate::session::{Progress, Stop};
 use collector::Collector;
 use crossbeam_channel::Receiver;
+use pages::Page;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use ui_state::{UiState, Wish};
@@ -161,7 +162,7 @@ impl Watch {
                 self.turn_to(self.torrent.saturating_add_signed(steps).min(last));
             }
         }
-        self.collector.show_in_full(self.ui.peer);
+        self.show();
         let soon = self.drawn.map_or(now, |drawn| drawn + FRAME_OF_KEYS);
         self.due = self.due.map(|due| due.min(soon));
     }
@@ -177,6 +178,12 @@ impl Watch {
     fn open(&mut self, now: Instant) {
         self.due = Some(now);
         self.collector.open();
+        self.show();
+    }
+
+    /// Tells the collector what is shown.
+    fn show(&mut self) {
+        self.collector.show(self.ui.page == Page::Wire, self.ui.peer);
     }
 
     /// Shows another torrent.
@@ -184,6 +191,7 @@ impl Watch {
         if torrent != self.torrent {
             self.torrent = torrent;
             self.ui = UiState { page: self.ui.page, sort: self.ui.sort, ..UiState::default() };
+            self.show();
         }
     }
 }

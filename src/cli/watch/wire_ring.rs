@@ -1,6 +1,6 @@
 //! The last messages, in words, for the live view: all of them, and those of each peer, which are its history.
 //!
-//! The lines are those of a trace (`cli/trace/mod.rs`), and come on its thread while a view is open.
+//! The lines are those of a trace (`cli/trace/mod.rs`), and come on its thread, as long as they are wanted.
 
 use super::lines::LastLines;
 use crate::cli::trace::{Line, Lines};
@@ -18,13 +18,18 @@ const MOST_LINES: usize = 2000;
 const MOST_OF_A_PEER: usize = 100;
 /// The most peers whose lines are kept.
 const MOST_PEERS: usize = 1000;
+/// What tells that an address is that of a peer we speak with, and not that of a node of the DHT or a tracker, of which
+/// there may be thousands.
+const BEGINNINGS: [&str; 3] = ["connected", "joined", "handshake"];
 /// The most characters of a line.
 const LONGEST: usize = 500;
 
-/// They are collected until this is dropped.
+/// What was collected of them.
 pub struct WireRing {
+    tap: Tap,
     inside: Arc<Mutex<Inside>>,
-    _lines: Lines,
+    /// While they are collected.
+    lines: Option<Lines>,
 }
 
 /// What is kept.
@@ -46,16 +51,36 @@ struct History {
 }
 
 impl WireRing {
-    /// Begins to collect what is seen at this door. Lines begin with the seconds since `began`.
+    /// Nothing yet, of what is seen at this door. Lines begin with the seconds since `began`.
+    pub fn new(tap: Tap, began: Instant) -> WireRing {
+        WireRing { tap, inside: Arc::new(Mutex::new(Inside::new(began))), lines: None }
+    }
+
+    /// From now on messages are collected, or are not. Those that are there stay.
     ///
     /// # Errors
     ///
     /// The system has no more threads.
-    pub fn open(tap: &Tap, began: Instant) -> io::Result<WireRing> {
-        let inside = Arc::new(Mutex::new(Inside::new(began)));
-        let told = Arc::clone(&inside);
-        let lines = Lines::of(tap, move |at, line| lock(&told).add(at, line))?;
-        Ok(WireRing { inside, _lines: lines })
+    pub fn collect(&mut self, wanted: bool) -> io::Result<()> {
+        if !wanted {
+            self.lines = None;
+        } else if self.lines.is_none() {
+            let told = Arc::clone(&self.inside);
+            self.lines = Some(Lines::of(&self.tap, move |at, line| lock(&told).add(at, line))?);
+        }
+        Ok(())
+    }
+
+    /// Whether they are collected.
+    pub fn collects(&self) -> bool {
+        self.lines.is_some()
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&mut self) {
+        let mut inside = lock(&self.inside);
+        let began = inside.began;
+        *inside = Inside::new(began);
     }
 
     /// The last messages, the oldest first.
@@ -79,7 +104,7 @@ impl Inside {
         let short = line.short();
         let text = |text: String| Arc::<str>::from(excerpt(&text, LONGEST));
         self.count += 1;
-        if !line.peer.is_empty() {
+        if self.peers.contains_key(&line.peer) || BEGINNINGS.contains(&line.message.as_str()) {
             self.add_to_history(&line.peer, text(format!("{seconds:.3} {short}")));
         }
         self.last.push(text(format!("{seconds:.3} {:<21} {short}", line.peer)));
@@ -110,7 +135,7 @@ mod tests {
     use std::time::Duration;
 
     fn line(peer: &str, meaning: &str) -> Line {
-        Line::event(peer.to_owned(), "have", meaning.to_owned())
+        Line::event(peer.to_owned(), "handshake", meaning.to_owned())
     }
 
     #[test]
@@ -126,10 +151,17 @@ mod tests {
         assert_eq!(inside.peers.len(), MOST_PEERS);
         let history = inside.peers["10.1.0.1:1"].last.to_vec();
         assert_eq!(history.len(), MOST_OF_A_PEER);
-        assert!(history[99].starts_with("0.000   have ") && history[99].ends_with("299"));
+        assert!(history[99].starts_with("0.000   handshake") && history[99].ends_with("299"));
         assert!(!inside.peers.contains_key("10.0.0.0:1"), "it was silent for longest");
         let first = &inside.last.to_vec()[0];
         assert!(first.starts_with("1.500 ") && !first.contains(['\x1b', '\n']), "{first}");
+        // Nodes of the DHT have no history, however many there are.
+        let node = |number: u32| format!("10.9.0.1:{number}");
+        let packet = |number| Line::event(node(number), "dht answer", String::new());
+        (0..5000).for_each(|number| inside.add(began, &packet(number)));
+        assert!(inside.peers.contains_key("10.1.0.1:1") && !inside.peers.contains_key(&node(4999)));
+        inside.add(began, &Line::event("10.1.0.1:1".to_owned(), "choke", String::new()));
+        assert!(inside.peers["10.1.0.1:1"].last.to_vec()[99].contains(" choke"));
         inside.add(began, &line("10.1.0.1:1", &"x".repeat(100_000)));
         assert!(inside.last.to_vec().iter().all(|line| line.chars().count() <= LONGEST + 1));
     }
@@ -139,19 +171,23 @@ mod tests {
         let tap = Tap::switch();
         let tell = |meaning: &str| {
             let (site, meaning) = ("udp://a:1".to_owned(), meaning.to_owned());
-            tap.tell(|| Seen::Tracker { site, direction: Direction::In, message: "announce", meaning });
+            tap.tell(|| Seen::Server { site, direction: Direction::In, message: "announce", meaning });
         };
         tell("before");
-        let ring = WireRing::open(&tap, Instant::now()).unwrap();
-        assert!(tap.is_open());
+        let mut ring = WireRing::new(tap.clone(), Instant::now());
+        assert!(!tap.is_open());
+        ring.collect(true).unwrap();
+        assert!(tap.is_open() && ring.collects());
         tell("5 peers");
         let deadline = Instant::now() + Duration::from_secs(60);
-        while ring.history("udp://a:1").is_empty() && Instant::now() < deadline {
+        while ring.last().is_empty() && Instant::now() < deadline {
             std::thread::yield_now();
         }
         let lines = ring.last();
         assert!(lines.len() == 1 && lines[0].ends_with("5 peers"), "{lines:?}");
-        drop(ring);
-        assert!(!tap.is_open());
+        ring.collect(false).unwrap();
+        assert!(!tap.is_open() && ring.last() == lines, "what is there stays");
+        ring.clear();
+        assert!(ring.last().is_empty());
     }
 }

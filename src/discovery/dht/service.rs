@@ -20,7 +20,7 @@ use crate::address::IpFamily;
 use crate::message::Event;
 use crate::metainfo::InfoHash;
 use crate::net::UdpPort;
-use crate::net::tap::{Direction, Seen, Tap};
+use crate::net::tap::{Direction, Protocol, Seen, Tap};
 use crate::strategy::{Source, Supply};
 use crate::text::reason;
 use crate::thread::lock;
@@ -207,7 +207,9 @@ impl Service {
                 }
                 Some((length, from)) => {
                     let packet = packet.get(..length).unwrap_or_default();
-                    self.shared.tap.tell(|| Seen::Dht(Direction::In, from, packet.to_vec()));
+                    self.shared
+                        .tap
+                        .tell(|| Seen::Packet(Protocol::Dht, Direction::In, from, packet.to_vec()));
                     self.node.receive(packet, from, Instant::now());
                 }
             }
@@ -275,7 +277,7 @@ impl Service {
         while let Some(output) = self.node.next_output() {
             match output {
                 Output::Send { to, packet } => {
-                    self.shared.tap.tell(|| Seen::Dht(Direction::Out, to, packet.clone()));
+                    self.shared.tap.tell(|| Seen::Packet(Protocol::Dht, Direction::Out, to, packet.clone()));
                     let error = port.socket.send(to, &packet).err();
                     let kind = error.as_ref().map(io::Error::kind);
                     if let Some(error) = error.filter(|_| kind != self.logged_error) {

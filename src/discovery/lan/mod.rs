@@ -19,6 +19,7 @@ use super::STACK_BYTES;
 use crate::address::is_local;
 use crate::message::{Event, SourceSight};
 use crate::metainfo::InfoHash;
+use crate::net::tap::{Direction, Protocol, Seen, Tap};
 use crate::net::{BindAddress, Group};
 use crate::strategy::{Source, Supply, TokenBucket};
 use crate::text::reason;
@@ -83,6 +84,8 @@ struct LanShared {
     port: u16,
     /// It is in each packet that we send, so that we recognize our own packets.
     cookie: String,
+    /// Who sees the packets.
+    tap: Tap,
     torrents: Mutex<TorrentList>,
     /// There is a new torrent, or the end has come.
     changed: Condvar,
@@ -111,7 +114,7 @@ struct AnnouncedTorrent {
 
 impl Lan {
     /// Begins to receive, and to announce that peers can connect to us at this port. If that is zero, nothing
-    /// is announced.
+    /// is announced. The packets are seen at `tap`.
     ///
     /// It is no error if the host can join no group, because it has no network or another program has the
     /// port for itself. It then finds no peers here.
@@ -119,7 +122,7 @@ impl Lan {
     /// # Errors
     ///
     /// A thread cannot be started.
-    pub fn start(bind_address: BindAddress, port: u16) -> io::Result<Lan> {
+    pub fn start(bind_address: BindAddress, port: u16, tap: Tap) -> io::Result<Lan> {
         let cookie = format!("{:x}", fastrand::u32(..));
         let mut groups = Vec::new();
         for (address, thread) in GROUPS {
@@ -129,7 +132,7 @@ impl Lan {
             }
         }
         let torrents = Mutex::default();
-        let shared = Arc::new(LanShared { groups, port, cookie, torrents, changed: Condvar::new() });
+        let shared = Arc::new(LanShared { groups, port, cookie, tap, torrents, changed: Condvar::new() });
         // If a thread cannot be started, dropping this ends the threads that were.
         let mut lan = Lan { shared, threads: Vec::new() };
         for (index, joined) in lan.shared.groups.iter().enumerate() {
@@ -250,12 +253,14 @@ impl LanShared {
                 }
             };
             let now = Instant::now();
+            let packet = packet.get(..length).unwrap_or_default();
             if bucket.has(1, now)
                 && length < PACKET_BYTES
                 && is_near(from.ip(), group.our_address())
-                && self.receive(packet.get(..length).unwrap_or_default(), from)
+                && self.receive(packet, from)
             {
                 bucket.take(now);
+                self.tap.tell(|| Seen::Packet(Protocol::Lan, Direction::In, from, packet.to_vec()));
             }
         }
     }
@@ -306,6 +311,7 @@ impl LanShared {
     fn announce(&self, info_hashes: &[InfoHash]) {
         for JoinedGroup { group, address, .. } in &self.groups {
             let packet = SearchPacket::to_wire(*address, self.port, info_hashes, &self.cookie);
+            self.tap.tell(|| Seen::Packet(Protocol::Lan, Direction::Out, *address, packet.clone()));
             if let Err(error) = group.send(&packet) {
                 debug!("cannot announce on {address}: {}", reason(&error));
             }

@@ -251,5 +251,39 @@ mod tests {
         }
         framer.pass(Passing::Unseen(1 << 30), |_| panic!("it is not whole"));
         assert_eq!(framer.start.len(), MOST_KEPT);
+        assert!(framer.start.capacity() <= 2 * MOST_KEPT);
+        // Where it sends them all, what follows is in its place.
+        let (rest, mut messages) = ((1_u64 << 32) + 3 - 1_000_005 - (1 << 30), Vec::new());
+        framer.pass(Passing::Unseen(rest), |message| messages.push(message));
+        framer.pass(Passing::Bytes(&[0, 0, 0, 5, 4, 0, 0, 0, 9]), |message| messages.push(message));
+        assert_eq!(messages.iter().map(|message| message.length).collect::<Vec<_>>(), [(1 << 32) + 3, 9]);
+    }
+
+    #[test]
+    fn any_split_of_any_bytes_and_any_part_unseen_gives_the_same_lengths() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..200 {
+            let (mut bytes, mut lengths) = conversation();
+            for _ in 0..random.usize(..20) {
+                let length = random.u32(..400);
+                bytes.extend(length.to_be_bytes());
+                bytes.extend(std::iter::repeat_with(|| random.u8(..)).take(length as usize));
+                lengths.push(u64::from(length) + 4);
+            }
+            let (mut framer, mut messages, mut left) = (Framer::default(), Vec::new(), &bytes[..]);
+            while !left.is_empty() {
+                let at = random.usize(1..=left.len().min(600));
+                let (now, later) = left.split_at(at);
+                framer.pass(Passing::Bytes(now), |message| messages.push(message));
+                left = later;
+            }
+            let mut at = 0;
+            for (message, length) in messages.iter().zip(&lengths) {
+                assert_eq!(message.length, *length);
+                assert!(bytes[at..].starts_with(&message.start));
+                at += *length as usize;
+            }
+            assert_eq!(messages.len(), lengths.len());
+        }
     }
 }

@@ -63,10 +63,10 @@ pub struct Connection {
 pub enum Seen {
     /// Of a connection to a peer.
     Stream(Connection, StreamEvent),
-    /// A packet of the DHT, to or from this node.
-    Dht(Direction, SocketAddr, Vec<u8>),
-    /// Something said to a tracker, or by it.
-    Tracker {
+    /// A UDP packet, to or from this address.
+    Packet(Protocol, Direction, SocketAddr, Vec<u8>),
+    /// Something said to a tracker, a web seed or a gateway, or by it.
+    Server {
         /// Its scheme, host and port: what may be shown of its address.
         site: String,
         /// Who said it.
@@ -76,10 +76,25 @@ pub enum Seen {
         /// What it means.
         meaning: String,
     },
+    /// We try to connect to this address, and why to this one.
+    Connecting(SocketAddr, String),
+    /// No connection to this address came about, and why not.
+    NotConnected(SocketAddr, String),
     /// How the payload of a torrent is cut into pieces.
     Torrent(InfoHash, Geometry),
     /// What somebody who watches says about it.
     Remark(String),
+}
+
+/// What a UDP packet belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// The DHT (BEP 5).
+    Dht,
+    /// A tracker (BEP 15).
+    Tracker,
+    /// Peers on the local network (BEP 14). What we send goes to the address of a group.
+    Lan,
 }
 
 /// What happens to a connection.

@@ -86,7 +86,8 @@ fn a_closed_door_makes_nothing_and_no_door_cannot_be_opened() {
 #[test]
 fn a_door_is_open_as_long_as_somebody_listens_and_each_hears_all() {
     let (tap, [one, other]) = (Tap::switch(), <[Ear; 2]>::default());
-    let tell = || tap.tell(|| Seen::Dht(Direction::In, ([127, 0, 0, 1], 1).into(), vec![1]));
+    let tell =
+        || tap.tell(|| Seen::Packet(Protocol::Dht, Direction::In, ([127, 0, 0, 1], 1).into(), vec![1]));
     let first = one.at(&tap);
     tell();
     let second = other.at(&tap);

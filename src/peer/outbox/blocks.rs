@@ -52,6 +52,9 @@ impl Outbox {
         if self.blocks.should_read_ahead(piece) {
             served_pieces.read_ahead(piece, begin);
         }
+        self.explain("piece", 1, || {
+            "it requested it, and we do not choke it or allow it this piece".to_owned()
+        });
         Message::piece_head(index, begin, length, frames);
         stream.write_more(frames).map_err(OutboxError::Stream)?;
         for part in self.blocks.parts.drain(..) {

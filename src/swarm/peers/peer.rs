@@ -370,6 +370,7 @@ impl Peer {
     /// before. A piece that waits takes four bytes here, and many times that as an order.
     pub fn tell_have(&mut self, piece: PieceIndex) {
         if self.upload.untold.is_empty() && self.worker.backlog() < MAX_ORDERS / 4 {
+            self.worker.explain("have", 1, || "it verifies and is stored".to_owned());
             self.order(Order::Have(piece));
         } else if self.upload.untold.len() < MAX_UNTOLD {
             self.upload.untold.push(piece);
@@ -383,6 +384,7 @@ impl Peer {
         let untold = &mut self.upload.untold;
         if !untold.is_empty() && self.worker.backlog() == 0 {
             for piece in untold.drain(..untold.len().min(MAX_ORDERS / 4)) {
+                self.worker.explain("have", 1, || "it reads slowly, so it is told only now".to_owned());
                 // These are fewer than `MAX_ORDERS`, so the backlog need not be checked.
                 self.worker.order(Order::Have(piece));
             }

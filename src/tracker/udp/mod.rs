@@ -33,6 +33,7 @@ use super::client::TrackerProtocol;
 use super::error::{TrackerError, excerpt};
 use super::scrape::Scrape;
 use crate::address::IpFamily;
+use crate::net::tap::{Direction, Protocol, Seen};
 use crate::net::{CONNECTION_ATTEMPT_DELAY, Outlet, UdpChannel, by_turns, resolve};
 use crate::strategy::{Question, may_ask};
 
@@ -275,10 +276,17 @@ impl UdpTracker {
             }
             state.asking = Some(Arc::clone(channel));
         }
-        channel.send(&request.to_wire(connection, transaction)).map_err(broken)?;
+        let sent = request.to_wire(connection, transaction);
+        let see = |direction, packet: &[u8]| {
+            let tap = &self.outlet.tap;
+            tap.tell(|| Seen::Packet(Protocol::Tracker, direction, channel.peer(), packet.to_vec()));
+        };
+        see(Direction::Out, &sent);
+        channel.send(&sent).map_err(broken)?;
         let mut packet = [0; MAX_RESPONSE];
         while let Some(length) = channel.receive(&mut packet, until).map_err(broken)? {
             let packet = packet.get(..length).unwrap_or_default();
+            see(Direction::In, packet);
             if let Some(reply) = request.response(packet, transaction, IpFamily::of(channel.peer().ip())) {
                 return reply.map_err(NoResponse::Final);
             }

@@ -179,6 +179,11 @@ impl Candidates {
         self.known.get(&canonical(address)).map(|candidate| candidate.source)
     }
 
+    /// How often in a row connections to this address have failed.
+    pub fn failures(&self, address: SocketAddr) -> u32 {
+        self.known.get(&canonical(address)).map_or(0, |candidate| candidate.failures)
+    }
+
     /// There is a connection to this address that was made earlier. True if the address counts as connected
     /// from now on. False if it already did, is banned or is not known.
     pub fn mark_connected(&mut self, address: SocketAddr) -> bool {

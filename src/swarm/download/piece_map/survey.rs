@@ -11,7 +11,7 @@ use std::ops::Range;
 /// The most buckets.
 const MOST_BUCKETS: u32 = 2048;
 /// The most pieces whose availability is looked up for one look.
-const MOST_LOOKED_UP: u32 = 128 * 1024;
+const MOST_LOOKED_UP: u32 = 64 * 1024;
 
 /// What was found of the availability of each bucket.
 #[derive(Debug, Default)]
@@ -203,7 +203,7 @@ mod tests {
                     break buckets;
                 }
             };
-            assert!(buckets.len() <= MOST_BUCKETS as usize && looks <= 16, "{count}: {looks}");
+            assert!(buckets.len() <= MOST_BUCKETS as usize && looks <= 32, "{count}: {looks}");
             let sum = |of: fn(&Bucket) -> u32| buckets.iter().map(of).sum::<u32>();
             assert_eq!(sum(|bucket| bucket.pieces), count);
             assert_eq!((sum(|bucket| bucket.stored), sum(|bucket| bucket.unwanted)), (1, 0), "{count}");
