@@ -52,10 +52,16 @@ impl Demo {
     fn says(&mut self, sentence: &str) {
         while !self.printed.contains(sentence) {
             let line = self.lines.recv_timeout(LIMIT);
-            let line = line.unwrap_or_else(|_| panic!("{sentence:?} was not said, but:\n{}", self.printed));
+            let line = line.unwrap_or_else(|_| panic!("{sentence:?} was not said, but:\n{}", self.end()));
             self.printed.push_str(&line.split_whitespace().collect::<Vec<_>>().join(" "));
             self.printed.push(' ');
         }
+    }
+
+    /// What it has printed last.
+    fn end(&self) -> String {
+        let letters: Vec<char> = self.printed.chars().collect();
+        letters[letters.len().saturating_sub(2000)..].iter().collect()
     }
 
     /// The first word behind this one at the beginning of a line.

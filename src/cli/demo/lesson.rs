@@ -75,9 +75,9 @@ impl Teacher {
             _ => "the connection is broken: the client has ended without closing it".to_owned(),
         });
         let Lesson { client, mut report, .. } = lesson;
-        report.tell("end", end);
+        report.conclude("end", end);
         let (sent, all) = client.count();
-        report.tell("result", format!("{sent} of {all} blocks were sent; {}", report.summary()));
+        report.conclude("result", format!("{sent} of {all} blocks were sent; {}", report.summary()));
         self.voice.say(&mut report);
         if !report.is_clean() {
             self.was_wrong.store(true, Ordering::Relaxed);
@@ -163,7 +163,7 @@ impl Lesson<'_> {
     fn hear(&mut self) -> Result<(), Fault> {
         loop {
             let is_first = !self.student.has_greeted();
-            let Some(bytes) = self.student.next()? else { return Ok(()) };
+            let Some(bytes) = self.student.take()? else { return Ok(()) };
             if is_first {
                 self.greet(&bytes);
                 continue;

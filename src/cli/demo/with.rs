@@ -54,9 +54,10 @@ pub fn run(address: &str, material: &Material, folder: &Path, voice: Voice) -> R
         Err(_) => visit.closed(),
     };
     let Visit { seeder, mut report, .. } = visit;
-    report.tell("end", end);
+    report.conclude("end", end);
     let (pieces, all) = seeder.count();
-    report.tell("result", format!("{pieces} of {all} pieces are here and verified; {}", report.summary()));
+    report
+        .conclude("result", format!("{pieces} of {all} pieces are here and verified; {}", report.summary()));
     voice.say(&mut report);
     Ok(match (report.is_clean(), seeder.is_done()) {
         (true, true) => Exit::DONE,
@@ -152,7 +153,7 @@ impl Visit<'_> {
     fn hear(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
         loop {
             let is_first = !self.student.has_greeted();
-            let Some(bytes) = self.student.next()? else { return Ok(()) };
+            let Some(bytes) = self.student.take()? else { return Ok(()) };
             if is_first {
                 let theirs =
                     bytes.first_chunk::<HANDSHAKE_LENGTH>().and_then(|it| Handshake::from_wire(it).ok());

@@ -33,7 +33,7 @@ fn heard(bytes: &[u8], at_once: usize) -> (Vec<Vec<u8>>, String) {
         student.push(part);
         loop {
             let _ = student.stuck();
-            match student.next() {
+            match student.take() {
                 Err(fault) => {
                     report.wrong(fault);
                     return (said, report.summary());

@@ -35,7 +35,7 @@ fn what_comes_byte_by_byte_means_the_same() {
         let (mut student, mut heard) = (student(), Vec::new());
         for part in bytes.chunks(size) {
             student.push(part);
-            while let Some(said) = student.next().unwrap() {
+            while let Some(said) = student.take().unwrap() {
                 heard.push(said);
             }
         }
@@ -49,18 +49,18 @@ fn what_comes_byte_by_byte_means_the_same() {
 fn a_wrong_byte_is_told_as_soon_as_it_comes() {
     let mut student = student();
     student.push(b"\x13BitT");
-    assert_eq!(student.next(), Ok(None));
+    assert_eq!(student.take(), Ok(None));
     student.push(b"O");
-    assert!(student.next().unwrap_err().text.contains("byte 5 is 'O', where 'o' is expected"));
+    assert!(student.take().unwrap_err().text.contains("byte 5 is 'O', where 'o' is expected"));
 }
 
 #[test]
 fn a_frame_without_a_bound_is_refused_before_it_comes() {
     let mut student = student();
     student.push(&speech(&[]));
-    assert!(student.next().unwrap().is_some());
+    assert!(student.take().unwrap().is_some());
     student.push(&[0x7f, 0xff, 0xff, 0xff]);
-    assert_eq!(student.next().unwrap_err().title, "no length prefix");
+    assert_eq!(student.take().unwrap_err().title, "no length prefix");
 }
 
 #[test]
