@@ -2,11 +2,15 @@
 
 use super::line::Line;
 use super::queue::TraceQueue;
-use super::{MOST_TOLD, Writer, start};
+use super::{Writer, start};
 use crate::net::tap::{Listening, Tap};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// The most lines that are told at a time: of the others it is told how many there were. Nobody reads two thousand lines a
+/// second.
+const MOST_TOLD: usize = 100;
 
 /// Each line is told, until this is dropped.
 #[must_use = "whoever hears the lines hears no more of them once this is dropped"]

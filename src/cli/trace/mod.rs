@@ -32,10 +32,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 pub use story::Names;
 
-/// Whoever shows lines is told them so often, and so many at most each time, and of the others how many there were. To
-/// wake a thread for each message would cost more than to find the words, and nobody reads two thousand lines a second.
+/// Whoever shows lines is told them so often. To wake a thread for each message would cost more than to find the words.
 const TELL: Duration = Duration::from_millis(50);
-const MOST_TOLD: usize = 100;
 /// Bytes that are written at a time, or a little more.
 const BATCH: usize = 16 * 1024;
 
