@@ -116,7 +116,7 @@ static: ## one static binary, target/static/femtotorrent, proven in an empty roo
 		echo "there is no musl for this, so it is linked with glibc"; target=$(HOST) most=$(MOST_gnu); }; \
 	env CC_$(UNDER)=$(MUSL_CC) $(if $(filter musl-gcc,$(MUSL_CC)),,CARGO_TARGET_$(shell echo $(UNDER) | tr a-z A-Z)_LINKER=$(CROSS)) \
 		RUSTFLAGS="$(STATIC)" \
-		cargo build --release --target $$target --target-dir target/static-build $(if $(filter no,$(TLS)),--no-default-features) && \
+		cargo build --release --target $$target --target-dir target/static-build $(if $(filter no,$(TLS)),--no-default-features --features watch) && \
 	cp target/static-build/$$target/release/femtotorrent $(STATIC_BINARY) && \
 	tests/static.py $(STATIC_BINARY) $$most $(RUNNER)
 

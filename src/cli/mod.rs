@@ -8,7 +8,7 @@ pub mod arenas;
 mod arguments;
 mod config;
 mod create;
-mod demo;
+pub mod demo;
 mod doctor;
 mod each;
 mod encryption_option;
@@ -56,6 +56,12 @@ mod turns;
 mod utc;
 mod values;
 mod verify;
+#[cfg(feature = "watch")]
+mod watch;
+#[cfg(not(feature = "watch"))]
+#[path = "no_watch.rs"]
+mod watch;
+mod watch_option;
 mod web_seed_options;
 
 use arguments::{Arguments, CliCommand};
@@ -114,7 +120,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         CliCommand::Show(show) => show::run(&show, &mut terminal::output()),
         CliCommand::Doctor(doctor) => doctor::run(&doctor, &mut terminal::output()),
         CliCommand::Config(config) => config::run(&config, is_without, &mut program, &mut terminal::output()),
-        CliCommand::Demo { output_dir } => demo::run(output_dir.as_deref()),
+        CliCommand::Demo(demo) => {
+            return with_events(demo.json.then_some("demo"), |events| demo::run(&demo, events));
+        }
     };
     outcome.unwrap_or_else(|(exit, message)| {
         if is_json {

@@ -19,6 +19,7 @@ use super::supervisor::supervise;
 use super::terminal;
 use super::trace_option::TraceOption;
 use super::values::{decimal, minutes, rate};
+use super::watch_option::WatchOption;
 use crate::net::Outlet;
 use crate::session::{ClientName, Job, MemoryPool, Torrent};
 use crate::storage::Check;
@@ -62,6 +63,8 @@ pub struct SharingOptions {
     pub trace: TraceOption,
     #[command(flatten)]
     pub pcap: PcapOption,
+    #[command(flatten)]
+    pub watch: WatchOption,
     #[command(flatten)]
     pub network: NetworkOptions,
     #[command(flatten)]
@@ -193,7 +196,9 @@ impl SharingOptions {
         let share = ResourceShare { max_peers, open_files: resources.open_files, up_limit };
         let names = torrents.iter().map(Torrent::name).collect();
         let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
-        let screen = Screen::new(self.style(), names);
+        let style = self.style();
+        let screen = Screen::new(style, names)
+            .with_watch(self.watch.wanted(style == Style::Bars, self.shows_events()), &network.tap);
         let completions = hook.as_ref().map(Hook::completions);
         let interrupted = interrupts.end.clone();
         let exit = supervise(jobs, resources.places, network, screen, events, interrupts, completions);
@@ -212,10 +217,15 @@ impl SharingOptions {
         if self.no_upload { Some(0) } else { self.up_limit }
     }
 
+    /// Whether events stand between the lines for people.
+    fn shows_events(&self) -> bool {
+        self.json && terminal::shows_both()
+    }
+
     /// How much is shown.
     fn style(&self) -> Style {
         // Other lines would break up the bars.
-        let breaks_bars = self.verbose > 0 || (self.json && terminal::shows_both());
+        let breaks_bars = self.verbose > 0 || self.shows_events();
         if breaks_bars && !self.quiet { Style::Lines } else { Style::of(self.quiet) }
     }
 }

@@ -9,9 +9,11 @@
 //! trackers are told that we leave, and those of the link are asked anew.
 
 use super::peer_sources::{PeerSearch, PeerSources};
-use super::{Begin, INBOX, Network, Outcome, PeerSourceOptions, Prepared, Progress, SessionError, Stop};
+use super::{
+    Begin, INBOX, Network, Outcome, PeerSourceOptions, Prepared, Progress, SearchSight, SessionError, Stop,
+};
 use crate::magnet::{self, FetchEnd, MetadataAssembly, MetadataContext, SearchEnvironment};
-use crate::message::{Door, Event, KnownPeers, MetadataState, Notice, PeerKey, Snapshot, Stall};
+use crate::message::{Door, Event, KnownPeers, MetadataState, Notice, PeerKey, PeerState, Snapshot, Stall};
 use crate::metainfo::{Magnet, Metainfo, MetainfoError};
 use crate::net::tap::Seen;
 use crate::peer::Caller;
@@ -181,6 +183,15 @@ struct FetchEnvironment<'a> {
 impl SearchEnvironment for FetchEnvironment<'_> {
     fn show(&self, state: MetadataState) {
         (self.fetch.show)(Progress::Metadata(state));
+    }
+
+    fn wants_sight(&self) -> bool {
+        self.fetch.stop.takes_sight()
+    }
+
+    fn show_sight(&self, peers: Vec<PeerState>) {
+        let sources = self.sources.sights(Instant::now());
+        (self.fetch.show)(Progress::SearchSight(Arc::new(SearchSight { peers, sources })));
     }
 
     fn is_stopped(&self) -> bool {

@@ -25,10 +25,12 @@ mod network;
 mod payload;
 mod peer_sources;
 mod room;
+mod sight;
 mod stop;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod tracker_answers;
 
 pub use arrivals::Arrivals;
 pub use check_queue::CheckQueue;
@@ -38,6 +40,7 @@ pub use memory_pool::{MemoryAccount, MemoryPool};
 pub use metadata::{FetchedMetadata, MetadataFetch};
 pub use network::{ClientName, Network};
 pub use room::RoomBook;
+pub use sight::{SearchSight, TorrentSight};
 pub use stop::Stop;
 
 use crate::message::{Door, Event, KnownPeers, MetadataState, Notice, PeerState, Snapshot};
@@ -98,6 +101,10 @@ pub enum Progress {
     Running(Snapshot),
     /// The same with the table of the peers, for which the user has asked.
     Peers(Box<Snapshot>, Vec<PeerState>),
+    /// What the live view has asked for.
+    Sight(Arc<TorrentSight>),
+    /// The same while peers are asked for the metadata.
+    SearchSight(Arc<SearchSight>),
 }
 
 /// A download that a run has completed.

@@ -1,16 +1,11 @@
-//! What the screen shows: the state of the torrent, why nothing moves, and the table of the peers.
+//! What the screen shows: the state of the torrent, and why nothing moves.
 
-use super::peers::Peer;
 use super::{Coordinator, Phase};
-use crate::message::{PeerFlags, PeerKey, PeerState, RunPhase, Snapshot, Stall};
-use crate::strategy::{PeerPieces, Security, Source};
-use crate::text::excerpt;
+use crate::message::{RunPhase, Snapshot, Stall};
 use std::time::{Duration, Instant};
 
 /// When nothing moved for this long, the user is told why.
 const STALLED: Duration = Duration::from_secs(10);
-/// The most characters of what a peer calls its program that are shown.
-const MAX_CLIENT: usize = 24;
 
 impl Coordinator<'_> {
     /// The state of the torrent.
@@ -56,42 +51,6 @@ impl Coordinator<'_> {
         match self.web_seed_trouble() {
             Some(said) => Stall::AndWebSeeds(Box::new(of_peers), said),
             None => of_peers,
-        }
-    }
-
-    /// How each peer and each web seed stands, in the order in which they came.
-    pub fn peer_table(&self) -> Vec<PeerState> {
-        self.roster.senders().map(|(key, peer)| self.peer_state(key, peer)).collect()
-    }
-
-    fn peer_state(&self, key: PeerKey, peer: &Peer) -> PeerState {
-        let client = peer.messages.client.as_deref().map(|name| excerpt(name, MAX_CLIENT));
-        let of_id = || peer.peer_id().map(|id| id.client()).unwrap_or_default();
-        let source = match peer.is_incoming() {
-            true => Some(Source::Incoming),
-            false => peer.dial.and_then(|address| self.dialer.candidates().source(address)),
-        };
-        PeerState {
-            name: peer.name(),
-            client: client.unwrap_or_else(of_id),
-            source,
-            encryption: peer.greeting.map_or(Security::Plain, |greeting| greeting.encryption),
-            pieces: match &peer.pieces {
-                PeerPieces::All => self.geometry.piece_count(),
-                PeerPieces::Some(pieces) => pieces.count(),
-            },
-            of: self.geometry.piece_count(),
-            down_rate: peer.download.rate.per_second(),
-            up_rate: peer.upload.rate.per_second(),
-            flags: PeerFlags {
-                am_interested: peer.flags.am_interested,
-                am_choking: !self.slots.is_unchoked(key),
-                peer_interested: peer.flags.peer_interested,
-                peer_choking: peer.flags.peer_choking,
-            },
-            in_flight: self.requests.count(key),
-            depth: peer.download.pipeline.depth(),
-            snubs: peer.download.snubs,
         }
     }
 

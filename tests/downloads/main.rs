@@ -48,6 +48,8 @@ mod strangers;
 mod terminal;
 mod trace;
 mod trackers;
+#[cfg(feature = "watch")]
+mod watch;
 mod web_seed_options;
 mod web_seeds;
 mod whole_downloads;

@@ -65,7 +65,11 @@ impl Conversations {
                 let ends = Ends::new(Some(self.leaves_by(*ours, *theirs)), *theirs);
                 Page { out, time, lost: &mut self.lost }.datagram(ends, *direction, packet);
             }
-            Seen::Server { .. } | Seen::Connecting(..) | Seen::NotConnected(..) | Seen::Torrent(..) => {}
+            Seen::Server { .. }
+            | Seen::Connecting(..)
+            | Seen::NotConnected(..)
+            | Seen::Torrent(..)
+            | Seen::Remark(_) => {}
         }
     }
 

@@ -51,6 +51,7 @@ impl Conversations {
                 direction: Some(*direction),
                 ..Line::event(site.clone(), message, meaning.clone())
             }),
+            Seen::Remark(text) => Some(Line::event(String::new(), "remark", text.clone())),
             Seen::Connecting(address, why) => {
                 let why = Some(why.clone());
                 let meaning = "we try to connect to it".to_owned();

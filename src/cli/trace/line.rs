@@ -34,7 +34,7 @@ pub struct Line {
 
 impl Line {
     /// Something that happened with this peer.
-    pub(super) fn event(peer: String, message: &str, meaning: String) -> Line {
+    pub fn event(peer: String, message: &str, meaning: String) -> Line {
         Line { peer, message: message.to_owned(), meaning, ..Line::default() }
     }
 
@@ -66,6 +66,20 @@ impl Line {
         };
         let (message, bytes, meaning) = (&self.message, self.hex(true), self.sentence());
         format!("{who:<27}  {message:<15} {bytes:<28} {meaning}")
+    }
+
+    /// For few columns, without the time and the peer: which way (`<` to us, `>` from us), the message, what it means, why
+    /// we sent it, and its first bytes. Fit to print.
+    #[cfg(feature = "watch")]
+    pub fn short(&self) -> String {
+        let way = match self.direction {
+            Some(Direction::In) => '<',
+            Some(Direction::Out) => '>',
+            None => ' ',
+        };
+        let (message, sentence, bytes) = (&self.message, self.sentence(), self.hex(true));
+        let line = format!("{way} {message:<14} {sentence}  {bytes}");
+        line.trim_end().to_owned()
     }
 
     /// What it means, and why we sent it. Fit to print.

@@ -9,33 +9,43 @@
 
 mod conversation;
 mod line;
+#[cfg(feature = "watch")]
+mod lines;
 mod packets;
 pub(super) mod queue;
+mod story;
 mod tracker_packets;
-mod words;
+pub mod words;
 
 pub use conversation::Conversations;
 pub use line::Line;
+#[cfg(feature = "watch")]
+pub use lines::Lines;
 
 use super::terminal;
-use crate::net::tap::{Listening, Tap};
+use crate::net::tap::Tap;
 use crate::text::reason;
 use crate::thread::{self, caught};
-use queue::TraceQueue;
+use queue::{MOST_WAITING, TraceQueue};
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+pub use story::Names;
 
+/// Whoever shows lines is told them so often. To wake a thread for each message would cost more than to find the words.
+const TELL: Duration = Duration::from_millis(50);
 /// Bytes that are written at a time, or a little more.
 const BATCH: usize = 16 * 1024;
 
 /// How a trace is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
     /// A line for people.
     Text,
     /// A line with an object of JSON.
     Json,
+    /// A short line for people, with these names.
+    Story(Names),
 }
 
 /// Where a trace is written.
@@ -62,7 +72,7 @@ impl Trace {
         if sinks.is_empty() {
             return Ok(Trace::default());
         }
-        start(Writer::new(sinks)).map(|queue| Trace(Some(queue)))
+        start(Writer::new(sinks), MOST_WAITING).map(|queue| Trace(Some(queue)))
     }
 
     /// The door to it. If there is no trace it is closed, until others listen.
@@ -84,36 +94,9 @@ impl Trace {
 /// Whoever is told each line, and when that was seen.
 type Hears = Box<dyn FnMut(Instant, &Line) + Send>;
 
-/// Each line is told, until this is dropped.
-#[must_use = "whoever hears the lines hears no more of them once this is dropped"]
-pub struct Lines {
-    queue: Arc<TraceQueue>,
-    _listening: Option<Listening>,
-}
-
-impl Lines {
-    /// From now on `hear` is told each line of what is seen at the door. It is called on the thread `trace`: while it takes
-    /// its time lines are lost, and one says how many; nothing else waits.
-    ///
-    /// # Errors
-    ///
-    /// The system has no more threads.
-    pub fn of(tap: &Tap, hear: impl FnMut(Instant, &Line) + Send + 'static) -> io::Result<Lines> {
-        let queue = start(Writer { hear: Some(Box::new(hear)), ..Writer::new(Vec::new()) })?;
-        let told = Arc::clone(&queue);
-        Ok(Lines { queue, _listening: tap.listen(move |seen| told.tell(seen)) })
-    }
-}
-
-impl Drop for Lines {
-    fn drop(&mut self) {
-        self.queue.close();
-    }
-}
-
 /// Starts the thread, and returns the queue that it takes from.
-fn start(mut writer: Writer) -> io::Result<Arc<TraceQueue>> {
-    let queue = Arc::<TraceQueue>::default();
+fn start(mut writer: Writer, most: usize) -> io::Result<Arc<TraceQueue>> {
+    let queue = Arc::new(TraceQueue::of_at_most(most));
     let writing = Arc::clone(&queue);
     let life = move || {
         // A panic is in the log, and ends the trace alone.
@@ -128,6 +111,8 @@ fn start(mut writer: Writer) -> io::Result<Arc<TraceQueue>> {
 struct Writer {
     began: Instant,
     conversations: Conversations,
+    /// The reason that stood in a line of a story last.
+    reason: String,
     /// With the lines that are not written yet.
     sinks: Vec<(Sink, String)>,
     hear: Option<Hears>,
@@ -136,7 +121,13 @@ struct Writer {
 impl Writer {
     fn new(sinks: Vec<Sink>) -> Writer {
         let sinks = sinks.into_iter().map(|sink| (sink, String::new())).collect();
-        Writer { began: Instant::now(), conversations: Conversations::default(), sinks, hear: None }
+        Writer {
+            began: Instant::now(),
+            conversations: Conversations::default(),
+            reason: String::new(),
+            sinks,
+            hear: None,
+        }
     }
 
     /// Until the queue is closed and empty, or nothing can be written.
@@ -153,8 +144,10 @@ impl Writer {
                 self.add(Instant::now(), &Line::lost(waiting.lost));
             }
             self.write(0, queue);
-            if self.sinks.is_empty() && self.hear.is_none() {
-                return;
+            match self.hear {
+                Some(_) => std::thread::sleep(TELL),
+                None if self.sinks.is_empty() => return,
+                None => {}
             }
         }
     }
@@ -165,9 +158,10 @@ impl Writer {
         }
         let time = at.saturating_duration_since(self.began);
         for (sink, lines) in &mut self.sinks {
-            match sink.form {
+            match &sink.form {
                 Form::Text => line.write_text(time, lines),
                 Form::Json => line.write_json(time, lines),
+                Form::Story(names) => line.write_story(time, names, &mut self.reason, lines),
             }
         }
     }

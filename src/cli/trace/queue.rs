@@ -23,13 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(in crate::cli) struct TraceQueue {
     state: Mutex<State>,
     changed: Condvar,
+    /// How many things wait at most.
+    most: usize,
+    /// And so many bytes of messages, and one message more.
     most_bytes: usize,
-}
-
-impl Default for TraceQueue {
-    fn default() -> TraceQueue {
-        TraceQueue::with_room(MOST_BYTES)
-    }
 }
 
 #[derive(Default)]
@@ -53,10 +50,21 @@ pub(in crate::cli) struct Waiting {
     pub(in crate::cli) lost: usize,
 }
 
+impl Default for TraceQueue {
+    fn default() -> TraceQueue {
+        TraceQueue::of_at_most(MOST_WAITING)
+    }
+}
+
 impl TraceQueue {
     /// An empty queue, in which so many bytes of messages may wait, and one message more.
     pub(in crate::cli) fn with_room(most_bytes: usize) -> TraceQueue {
-        TraceQueue { state: Mutex::default(), changed: Condvar::new(), most_bytes }
+        TraceQueue { state: Mutex::default(), changed: Condvar::new(), most: MOST_WAITING, most_bytes }
+    }
+
+    /// An empty one with room for so many things.
+    pub(super) fn of_at_most(most: usize) -> TraceQueue {
+        TraceQueue { most, ..TraceQueue::with_room(MOST_BYTES) }
     }
 
     /// Puts something in, if there is room.
@@ -66,7 +74,7 @@ impl TraceQueue {
         if state.is_closed || state.has_ended {
             return;
         }
-        let is_full = state.waiting.seen.len() >= MOST_WAITING || state.bytes >= self.most_bytes;
+        let is_full = state.waiting.seen.len() >= self.most || state.bytes >= self.most_bytes;
         // What was left out stands after all that waits.
         if is_full || state.waiting.lost > 0 {
             state.waiting.lost = state.waiting.lost.saturating_add(1);
@@ -84,7 +92,7 @@ impl TraceQueue {
 
     /// Whether it is not worth the while to wait for more.
     fn is_enough(&self, state: &State) -> bool {
-        state.waiting.seen.len() >= MOST_WAITING / 4 || state.bytes >= ENOUGH
+        state.waiting.seen.len() >= self.most / 4 || state.bytes >= ENOUGH
     }
 
     /// Waits until something waits, and takes it. `None` if nothing more comes.

@@ -17,7 +17,7 @@ pub use search_packet::{MAX_HASHES, SearchPacket};
 
 use super::STACK_BYTES;
 use crate::address::is_local;
-use crate::message::Event;
+use crate::message::{Event, SourceSight};
 use crate::metainfo::InfoHash;
 use crate::net::tap::{Direction, Protocol, Seen, Tap};
 use crate::net::{BindAddress, Group};
@@ -108,6 +108,8 @@ struct AnnouncedTorrent {
     due: Instant,
     /// How many times it was announced before its time.
     early: u32,
+    /// How many announces of it were heard.
+    heard: u32,
 }
 
 impl Lan {
@@ -150,7 +152,8 @@ impl Lan {
     /// until the registration is dropped. If a torrent is registered twice, the later registration counts.
     pub fn announce(&self, info_hash: InfoHash, events: Sender<Event>) -> LanRegistration {
         let due = Instant::now() + BATCHING_DELAY;
-        let torrent = AnnouncedTorrent { info_hash, events: events.clone(), announced: None, due, early: 0 };
+        let torrent =
+            AnnouncedTorrent { info_hash, events: events.clone(), announced: None, due, early: 0, heard: 0 };
         let mut list = self.shared.list();
         list.torrents.retain(|torrent| torrent.info_hash != info_hash);
         list.torrents.push(torrent);
@@ -183,6 +186,24 @@ impl LanRegistration {
     /// The host was suspended, or has another address: the torrent is announced at once.
     pub fn interrupted(&self) {
         self.change(|torrent| (torrent.due, torrent.early) = (Instant::now(), 0));
+    }
+
+    /// How it stands.
+    pub fn sight(&self, now: Instant) -> SourceSight {
+        let groups = self.shared.groups.len();
+        let list = self.shared.list();
+        let ours = list.torrents.iter().find(|one| one.info_hash == self.info_hash);
+        let heard = ours.map_or(0, |ours| ours.heard);
+        let announces = self.shared.port != 0 && groups > 0;
+        let last =
+            if groups > 0 { format!("{heard} announces heard") } else { "no network to join".to_owned() };
+        SourceSight {
+            kind: "LAN",
+            name: format!("{groups} multicast groups"),
+            last,
+            is_trouble: groups == 0,
+            next: ours.filter(|_| announces).map(|ours| ours.due.saturating_duration_since(now)),
+        }
     }
 
     fn change(&self, change: impl Fn(&mut AnnouncedTorrent)) {
@@ -258,10 +279,11 @@ impl LanShared {
         }
         from.set_port(packet.port);
         let mut is_ours = false;
-        let list = self.list();
-        for torrent in list.torrents.iter().filter(|one| packet.info_hashes.contains(&one.info_hash)) {
+        let mut list = self.list();
+        for torrent in list.torrents.iter_mut().filter(|one| packet.info_hashes.contains(&one.info_hash)) {
             // If the inbox is full, the peer is found again with its next announce.
             let _ = torrent.events.try_send(Event::Found(Source::Lan, vec![from]));
+            torrent.heard = torrent.heard.saturating_add(1);
             is_ours = true;
         }
         is_ours

@@ -127,7 +127,7 @@ fn an_address_far_away_is_not_believed_to_be_near() {
 fn a_torrent_without_peers_is_announced_after_one_two_and_four_minutes_and_then_every_five() {
     let (start, (events, _inbox)) = (Instant::now(), unbounded());
     let info_hash = InfoHash([1; 20]);
-    let torrent = AnnouncedTorrent { info_hash, events, announced: None, due: start, early: 0 };
+    let torrent = AnnouncedTorrent { info_hash, events, announced: None, due: start, early: 0, heard: 0 };
     let mut list = TorrentList { torrents: vec![torrent], is_closed: false };
     let mut minutes = Vec::new();
     for _ in 0..6 {

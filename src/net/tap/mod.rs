@@ -85,6 +85,8 @@ pub enum Seen {
     NotConnected(SocketAddr, String),
     /// How the payload of a torrent is cut into pieces.
     Torrent(InfoHash, Geometry),
+    /// What somebody who watches says about it.
+    Remark(String),
 }
 
 impl Seen {

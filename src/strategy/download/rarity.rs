@@ -14,6 +14,7 @@
 //! a piece out or putting it back costs a step for each bucket, and there are no more buckets than peers.
 
 use crate::piece::{Bitfield, Geometry, PieceIndex};
+use std::ops::Range;
 
 /// Entries at the start of the table in which we look for a piece that a peer has, before we search all
 /// pieces in another way.
@@ -101,6 +102,11 @@ impl Rarity {
     /// How many partial peers have this piece.
     pub fn availability(&self, piece: PieceIndex) -> u16 {
         self.availability.get(piece.slot()).copied().unwrap_or(0)
+    }
+
+    /// The same for each of these pieces.
+    pub fn availabilities(&self, pieces: Range<u32>) -> &[u16] {
+        self.availability.get(pieces.start as usize..pieces.end as usize).unwrap_or_default()
     }
 
     /// A partial peer has one piece more.

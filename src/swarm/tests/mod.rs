@@ -9,7 +9,9 @@ mod floods;
 mod liars;
 mod lost_pieces;
 mod memory;
+mod outside;
 mod proxy;
+mod sight;
 mod stalls;
 mod streams;
 mod supply;
@@ -20,8 +22,8 @@ mod web_seeds;
 
 use super::*;
 use crate::message::{
-    Event, Greeting, HangUp, InboxSlot, Incoming, MessageKind, News, Order, PeerError, PeerKey, Snapshot,
-    Stall, Violation,
+    Event, Greeting, HangUp, InboxSlot, Incoming, MessageKind, News, Order, PeerError, PeerKey, Sight,
+    Snapshot, Stall, Violation,
 };
 use crate::net::PeerStream;
 use crate::peer::{DetachedWorker, Worker};
@@ -31,6 +33,7 @@ use crate::strategy::{
 };
 use crate::web_seed::WebSeed;
 use crate::wire::{Handshake, PeerId};
+use outside::{Outside, TestEnvironment};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
@@ -40,165 +43,6 @@ use std::rc::Rc;
 
 /// Our own peer ID. A peer may have a smaller or a greater one.
 const OUR_ID: PeerId = PeerId(*b"-FM0100-mmmmmmmmmmmm");
-
-/// The world outside the coordinator: what it has had done, and what it sees there.
-#[derive(Default)]
-struct Outside {
-    workers: BTreeMap<PeerKey, DetachedWorker>,
-    dialed: Vec<SocketAddr>,
-    /// The key of the last attempt at each address.
-    attempts: BTreeMap<SocketAddr, PeerKey>,
-    /// How the connections that we made began.
-    begun: Vec<(SocketAddr, Approach)>,
-    no_threads: bool,
-    /// Other torrents have all connections that the process may have.
-    no_room: bool,
-    served: Option<Bitfield>,
-    writer_is_behind: bool,
-    search_trouble: Option<String>,
-    finish_told: bool,
-    claims: Vec<MemoryClaim>,
-    granted: Option<u64>,
-    memory_is_wanted: bool,
-    stopped: bool,
-    supplies: Vec<Supply>,
-    interruption: Option<Interruption>,
-    dht_nodes: Vec<SocketAddr>,
-    refused: Vec<IpAddr>,
-    in_vain: Vec<IpAddr>,
-    ourselves: Vec<SocketAddr>,
-    /// The workers of web seeds that were started, with the addresses.
-    asked_web_seeds: Vec<(PeerKey, String)>,
-    /// The pieces of each file.
-    files: Vec<Range<u32>>,
-    shown: Vec<Snapshot>,
-    completed: usize,
-}
-
-struct TestEnvironment(Rc<RefCell<Outside>>);
-
-impl TestEnvironment {
-    fn worker(&self, key: PeerKey) -> io::Result<Worker> {
-        let mut outside = self.0.borrow_mut();
-        if outside.no_threads {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let (worker, other_end) = Worker::detached();
-        outside.workers.insert(key, other_end);
-        Ok(worker)
-    }
-}
-
-impl Environment for TestEnvironment {
-    fn has_room(&self) -> bool {
-        !self.0.borrow().no_room
-    }
-
-    fn claim_memory(&mut self, claim: MemoryClaim) -> u64 {
-        let mut outside = self.0.borrow_mut();
-        outside.claims.push(claim);
-        outside.granted.unwrap_or(claim.wanted)
-    }
-
-    fn is_memory_wanted(&self) -> bool {
-        self.0.borrow().memory_is_wanted
-    }
-
-    fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<()> {
-        let mut outside = self.0.borrow_mut();
-        outside.dialed.push(address);
-        outside.attempts.insert(address, key);
-        if outside.no_threads { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
-    }
-
-    fn greet(
-        &mut self,
-        key: PeerKey,
-        address: SocketAddr,
-        _: PeerStream,
-        approach: Approach,
-    ) -> io::Result<Worker> {
-        self.0.borrow_mut().begun.push((address, approach));
-        self.worker(key)
-    }
-
-    fn accept(&mut self, key: PeerKey, _: Incoming) -> io::Result<Worker> {
-        self.worker(key)
-    }
-
-    fn resume(&mut self, key: PeerKey, _: crate::message::HandedOver) -> io::Result<Worker> {
-        self.worker(key)
-    }
-
-    fn start_web_seed(&mut self, key: PeerKey, seed: WebSeed) -> io::Result<Worker> {
-        let worker = self.worker(key)?;
-        self.0.borrow_mut().asked_web_seeds.push((key, seed.address));
-        Ok(worker)
-    }
-
-    fn pieces_of_file(&self, number: usize) -> Range<u32> {
-        self.0.borrow().files.get(number).cloned().unwrap_or(0..u32::MAX)
-    }
-
-    fn piece_digest(&self, _: PieceIndex) -> PieceDigest {
-        PieceDigest::default()
-    }
-
-    fn abandon(&mut self, _: &Assembly) {}
-
-    fn served_pieces(&self) -> Bitfield {
-        self.0.borrow().served.clone().unwrap()
-    }
-
-    fn is_writer_behind(&self) -> bool {
-        self.0.borrow().writer_is_behind
-    }
-
-    fn finish_writing(&mut self) -> bool {
-        self.0.borrow_mut().finish_told = true;
-        true
-    }
-
-    fn show(&mut self, snapshot: Snapshot) {
-        self.0.borrow_mut().shown.push(snapshot);
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.0.borrow().stopped
-    }
-
-    fn search_trouble(&self, _: Instant) -> Option<String> {
-        self.0.borrow().search_trouble.clone()
-    }
-
-    fn supply(&mut self, supply: Supply) {
-        self.0.borrow_mut().supplies.push(supply);
-    }
-
-    fn look_around(&mut self, _: Instant) -> Option<Interruption> {
-        self.0.borrow_mut().interruption.take()
-    }
-
-    fn refuse_connections(&mut self, from: IpAddr) {
-        self.0.borrow_mut().refused.push(from);
-    }
-
-    fn met_ourselves(&mut self, address: SocketAddr) {
-        self.0.borrow_mut().ourselves.push(address);
-    }
-
-    fn came_in_vain(&mut self, from: IpAddr) {
-        self.0.borrow_mut().in_vain.push(from);
-    }
-
-    fn dht_node(&mut self, address: SocketAddr) {
-        self.0.borrow_mut().dht_nodes.push(address);
-    }
-
-    fn completed(&mut self, _: Snapshot) {
-        self.0.borrow_mut().completed += 1;
-    }
-}
 
 /// The torrent and the settings of a test. A test names those that differ from the default.
 struct Scene {

@@ -320,6 +320,11 @@ impl Candidates {
         self.known.get(&canonical(address)).is_some_and(|candidate| candidate.failures > 0)
     }
 
+    /// How many addresses are known that came from such a source.
+    pub fn count_from(&self, is_it: impl Fn(Source) -> bool) -> usize {
+        self.known.values().filter(|candidate| is_it(candidate.source)).count()
+    }
+
     /// How many addresses are known.
     pub fn known(&self) -> usize {
         self.known.len()
