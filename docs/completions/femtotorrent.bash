@@ -22,7 +22,7 @@ _femtotorrent() {
     ((COMP_CWORD == 1)) && command=get
     case $command in
         get)
-            options="-i --input-file -o -d --output-dir --dir --memory --allocate -c --continue --overwrite --part --timeout --down-limit --seed --seed-ratio --seed-time -O --output-name --no-sandbox --check --json -q --quiet -v --verbose --trace --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --no-upload --web-seed --no-web-seeds --select --iselect --exclude --iexclude --first --sequential --stdout --on-complete --no-config --help"
+            options="-i --input-file -o -d --output-dir --dir --memory --allocate -c --continue --overwrite --part --timeout --down-limit --seed --seed-ratio --seed-time -O --output-name --no-sandbox --check --json -q --quiet -v --verbose --trace --watch --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --no-upload --web-seed --no-web-seeds --select --iselect --exclude --iexclude --first --sequential --stdout --on-complete --no-config --help"
             case $before in
                 -i|--input-file) kind=file ;;
                 -o|-d|--output-dir|--dir) kind=folder ;;
@@ -57,7 +57,7 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         seed)
-            options="-i --input-file -d -o --dir --output-dir --super --seed-ratio --seed-time -O --output-name --no-sandbox --check --json -q --quiet -v --verbose --trace --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --no-upload --no-config --help"
+            options="-i --input-file -d -o --dir --output-dir --super --seed-ratio --seed-time -O --output-name --no-sandbox --check --json -q --quiet -v --verbose --trace --watch --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --no-upload --no-config --help"
             case $before in
                 -i|--input-file) kind=file ;;
                 -d|-o|--dir|--output-dir) kind=folder ;;
@@ -147,8 +147,11 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind="words get seed create verify show doctor" ;;
             esac ;;
         demo)
-            options="-o -d --output-dir --dir --no-config --help"
+            options="--trace --liar --slow --choke --serve --once --with -o -d --output-dir --dir --json --watch -q --quiet -v --verbose --no-config --help"
             case $before in
+                --trace) kind=file ;;
+                --serve) kind=none ;;
+                --with) kind=none ;;
                 -o|-d|--output-dir|--dir) kind=folder ;;
             esac ;;
     esac

@@ -15,11 +15,16 @@ mod row;
 mod view;
 
 pub use bar::{Line, Part, Rank, name_columns};
-pub use columns::{cut, filled, width, wrapped};
-pub use figures::{percent, rate, short_time, time};
+pub use columns::{width, wrapped};
+pub use figures::{percent, rate};
 pub use pace::Pace;
-pub use peer_table::{encryption, source_name};
-pub use view::View;
+#[cfg(feature = "watch")]
+pub use {
+    columns::{cut, filled},
+    figures::{short_time, time},
+    peer_table::{encryption, source_name},
+    view::View,
+};
 
 use super::exit::Exit;
 use super::foreground;

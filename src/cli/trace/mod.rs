@@ -9,6 +9,8 @@
 
 mod conversation;
 mod line;
+#[cfg(feature = "watch")]
+mod lines;
 mod packets;
 mod queue;
 mod story;
@@ -17,9 +19,11 @@ pub mod words;
 
 pub use conversation::Conversations;
 pub use line::Line;
+#[cfg(feature = "watch")]
+pub use lines::Lines;
 
 use super::terminal;
-use crate::net::tap::{Listening, Tap};
+use crate::net::tap::Tap;
 use crate::text::reason;
 use crate::thread::{self, caught};
 use queue::{MOST_WAITING, TraceQueue};
@@ -28,10 +32,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 pub use story::Names;
 
-/// Whoever shows lines is told them so often, and so many at most each time, and of the others how many there were. To
-/// wake a thread for each message would cost more than to find the words, and nobody reads two thousand lines a second.
+/// Whoever shows lines is told them so often. To wake a thread for each message would cost more than to find the words.
 const TELL: Duration = Duration::from_millis(50);
-const MOST_TOLD: usize = 100;
 /// Bytes that are written at a time, or a little more.
 const BATCH: usize = 16 * 1024;
 
@@ -91,33 +93,6 @@ impl Trace {
 
 /// Whoever is told each line, and when that was seen.
 type Hears = Box<dyn FnMut(Instant, &Line) + Send>;
-
-/// Each line is told, until this is dropped.
-#[must_use = "whoever hears the lines hears no more of them once this is dropped"]
-pub struct Lines {
-    queue: Arc<TraceQueue>,
-    _listening: Option<Listening>,
-}
-
-impl Lines {
-    /// From now on `hear` is told each line of what is seen at the door. It is called on the thread `trace`: while it takes
-    /// its time, or where there are too many, lines are lost, and one says how many; nothing else waits.
-    ///
-    /// # Errors
-    ///
-    /// The system has no more threads.
-    pub fn of(tap: &Tap, hear: impl FnMut(Instant, &Line) + Send + 'static) -> io::Result<Lines> {
-        let queue = start(Writer { hear: Some(Box::new(hear)), ..Writer::new(Vec::new()) }, MOST_TOLD)?;
-        let told = Arc::clone(&queue);
-        Ok(Lines { queue, _listening: tap.listen(move |seen| told.tell(seen)) })
-    }
-}
-
-impl Drop for Lines {
-    fn drop(&mut self) {
-        self.queue.close();
-    }
-}
 
 /// Starts the thread, and returns the queue that it takes from.
 fn start(mut writer: Writer, most: usize) -> io::Result<Arc<TraceQueue>> {

@@ -117,6 +117,7 @@ impl TraceQueue {
     }
 
     /// Nothing more comes.
+    #[cfg(feature = "watch")]
     pub(super) fn close(&self) {
         drop(self.closed());
     }
