@@ -147,8 +147,11 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind="words get seed create verify show doctor" ;;
             esac ;;
         demo)
-            options="-o -d --output-dir --dir --no-config --help"
+            options="--trace --liar --slow --choke --serve --once --with -o -d --output-dir --dir --json -q --quiet -v --verbose --no-config --help"
             case $before in
+                --trace) kind=file ;;
+                --serve) kind=none ;;
+                --with) kind=none ;;
                 -o|-d|--output-dir|--dir) kind=folder ;;
             esac ;;
     esac
