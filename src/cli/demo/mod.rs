@@ -68,7 +68,7 @@ pub struct DemoArguments {
     #[arg(long, value_name = "IP:PORT", num_args = 0..=1, value_parser = own_address, help_heading = LESSONS)]
     pub serve: Option<Option<SocketAddrV4>>,
     /// With --serve: end after one client took everything
-    #[arg(long, requires = "serve", help_heading = LESSONS)]
+    #[arg(long, help_heading = LESSONS)]
     pub once: bool,
     /// Download from a seeder of your own, and say what it does wrong
     ///
@@ -118,6 +118,9 @@ pub struct DemoArguments {
 /// An address or a folder cannot be used, or the downloaded file is wrong (exit code 32).
 pub fn run(arguments: &DemoArguments, events: &mut Events) -> Result<Exit, CommandFailure> {
     let DemoArguments { output_dir, liar, slow, choke, .. } = arguments;
+    if arguments.once && arguments.serve.is_none() {
+        return Err((Exit::BAD_OPTION, "--once ends --serve (give both, or leave it out)".to_owned()));
+    }
     let material = Material::new()?;
     let wanted = arguments.watch().wanted(arguments.style() == Style::Bars, false);
     let is_watched = arguments.watch() != WatchOption::default();
