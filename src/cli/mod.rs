@@ -6,6 +6,7 @@
 
 pub mod arenas;
 mod arguments;
+mod client_name_options;
 mod config;
 mod create;
 mod demo;
@@ -110,7 +111,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         CliCommand::Create(create) => create::run(&create, &mut terminal::output()),
         CliCommand::Verify(verify) => verify::run(&verify, &mut terminal::output()),
         CliCommand::Show(show) => show::run(&show, &mut terminal::output()),
-        CliCommand::Doctor(doctor) => doctor::run(&doctor, &mut terminal::output()),
+        CliCommand::Doctor(doctor) => doctor::run(*doctor, &mut terminal::output()),
         CliCommand::Config(config) => config::run(&config, is_without, &mut program, &mut terminal::output()),
         CliCommand::Demo { output_dir } => demo::run(output_dir.as_deref()),
     };

@@ -36,7 +36,14 @@ impl Coordinator<'_> {
                 Phase::Seeding { .. } => RunPhase::Seeding,
             },
             stall: self.stall(now),
+            copies: None,
         }
+    }
+
+    /// The same, with the copies of the torrent that the peers and web seeds have together.
+    pub(super) fn with_copies(&self, snapshot: &Snapshot) -> Snapshot {
+        let whole = snapshot.seeds.saturating_add(snapshot.web_seeds) as f64;
+        Snapshot { copies: Some(whole + self.pieces.rarity().copies()), ..snapshot.clone() }
     }
 
     fn stall(&self, now: Instant) -> Option<Stall> {

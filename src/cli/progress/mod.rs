@@ -66,6 +66,8 @@ pub struct Screen {
     interrupted: bool,
     /// What is said of many torrents at once.
     tally: Tally,
+    /// A torrent ended before it was complete, and `doctor` may find out why.
+    needs_doctor: bool,
     /// When it was last said how many torrents run and wait, and how many these were.
     queue: (Instant, (usize, usize)),
 }
@@ -76,7 +78,16 @@ impl Screen {
         let now = Instant::now();
         let rows: Vec<TorrentRow> = names.iter().map(|name| TorrentRow::new(style, name, now)).collect();
         let queue = (now, (0, 0));
-        Screen { style, rows, due: None, drawn: now, interrupted: false, tally: Tally::default(), queue }
+        Screen {
+            style,
+            rows,
+            due: None,
+            drawn: now,
+            interrupted: false,
+            tally: Tally::default(),
+            needs_doctor: false,
+            queue,
+        }
     }
 
     /// Shows the progress of a torrent.
@@ -172,6 +183,7 @@ impl Screen {
         self.changed();
         let Some(row) = self.rows.get_mut(number) else { return Exit::OTHER };
         let sentence = row.ended(outcome, Instant::now());
+        self.needs_doctor |= ending::is_for_doctor(outcome);
         let is_error = matches!(outcome.end, RunEnd::TimedOut | RunEnd::WriterFailed);
         let is_counted = self.interrupted && self.rows.len() > FEW && self.tally.count(outcome);
         // Errors are shown with --quiet too.
@@ -226,6 +238,9 @@ impl Screen {
         self.due = None;
         terminal::clear();
         self.tally.sentence().into_iter().for_each(|text| self.say(&text));
+        if std::mem::take(&mut self.needs_doctor) {
+            self.say("To find out why, and what helps: femtotorrent doctor TORRENT");
+        }
     }
 
     fn say(&self, text: &str) {

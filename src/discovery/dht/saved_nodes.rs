@@ -60,6 +60,11 @@ impl SavedNodes {
         SavedNodes { file, known: Mutex::new(IpFamily::BOTH.map(|family| parse(&bytes, family))) }
     }
 
+    /// From now on the file stays as it is.
+    pub fn write_nothing(&mut self) {
+        self.file = None;
+    }
+
     /// What was known of this family.
     pub fn known(&self, family: IpFamily) -> KnownNodes {
         let known = lock(&self.known);

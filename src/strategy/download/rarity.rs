@@ -103,6 +103,14 @@ impl Rarity {
         self.availability.get(piece.slot()).copied().unwrap_or(0)
     }
 
+    /// How many copies of the torrent the partial peers have together: whole ones, as many as there are of the rarest
+    /// piece, and the part of the pieces of which there is one more at least. Looks at every piece.
+    pub fn copies(&self) -> f64 {
+        let Some(whole) = self.availability.iter().min() else { return 0.0 };
+        let more = self.availability.iter().filter(|count| *count > whole).count();
+        f64::from(*whole) + more as f64 / self.availability.len() as f64
+    }
+
     /// A partial peer has one piece more.
     pub fn gained(&mut self, piece: PieceIndex) {
         let old = self.availability(piece);
