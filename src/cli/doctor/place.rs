@@ -34,7 +34,7 @@ impl Place {
         let silent = || Err((Exit::IO, format!("{name} does not answer within {} s", PATIENCE.as_secs())));
         let (speed, free, longest) = match probe {
             Some(FolderProbe { speed, free, longest, .. }) => {
-                (speed.map_err(|error| (Exit(error.exit_code()), error.to_string())), free, longest)
+                (speed.map_err(|error| (Exit(error.exit_code()), error.fault())), free, longest)
             }
             None => (silent(), None, None),
         };
@@ -79,7 +79,7 @@ mod tests {
     fn a_file_that_is_too_long_has_a_way_out() {
         let torrent =
             format!("d4:infod6:lengthi9e4:name1:x12:piece lengthi16384e6:pieces20:{}ee", "a".repeat(20));
-        let metainfo = Metainfo::parse(torrent.as_bytes()).unwrap();
+        let metainfo = Metainfo::parse(torrent.into_bytes()).unwrap();
         let limit = |bytes| FileLimit { bytes, of: "it", way_out: "leave with --output-dir" };
         assert_eq!(too_long(limit(9), &metainfo), None);
         let expected = ("the longest file has 9 bytes, and it allows 8 bytes", "leave with -d");

@@ -65,32 +65,35 @@ pub fn page(findings: &[Finding], advice: &str, columns: usize) -> String {
     lines.iter().flat_map(|line| [line, "\n"]).collect()
 }
 
-/// All of it as one object.
+/// All of it as one object. `docs/doctor.schema.json` describes it.
 pub fn object(torrent: &Torrent, findings: &[Finding], facts: &Facts, verdict: &Verdict) -> Value {
     let finding =
         |it: &Finding| json!({"about": it.about, "mark": it.mark.word(), "text": printable(&it.text)});
     let seen = &facts.seen;
+    let mut peers = json!({
+        "tried": seen.tried(),
+        "connected": seen.greeted(),
+        "encrypted": seen.count(Meeting::Encrypted),
+        "refused": seen.count(Meeting::Refused),
+        "silent": seen.count(Meeting::Silent),
+        "mute": seen.count(Meeting::Mute),
+        "closed": seen.count(Meeting::Closed),
+        "other_torrent": seen.count(Meeting::OtherTorrent),
+        "no_route": seen.count(Meeting::NoRoute),
+        "barred_by_the_proxy": seen.count(Meeting::Proxy),
+        "choking": seen.choking.0,
+    });
+    if let (Some(peers), Some(copies)) = (peers.as_object_mut(), seen.copies) {
+        peers.insert("copies".to_owned(), rounded_down(copies).into());
+    }
     json!({
         "format": json::FORMAT,
         "exit_code": verdict.exit.0,
         "advice": verdict.advice,
-        "name": torrent.name(),
+        "name": printable(&torrent.name()),
         "info_hash": torrent.info_hash().to_string(),
         "findings": findings.iter().map(finding).collect::<Vec<_>>(),
-        "peers": {
-            "tried": seen.tried(),
-            "connected": seen.greeted(),
-            "encrypted": seen.count(Meeting::Encrypted),
-            "refused": seen.count(Meeting::Refused),
-            "silent": seen.count(Meeting::Silent),
-            "mute": seen.count(Meeting::Mute),
-            "closed": seen.count(Meeting::Closed),
-            "other_torrent": seen.count(Meeting::OtherTorrent),
-            "no_route": seen.count(Meeting::NoRoute),
-            "barred_by_the_proxy": seen.count(Meeting::Proxy),
-            "choking": seen.choking.0,
-            "copies": seen.copies,
-        },
+        "peers": peers,
     })
 }
 

@@ -231,6 +231,9 @@ fn nobody_sends(facts: &Facts, stall: Option<&Stall>) -> String {
             "Wait: all peers choke us, since they upload to others first, which is normal in the first minutes.".to_owned()
         }
         Some(why) => format!("Try again later: {why}."),
+        None if facts.seen.snapshot.received > 0 => {
+            "Have patience: data comes, and no piece was whole in time (see more with a longer --timeout).".to_owned()
+        }
         None => "Try again with a longer --timeout: peers are connected, and no piece has come yet.".to_owned(),
     }
 }

@@ -168,6 +168,16 @@ mod tests {
     }
 
     #[test]
+    fn those_who_only_look_write_nothing() {
+        let folder = NewFolder::somewhere();
+        let mut saved = SavedNodes::read(Some(&folder.0));
+        saved.update(IpFamily::V4, KnownNodes { id: Some(NodeId([7; 20])), nodes: nodes(3) });
+        saved.write_nothing();
+        saved.write();
+        assert!(!folder.0.exists());
+    }
+
+    #[test]
     fn no_cut_and_no_flipped_bit_breaks_the_reader() {
         let folder = NewFolder::somewhere();
         let saved = SavedNodes::read(Some(&folder.0));

@@ -301,6 +301,22 @@ mod tests {
         (geometry, rarity, random)
     }
 
+    #[test]
+    fn copies_are_whole_ones_and_the_part_of_which_there_is_more() {
+        let (geometry, mut rarity, _) = table(4);
+        assert_eq!(rarity.copies(), 0.0);
+        let pieces: Vec<PieceIndex> = geometry.pieces().collect();
+        pieces[..3].iter().for_each(|piece| rarity.gained(*piece));
+        assert_eq!(rarity.copies(), 0.75);
+        // Those that we have or fetch count as well.
+        rarity.take(pieces[3]);
+        rarity.gained(pieces[3]);
+        rarity.gained(pieces[3]);
+        assert_eq!(rarity.copies(), 1.25);
+        rarity.lost(pieces[0]);
+        assert_eq!(rarity.copies(), 0.75);
+    }
+
     fn check(rarity: &Rarity) {
         assert!(rarity.order.is_sorted_by_key(|piece| rarity.availability(*piece)));
         assert!(rarity.choosable.words().iter().take(rarity.first_word()).all(|word| *word == 0));
