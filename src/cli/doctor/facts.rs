@@ -27,6 +27,8 @@ pub struct Facts {
     pub clock: Clock,
     /// The host names that were looked up, and how many addresses each has, or why it has none.
     pub names: Vec<(String, Result<usize, String>)>,
+    /// How many trackers there are to ask.
+    pub trackers: usize,
     /// Each tracker's numbers of the torrent.
     pub scrapes: Vec<(String, Result<Scrape, String>)>,
     /// Our addresses of IPv4 and IPv6, where there is a way to the internet.

@@ -163,6 +163,7 @@ fn examine(arguments: &DoctorArguments) -> Result<(Facts, Torrent), CommandFailu
     network.name = arguments.client_name.name();
     network.port_mapping = arguments.port_mapping.start(true, &network, &resources);
     let trackers = trackers(&torrent, options);
+    facts.trackers = trackers.len();
     let inquiry = Inquiry::start(trackers, torrent.info_hash(), &outlet, network.dht.is_some());
     let within = Duration::from_secs(arguments.timeout);
     let job = job(arguments, &torrent, nowhere, &resources);

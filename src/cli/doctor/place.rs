@@ -26,12 +26,16 @@ pub struct Place {
 impl Place {
     /// Asks the folder, on a thread that is left behind if it does not answer.
     pub fn ask(path: &Path) -> Place {
+        Self::ask_by(path, storage::probe, PATIENCE)
+    }
+
+    fn ask_by(path: &Path, probe: fn(&Path) -> FolderProbe, patience: Duration) -> Place {
         let (tell, told) = bounded(1);
         let asked = path.to_owned();
-        let asking = thread::spawn("doctor-disk", STACK, move || drop(tell.send(storage::probe(&asked))));
-        let probe = asking.ok().and_then(|_| told.recv_timeout(PATIENCE).ok());
+        let asking = thread::spawn("doctor-disk", STACK, move || drop(tell.send(probe(&asked))));
+        let probe = asking.ok().and_then(|_| told.recv_timeout(patience).ok());
         let name = shown(path);
-        let silent = || Err((Exit::IO, format!("{name} does not answer within {} s", PATIENCE.as_secs())));
+        let silent = || Err((Exit::IO, format!("{name} does not answer within {} s", patience.as_secs())));
         let (speed, free, longest) = match probe {
             Some(FolderProbe { speed, free, longest, .. }) => {
                 (speed.map_err(|error| (Exit(error.exit_code()), error.fault())), free, longest)
@@ -74,12 +78,30 @@ fn too_long(limit: FileLimit, metainfo: &Metainfo) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_folder_that_never_answers_is_left_behind() {
+        let never = |_: &Path| loop {
+            std::thread::park();
+        };
+        let place = Place::ask_by(Path::new("x"), never, Duration::ZERO);
+        let why = "x does not answer within 0 s".to_owned();
+        assert_eq!(place.folder.speed, Some(Err((Exit::IO, why))));
+        // It is not asked for what is there, either.
+        let torrent = Torrent::Whole(Arc::new(torrent()));
+        assert_eq!(place.for_torrent(Path::new("x"), &torrent), place.folder);
+    }
+
+    fn torrent() -> Metainfo {
+        let pieces = "a".repeat(20);
+        let torrent = format!("d4:infod6:lengthi9e4:name1:x12:piece lengthi16384e6:pieces20:{pieces}ee");
+        Metainfo::parse(torrent.into_bytes()).unwrap()
+    }
 
     #[test]
     fn a_file_that_is_too_long_has_a_way_out() {
-        let torrent =
-            format!("d4:infod6:lengthi9e4:name1:x12:piece lengthi16384e6:pieces20:{}ee", "a".repeat(20));
-        let metainfo = Metainfo::parse(torrent.into_bytes()).unwrap();
+        let metainfo = torrent();
         let limit = |bytes| FileLimit { bytes, of: "it", way_out: "leave with --output-dir" };
         assert_eq!(too_long(limit(9), &metainfo), None);
         let expected = ("the longest file has 9 bytes, and it allows 8 bytes", "leave with -d");

@@ -81,6 +81,7 @@ pub fn object(torrent: &Torrent, findings: &[Finding], facts: &Facts, verdict: &
         "other_torrent": seen.count(Meeting::OtherTorrent),
         "no_route": seen.count(Meeting::NoRoute),
         "barred_by_the_proxy": seen.count(Meeting::Proxy),
+        "other": seen.count(Meeting::Other),
         "choking": seen.choking.0,
     });
     if let (Some(peers), Some(copies)) = (peers.as_object_mut(), seen.copies) {
@@ -151,7 +152,7 @@ fn of_the_torrent(torrent: &Torrent) -> String {
     let privacy = if torrent.is_private() { ", private" } else { "" };
     let size = match torrent {
         Torrent::Whole(metainfo) => format!(
-            "{} in {} pieces of {}",
+            "{} in {} pieces of {}, version 1{privacy}",
             size(metainfo.total_size),
             grouped(metainfo.piece_count().into()),
             size(metainfo.piece_length.into())
@@ -159,7 +160,7 @@ fn of_the_torrent(torrent: &Torrent) -> String {
         Torrent::Magnet(_) => "a link whose metadata has not come".to_owned(),
     };
     let sources = format!("trackers: {trackers}, web seeds: {web_seeds}");
-    format!("{}: {size}, version 1{privacy}, {sources}", torrent.name())
+    format!("{}: {size}, {sources}", torrent.name())
 }
 
 fn of_the_clock(facts: &Facts) -> String {
@@ -202,16 +203,20 @@ fn of_the_folder(facts: &Facts, add: &mut Add<'_>) {
         add("folder", Mark::Bad, why.clone());
     }
     let Some(free) = folder.free else { return };
-    let needed = folder.needed.map_or("an unknown number of bytes".to_owned(), size);
     let mark = Mark::good_if(folder.shortage().is_none());
-    add("disk", mark, format!("{} are free, {needed} are needed", size(free)));
+    let needed = match folder.needed {
+        Some(needed) => format!("{} are needed", size(needed)),
+        None => "how much is needed is not known".to_owned(),
+    };
+    add("disk", mark, format!("{} are free, {needed}", size(free)));
 }
 
 fn of_the_trackers(torrent: &Torrent, facts: &Facts, add: &mut Add<'_>) {
     let (said, numbers) = (&facts.seen.trackers, &facts.scrapes);
     if said.is_empty() && numbers.is_empty() {
         let mark = if torrent.is_private() { Mark::Bad } else { Mark::Note };
-        add("tracker", mark, "none has answered".to_owned());
+        let text = if facts.trackers == 0 { "there is none to ask" } else { "none has answered" };
+        add("tracker", mark, text.to_owned());
     }
     for (tracker, outcome) in said {
         let text = match outcome {
@@ -277,6 +282,7 @@ fn of_the_peers(facts: &Facts, add: &mut Add<'_>) {
         ("of another torrent", seen.count(Meeting::OtherTorrent)),
         ("without a way to them", seen.count(Meeting::NoRoute)),
         ("barred by the proxy", seen.count(Meeting::Proxy)),
+        ("failed otherwise", seen.count(Meeting::Other)),
     ];
     let counts: Vec<String> = counts
         .iter()
@@ -284,7 +290,11 @@ fn of_the_peers(facts: &Facts, add: &mut Add<'_>) {
         .map(|(word, count)| format!("{word} {count}"))
         .collect();
     let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
-    add("peers", Mark::good_if(seen.greeted() > 0), format!("tried {}{counts}", seen.tried()));
+    let text = match seen.tried() {
+        0 => "none was found".to_owned(),
+        tried => format!("tried {tried}{counts}"),
+    };
+    add("peers", Mark::good_if(seen.greeted() > 0), text);
     let families: Vec<&str> = ["IPv4", "IPv6"]
         .into_iter()
         .zip(seen.greeted_families())
