@@ -255,7 +255,7 @@ fn ctrl_c_ends_it_with_what_is_known_so_far() {
     let silent = ScriptedPeer::start(&sample, Talk::hear_out);
     let folder = TestFolder::new();
     let (torrent, peer) = (sample.write_torrent(folder.path()), silent.address().to_string());
-    let all = ["doctor", &torrent, "--peer", &peer, "--json", "--no-listen", "--timeout", "60"];
+    let all = ["doctor", &torrent, "--peer", &peer, "--json", "--no-listen", "--timeout", "10m"];
     let program = Program::start(all);
     silent.wait_until(|record| record.connections > 0);
     program.terminate();
