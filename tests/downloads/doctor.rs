@@ -181,14 +181,10 @@ fn a_folder_that_takes_nothing_matters_most() {
 }
 
 #[test]
-fn nothing_is_uploaded_or_kept_and_trackers_hear_of_no_completion() {
+fn nothing_is_kept_and_trackers_hear_of_no_completion() {
     let sample = Sample::small();
-    // It wants what the doctor has got.
-    let greedy = ScriptedPeer::seed(&sample).speaking(MODERN).then(|talk| {
-        talk.say(Message::Interested)?;
-        talk.serve()
-    });
-    let tracker = Tracker::start(&[greedy.address()]);
+    let seed = ScriptedPeer::honest(&sample);
+    let tracker = Tracker::start(&[seed.address()]);
     let folder = TestFolder::new();
     let (torrent, cache, output) =
         (sample.write_torrent(folder.path()), folder.path().join("cache"), folder.path().join("output"));
@@ -199,13 +195,26 @@ fn nothing_is_uploaded_or_kept_and_trackers_hear_of_no_completion() {
     assert_eq!(outcome.code, Some(0), "{}", outcome.output);
     assert!(outcome.output.contains("all of them came"), "{}", outcome.output);
     assert!(!cache.exists() && fs::read_dir(output).unwrap().next().is_none());
-    let said = greedy.record().said;
-    assert!(!said.iter().any(|said| matches!(said, Said::Unchoke | Said::Piece(..))), "{said:?}");
     let announces = tracker.announces();
     let mut events: Vec<String> = announces.iter().map(|announce| announce.get("event")).collect();
     // What is asked beside, the time and the numbers, is no announce.
     events.retain(|event| !event.is_empty());
     assert_eq!(events, ["started", "stopped"]);
+}
+
+#[test]
+fn nobody_is_unchoked() {
+    let sample = Sample::small();
+    // It lacks a piece, so that there is time, and wants what the doctor has got.
+    let greedy = ScriptedPeer::seed(&sample).speaking(MODERN).having(|piece| piece > 0).then(|talk| {
+        talk.say(Message::Interested)?;
+        talk.serve()
+    });
+    let mut patients = Patients::new();
+    patients.ask(&sample, &format!("--peer {}", greedy.address()), 2, "Wait for a seed");
+    patients.assert_all_are_helped();
+    let said = greedy.record().said;
+    assert!(!said.iter().any(|said| matches!(said, Said::Unchoke | Said::Piece(..))), "{said:?}");
 }
 
 #[test]
