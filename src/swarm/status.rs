@@ -3,6 +3,7 @@
 use super::peers::Peer;
 use super::{Coordinator, Phase};
 use crate::message::{PeerFlags, PeerKey, PeerState, RunPhase, Snapshot, Stall};
+use crate::piece::PieceIndex;
 use crate::strategy::{PeerPieces, Security, Source};
 use crate::text::excerpt;
 use std::time::{Duration, Instant};
@@ -106,6 +107,7 @@ impl Coordinator<'_> {
     fn stall_of_peers(&self, now: Instant) -> Stall {
         let known = self.dialer.candidates().known();
         let greeted = || self.roster.greeted().map(|(_, peer)| peer);
+        let has = |piece| self.roster.senders().any(|(_, peer)| peer.pieces.has(piece));
         if known == 0 && greeted().next().is_none() {
             let said = self.statistics.tracker_trouble();
             Stall::NoPeers(said.or_else(|| self.environment.search_trouble(now)))
@@ -117,6 +119,9 @@ impl Coordinator<'_> {
             Stall::NothingSaid(greeted().count())
         } else if greeted().all(|peer| peer.wanted == 0) {
             Stall::NobodyHas(self.first_missing())
+        } else if let Some(piece) = self.next_of_stream().filter(|piece| !has(*piece)) {
+            // What comes behind it may be here already, and waits.
+            Stall::NobodyHas(piece.get())
         } else if greeted().filter(|peer| peer.wanted > 0).all(|peer| peer.flags.peer_choking) {
             Stall::AllChoke
         } else {
@@ -131,6 +136,11 @@ impl Coordinator<'_> {
         }
         let no_room = self.statistics.waits_for_disk() && !self.pieces.has_room();
         no_room || self.environment.is_writer_behind()
+    }
+
+    /// The piece that a stream goes on with.
+    fn next_of_stream(&self) -> Option<PieceIndex> {
+        self.geometry.pieces().find(|piece| self.pieces.wants(*piece)).filter(|_| self.pieces.is_stream())
     }
 
     /// The number of a piece that no partial peer has, or else of the first piece that we lack.
