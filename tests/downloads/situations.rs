@@ -26,7 +26,8 @@ const SECONDS: &str = "14";
 /// nobody listens at the other, so what is sent is swallowed.
 const VOID: &str = "
 ip link set lo up && ip link add void type veth peer name nowhere &&
-ip address add 198.51.100.1/24 dev void && ip link set void arp off up && ip link set nowhere up || exit 99
+ip address add 198.51.100.1/24 dev void && ip link set void arp off up && ip link set nowhere up &&
+ip route add default via 198.51.100.2 dev void || exit 99
 ";
 /// Mounts a disk without room, or one that cannot be written, at the folder `out`.
 const FULL: &str =

@@ -303,6 +303,9 @@ fn a_torrent_that_another_process_downloads_or_that_does_not_fit() {
     facts.folder.held = Some("dl/.x".to_owned());
     let advice = "Leave it to the other process that is downloading it: a piece came and was right.";
     assert_says(&facts, 0, advice);
+    let mut closed = met(&[Meeting::Closed], unreachable());
+    closed.folder.held = Some("dl/.x".to_owned());
+    assert!(verdict::of(&closed).advice.starts_with("Ask the process that is downloading it already"));
     facts.folder.too_long = Some(("the longest file is too long".to_owned(), "choose another".to_owned()));
     assert_says(&facts, 16, "Choose another: the longest file is too long.");
 }

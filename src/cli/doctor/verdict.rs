@@ -116,6 +116,9 @@ fn why_nothing(facts: &Facts, stall: Option<&Stall>) -> String {
 
 /// No source has named a peer.
 fn nobody_found(facts: &Facts) -> String {
+    if facts.routes == [None, None] && facts.seen.trackers.iter().all(|(_, said)| said.is_err()) {
+        return "Connect this computer to a network: it has no way to the internet.".to_owned();
+    }
     let names = &facts.names;
     // One that does not exist says nothing about the name server.
     let is_one_slip = |why: &str| names.len() == 1 && why.starts_with("there is no such host");
@@ -126,9 +129,6 @@ fn nobody_found(facts: &Facts) -> String {
             );
         }
         _ => {}
-    }
-    if facts.routes == [None, None] && facts.seen.trackers.iter().all(|(_, said)| said.is_err()) {
-        return "Connect this computer to a network: it has no way to the internet.".to_owned();
     }
     if let Some((name, why)) = facts.doubt_of_the_clock() {
         return format!("Check the clock of this computer: {name}: {why}.");
@@ -188,6 +188,9 @@ fn nobody_reached(facts: &Facts, found: usize, stall: Option<&Stall>) -> String 
         return "Check the torrent or the link: the peers answer for another torrent.".to_owned();
     }
     if closed > 0 && closed == most {
+        if facts.folder.held.is_some() {
+            return "Ask the process that is downloading it already, with kill -USR1: many peers take one connection from each address and close that of doctor.".to_owned();
+        }
         return match facts.is_never_encrypted {
             true => "Leave out --encryption off: the peers close connections that are not encrypted.".to_owned(),
             false => "Check the info-hash: the peers close the connection, as they do for a torrent that they do not have.".to_owned(),
