@@ -196,7 +196,8 @@ fn in_each_situation_of_the_manual_both_say_what_it_says() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     let mut expected: Vec<&str> = rows.iter().map(|row| &*row.situation).collect();
-    (seen.sort_unstable(), expected.sort_unstable());
+    seen.sort_unstable();
+    expected.sort_unstable();
     assert_eq!(seen, expected, "each row of the manual is tried");
     if !ward.skipped.is_empty() {
         skip(&format!("this host lets no user mount or have a network: {:?}", ward.skipped));
