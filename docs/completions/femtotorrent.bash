@@ -129,7 +129,7 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         doctor)
-            options="-o -d --output-dir --dir --timeout --json -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --no-config --help"
+            options="-o -d --output-dir --dir --timeout --json -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --web-seed --no-web-seeds --no-pex --peer-id-prefix --user-agent --map-port --no-map-port --no-config --help"
             case $before in
                 -o|-d|--output-dir|--dir) kind=folder ;;
                 --timeout) kind=none ;;
@@ -141,6 +141,9 @@ _femtotorrent() {
                 --ca-file) kind=file ;;
                 --proxy) kind=none ;;
                 --encryption) kind="words off allow prefer require" ;;
+                --web-seed) kind=none ;;
+                --peer-id-prefix) kind=none ;;
+                --user-agent) kind=none ;;
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         config)

@@ -6,6 +6,7 @@
 
 pub mod arenas;
 mod arguments;
+mod client_name_options;
 mod config;
 mod create;
 pub mod demo;
@@ -118,7 +119,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         CliCommand::Create(create) => create::run(&create, &mut terminal::output()),
         CliCommand::Verify(verify) => verify::run(&verify, &mut terminal::output()),
         CliCommand::Show(show) => show::run(&show, &mut terminal::output()),
-        CliCommand::Doctor(doctor) => doctor::run(&doctor, &mut terminal::output()),
+        CliCommand::Doctor(doctor) => doctor::run(*doctor, &mut terminal::output()),
         CliCommand::Config(config) => config::run(&config, is_without, &mut program, &mut terminal::output()),
         CliCommand::Demo(demo) => {
             return with_events(demo.json.then_some("demo"), |events| demo::run(&demo, events));

@@ -77,7 +77,7 @@ pub(super) fn check(
         selection: selection.as_ref(),
         cache: run.job.cache.as_deref(),
     };
-    if !matches!(run.job.aim, Aim::Stream(_)) {
+    if !matches!(run.job.aim, Aim::Stream(_) | Aim::Try(_)) {
         let name = run.job.naming.output_name.as_deref().unwrap_or(payload.name);
         (run.show)(Progress::Place(run.job.folder.join(name)));
     }
@@ -94,7 +94,7 @@ pub(super) fn check(
     let mut checked = match &run.job.aim {
         Aim::Download => open(run, &payload, order, &watch)?,
         Aim::Share => share(run.job, &payload, &watch)?,
-        Aim::Stream(to) => stream(run.job, to, metainfo, &payload, order)?,
+        Aim::Stream(to) | Aim::Try(to) => stream(run.job, to, metainfo, &payload, order)?,
     };
     checked.selection = selection.map(Arc::new);
     // The disk, or an earlier run, may have another name for it.

@@ -4,7 +4,7 @@
 use super::environment::{RunEnvironment, counts};
 use super::payload::CheckedPayload;
 use super::peer_sources::{PeerSearch, PeerSources};
-use super::{Completion, END_TIMEOUT, Outcome, Prepared, Progress, RunContext, SessionError};
+use super::{Aim, Completion, END_TIMEOUT, Outcome, Prepared, Progress, RunContext, SessionError};
 use crate::address::IpFamily;
 use crate::message::{Event, Notice, RunPhase, Write};
 use crate::metainfo::Metainfo;
@@ -113,7 +113,7 @@ impl<'a> Threads<'a> {
 
     /// Downloads the missing pieces, and shares what there is. This thread becomes the coordinator.
     pub(super) fn run(self) -> Result<Outcome, SessionError> {
-        let Threads { run, shared, inbox, sources, wanted_count, state, selection, ending } = self;
+        let Threads { run, shared, inbox, mut sources, wanted_count, state, selection, ending } = self;
         let (port, of, metainfo) =
             (shared.ports.listening(), shared.geometry.piece_count(), Arc::clone(&shared.metainfo));
         if matches!(state.wanted, WantedPieces::Nothing) {
@@ -152,6 +152,10 @@ impl<'a> Threads<'a> {
         let (end, snapshot) = coordinator.run(&inbox);
         // Whoever waits for room in it, or for what it said to be taken in, ends now.
         drop(inbox);
+        let is_complete = end == RunEnd::Done && snapshot.phase != RunPhase::Seeding && snapshot.left == 0;
+        if is_complete && !matches!(run.job.aim, Aim::Try(_)) {
+            sources.end_complete();
+        }
         let outcome = ending.finish(sources, Outcome { end, snapshot })?;
         // A run that seeds has shown it.
         if outcome.end == RunEnd::Done && outcome.snapshot.phase != RunPhase::Seeding {
@@ -187,9 +191,6 @@ impl Ending {
         sources.close();
         sources.set(counts(snapshot));
         let deadline = Instant::now() + END_TIMEOUT;
-        if end == RunEnd::Done && snapshot.phase != RunPhase::Seeding && snapshot.left == 0 {
-            sources.end_complete();
-        }
         // The trackers hear that we leave.
         drop(sources);
         let all_gone = self.all_gone.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected);

@@ -2,6 +2,7 @@
 
 use super::{Coordinator, Phase};
 use crate::message::{RunPhase, Snapshot, Stall};
+use crate::piece::PieceIndex;
 use std::time::{Duration, Instant};
 
 /// When nothing moved for this long, the user is told why.
@@ -31,7 +32,14 @@ impl Coordinator<'_> {
                 Phase::Seeding { .. } => RunPhase::Seeding,
             },
             stall: self.stall(now),
+            copies: None,
         }
+    }
+
+    /// The same, with the copies of the torrent that the peers and web seeds have together.
+    pub(super) fn with_copies(&self, snapshot: &Snapshot) -> Snapshot {
+        let whole = snapshot.seeds.saturating_add(snapshot.web_seeds) as f64;
+        Snapshot { copies: Some(whole + self.pieces.rarity().copies()), ..snapshot.clone() }
     }
 
     fn stall(&self, now: Instant) -> Option<Stall> {
@@ -58,6 +66,7 @@ impl Coordinator<'_> {
     fn stall_of_peers(&self, now: Instant) -> Stall {
         let known = self.dialer.candidates().known();
         let greeted = || self.roster.greeted().map(|(_, peer)| peer);
+        let has = |piece| self.roster.senders().any(|(_, peer)| peer.pieces.has(piece));
         if known == 0 && greeted().next().is_none() {
             let said = self.statistics.tracker_trouble();
             Stall::NoPeers(said.or_else(|| self.environment.search_trouble(now)))
@@ -69,6 +78,9 @@ impl Coordinator<'_> {
             Stall::NothingSaid(greeted().count())
         } else if greeted().all(|peer| peer.wanted == 0) {
             Stall::NobodyHas(self.first_missing())
+        } else if let Some(piece) = self.next_of_stream().filter(|piece| !has(*piece)) {
+            // What comes behind it may be here already, and waits.
+            Stall::NobodyHas(piece.get())
         } else if greeted().filter(|peer| peer.wanted > 0).all(|peer| peer.flags.peer_choking) {
             Stall::AllChoke
         } else {
@@ -83,6 +95,11 @@ impl Coordinator<'_> {
         }
         let no_room = self.statistics.waits_for_disk() && !self.pieces.has_room();
         no_room || self.environment.is_writer_behind()
+    }
+
+    /// The piece that a stream goes on with.
+    fn next_of_stream(&self) -> Option<PieceIndex> {
+        self.geometry.pieces().find(|piece| self.pieces.wants(*piece)).filter(|_| self.pieces.is_stream())
     }
 
     /// The number of a piece that no partial peer has, or else of the first piece that we lack.

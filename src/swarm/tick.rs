@@ -41,7 +41,7 @@ impl Coordinator<'_> {
         self.timers.dial = self.timers.dial.or(Some(now));
         let snapshot = self.snapshot(now);
         if self.environment.wants_peers() {
-            self.environment.show_peers(snapshot.clone(), self.peer_table(now));
+            self.environment.show_peers(self.with_copies(&snapshot), self.peer_table(now));
         }
         if self.environment.wants_sight() {
             let sight = self.sight(now);

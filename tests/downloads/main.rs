@@ -42,6 +42,7 @@ mod seeding;
 mod selecting;
 mod signals;
 mod silent_peers;
+mod situations;
 mod stalls;
 mod stdout;
 mod strangers;

@@ -77,6 +77,8 @@ pub struct Screen {
     interrupted: bool,
     /// What is said of many torrents at once.
     tally: Tally,
+    /// A torrent ended before it was complete, and `doctor` may find out why.
+    needs_doctor: bool,
     /// When it was last said how many torrents run and wait, and how many these were.
     queue: (Instant, (usize, usize)),
     /// What is shown instead of the bars, if the user wants it.
@@ -96,6 +98,7 @@ impl Screen {
             drawn: now,
             interrupted: false,
             tally: Tally::default(),
+            needs_doctor: false,
             queue,
             watch: None,
         }
@@ -224,6 +227,7 @@ impl Screen {
         self.watch.iter_mut().for_each(|watch| watch.ends(number, true));
         let Some(row) = self.rows.get_mut(number) else { return Exit::OTHER };
         let sentence = row.ended(outcome, Instant::now());
+        self.needs_doctor |= ending::is_for_doctor(outcome);
         let is_error = matches!(outcome.end, RunEnd::TimedOut | RunEnd::WriterFailed);
         let is_counted = self.interrupted && self.rows.len() > FEW && self.tally.count(outcome);
         // Errors are shown with --quiet too.
@@ -280,6 +284,9 @@ impl Screen {
         (self.due, self.watch) = (None, None);
         terminal::clear();
         self.tally.sentence().into_iter().for_each(|text| self.say(&text));
+        if std::mem::take(&mut self.needs_doctor) {
+            self.say("To find out why, and what helps: femtotorrent doctor TORRENT");
+        }
     }
 
     fn say(&self, text: &str) {

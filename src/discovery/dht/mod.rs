@@ -70,6 +70,8 @@ pub struct DhtOptions {
     pub routers: bool,
     /// The folder that keeps the nodes from one run to the next, in a file `dht`. Created when needed.
     pub saved: Option<PathBuf>,
+    /// Whether that file is written, too.
+    pub saves: bool,
     /// Who sees the packets.
     pub tap: Tap,
 }
@@ -119,7 +121,10 @@ impl Dht {
         if options.routers {
             nodes.extend(ROUTERS.map(|(host, port)| (host.to_owned(), port)));
         }
-        let saved = SavedNodes::read(options.saved.as_deref());
+        let mut saved = SavedNodes::read(options.saved.as_deref());
+        if !options.saves {
+            saved.write_nothing();
+        }
         let (host_names, tap) = (Default::default(), options.tap);
         let shared = Arc::new(DhtShared { ports, saved, host_names, nodes, tap });
         // If a thread cannot be started, dropping this ends the threads that were.

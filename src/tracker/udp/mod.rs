@@ -30,7 +30,7 @@ use super::address::TrackerAddress;
 use super::announce::Announce;
 use super::answer::Answer;
 use super::client::TrackerProtocol;
-use super::error::{TrackerError, excerpt};
+use super::error::{NAME, TrackerError, excerpt};
 use super::scrape::Scrape;
 use crate::address::IpFamily;
 use crate::net::tap::{Direction, Protocol, Seen};
@@ -179,9 +179,7 @@ impl UdpTracker {
         let (host, port) = tracker.endpoint()?;
         let within = deadline.saturating_duration_since(Instant::now()).min(NAME_DEADLINE);
         let mut found = (self.look_up)(host, port, within).map_err(|error| match error.kind() {
-            ErrorKind::TimedOut => {
-                TrackerError::TimedOut { awaited: "address for its name", seconds: within.as_secs() }
-            }
+            ErrorKind::TimedOut => TrackerError::TimedOut { awaited: NAME, seconds: within.as_secs() },
             _ => TrackerError::NoName(excerpt(reason(&error))),
         })?;
         found.retain(|to| {
