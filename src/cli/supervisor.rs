@@ -34,7 +34,7 @@ enum RunEvent {
 struct Supervisor<'a> {
     network: Arc<Network>,
     reporter: Sender<RunEvent>,
-    completions: Option<Sender<Completion>>,
+    completions: Option<Sender<(usize, Completion)>>,
     screen: Screen,
     /// The same for programs.
     events: &'a mut Events,
@@ -67,7 +67,7 @@ pub fn supervise(
     screen: Screen,
     events: &mut Events,
     interrupts: Interrupts,
-    completions: Option<Sender<Completion>>,
+    completions: Option<Sender<(usize, Completion)>>,
 ) -> Exit {
     let (reporter, reports) = bounded(64);
     let waiting =
@@ -279,7 +279,7 @@ fn spawn(
     network: Arc<Network>,
     stop: Arc<Stop>,
     reporter: Sender<RunEvent>,
-    completions: Option<Sender<Completion>>,
+    completions: Option<Sender<(usize, Completion)>>,
     door: Door,
 ) -> Result<(), (Box<Job>, io::Error)> {
     // A thread that cannot be started drops what it was given, so the job comes after it.
@@ -289,7 +289,7 @@ fn spawn(
         let show = |progress| {
             if let (Progress::Completed(completion), Some(completions)) = (&progress, &completions) {
                 // There is room for each torrent.
-                let _ = completions.try_send(completion.clone());
+                let _ = completions.try_send((number, completion.clone()));
             }
             // If the screen is behind, it skips this report and shows a later one.
             let _ = reporter.try_send(RunEvent::Progress(number, progress));

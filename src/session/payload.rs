@@ -96,6 +96,9 @@ pub(super) fn check(
     };
     // The disk, or an earlier run, may have another name for it.
     if let Some(served_pieces) = &checked.served_pieces {
+        if let Some(name) = served_pieces.output_name().filter(|_| payload.output_name.is_none()) {
+            (run.show)(Progress::GoesOnAs(name.to_owned()));
+        }
         (run.show)(Progress::Place(served_pieces.place()));
         run.door.tell(|| {
             let (good, bytes) = (checked.stored.count(), checked.stored_bytes());
@@ -127,9 +130,6 @@ fn open(
     let Job { allocate, existing, open_files, check, .. } = *job;
     let options = Options { allocate, existing, open_files, check, parts: job.naming.parts };
     let (mut storage, stored) = Storage::open(&job.folder, payload, options, watch)?;
-    if let Some(name) = storage.output_name().filter(|_| payload.output_name.is_none()) {
-        (run.show)(Progress::GoesOnAs(name.to_owned()));
-    }
     let served_pieces = storage.served_pieces();
     let selected = payload.selection.map(|selection| selection.pieces().clone());
     if selected.as_ref().map_or(stored.is_full(), |selected| *selected == stored) {
