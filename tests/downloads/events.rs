@@ -214,7 +214,8 @@ fn failures() -> Vec<Value> {
 /// The program of the user runs when a torrent is complete, and fails.
 fn with_programs() -> Vec<Value> {
     let sample = Sample::small();
-    let peer = ScriptedPeer::honest(&sample).address().to_string();
+    let seed = ScriptedPeer::honest(&sample);
+    let peer = seed.address().to_string();
     let run = |program: &str| {
         let folder = TestFolder::new();
         let torrent = torrent(&sample, &folder);
