@@ -6,7 +6,7 @@ use super::facts::{Clock, End, Facts, Meeting};
 use super::verdict::Verdict;
 use crate::cli::json;
 use crate::session::Torrent;
-use crate::text::{grouped, printable, size};
+use crate::text::{fixed, grouped, printable, size};
 use crate::tracker::Scrape;
 use serde_json::{Value, json};
 
@@ -255,7 +255,7 @@ fn of_the_peers(facts: &Facts, add: &mut Add<'_>) {
 
 fn of_the_end(facts: &Facts) -> String {
     match &facts.end {
-        End::Came(after) => format!("a piece came and was right after {:.1} s", after.as_secs_f64()),
+        End::Came(after) => format!("a piece came and was right after {} s", fixed(after.as_secs_f64(), 1)),
         End::Empty => "there is nothing to come".to_owned(),
         End::Nothing(Some(stall)) => format!("no piece came: {stall}"),
         End::Nothing(None) => "no piece came".to_owned(),

@@ -44,7 +44,7 @@ pub fn settings(
         Some((key, value)).filter(|(key, value)| !key.is_empty() && !value.is_empty() && !hook::is_fact(key))
     };
     let mut ours: Vec<(String, OsString)> = variables.filter_map(ours).collect();
-    ours.sort();
+    ours.sort_unstable();
     let mut found = OfVariables::default();
     for (name, value) in ours {
         if describes_a_service(&name, &value) {

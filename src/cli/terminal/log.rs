@@ -1,7 +1,7 @@
 //! The log: what `-v` and `RUST_LOG` have this program say, one line for each message, on standard error.
 
 use super::{Lines, Tone, has_colours, painted};
-use crate::text::{printable, without_error_numbers};
+use crate::text::{fixed, printable, without_error_numbers};
 use log::{Level, LevelFilter, Record};
 use std::io::{self, Write};
 use std::time::Instant;
@@ -37,7 +37,7 @@ fn write_record(
         return Ok(());
     }
     if let Some(seconds) = seconds {
-        write!(out, "{seconds:.3} ")?;
+        write!(out, "{} ", fixed(seconds, 3))?;
     }
     // A stranger that could begin a line could write the log.
     let text = printable(&without_error_numbers(&record.args().to_string()));

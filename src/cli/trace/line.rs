@@ -2,7 +2,7 @@
 
 use crate::cli::json;
 use crate::net::tap::Direction;
-use crate::text::excerpt;
+use crate::text::{excerpt, fixed};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -62,9 +62,9 @@ impl Line {
             meaning.push_str("; ");
             meaning.push_str(&excerpt(why, LONGEST));
         }
-        let (seconds, message, bytes) = (time.as_secs_f64(), &self.message, self.hex(true));
+        let (seconds, message, bytes) = (fixed(time.as_secs_f64(), 3), &self.message, self.hex(true));
         // Writing to a String does not fail.
-        let _ = writeln!(out, "{seconds:.3} {who:<27}  {message:<15} {bytes:<28} {meaning}");
+        let _ = writeln!(out, "{seconds} {who:<27}  {message:<15} {bytes:<28} {meaning}");
     }
 
     /// Adds it as an object of JSON.
