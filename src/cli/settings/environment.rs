@@ -74,14 +74,14 @@ pub fn settings(
 /// Whether this is one of the variables that describe a service to containers beside it: `SERVICE_HOST`, `SERVICE_PORT`,
 /// `SERVICE_PORT_HTTP`, `PORT` with an address of a protocol, `PORT_6881_TCP` and those that begin with it.
 fn describes_a_service(name: &str, value: &OsStr) -> bool {
-    let has_protocol = |protocol: &&str| value.to_str().is_some_and(|value| value.starts_with(protocol));
+    let begins_with = |protocol: &&str| value.to_str().is_some_and(|value| value.starts_with(protocol));
     let is_of_a_port = |rest: &str| {
         let (number, rest) = rest.split_once('_').unwrap_or_default();
         let protocol = rest.split('_').next().unwrap_or_default();
         number.parse::<u16>().is_ok() && ["TCP", "UDP", "SCTP"].contains(&protocol)
     };
     match name {
-        "PORT" => ["tcp://", "udp://", "sctp://"].iter().any(|protocol| has_protocol(protocol)),
+        "PORT" => ["tcp://", "udp://", "sctp://"].iter().any(begins_with),
         "SERVICE_HOST" | "SERVICE_PORT" => true,
         _ => name.starts_with("SERVICE_PORT_") || name.strip_prefix("PORT_").is_some_and(is_of_a_port),
     }
