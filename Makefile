@@ -20,6 +20,9 @@ UNDER   := $(subst -,_,$(TARGET))
 # Packed relative relocations save 0.13 MB. The linker that comes with Rust saves 0.04 MB more: it keeps functions that
 # are the same only once.
 STATIC  := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
+# With frame pointers, what unwinding has to know of each function is a third shorter: 0.14 MB. Elsewhere than on x86_64
+# they are there anyway, or cost a register of few.
+STATIC  += $(if $(filter x86_64-%,$(TARGET)),-C force-frame-pointers=yes)
 comma   := ,
 LLD     := $(wildcard $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/$(HOST)/bin/gcc-ld)
 STATIC  += $(if $(LLD),-C link-arg=-B$(LLD) -C link-arg=-fuse-ld=lld -C link-arg=-Wl$(comma)--icf=all)
@@ -107,6 +110,7 @@ deny: ## the libraries: licenses, versions, sources and known faults; installs c
 crash: build ## kills downloads at 200 random moments, and sees that each goes on and ends whole
 	tests/crash.py $(PROGRAM) $(or $(KILLS),200) $(SEED)
 
+# Panics name the files of the libraries: not by where they are on this machine.
 static: ## one static binary, target/static/femtotorrent, proven in an empty root folder; TARGET=..., TLS=no
 	@echo "building for $(TARGET); the first time this takes minutes"
 	@mkdir -p target/static
@@ -114,8 +118,10 @@ static: ## one static binary, target/static/femtotorrent, proven in an empty roo
 	rustup target add $$target && command -v $(MUSL_CC) >/dev/null || \
 		{ [ $(firstword $(subst -, ,$(TARGET))) = $(ARCH) ] || { echo "$(MUSL_CC) is missing"; exit 1; }; \
 		echo "there is no musl for this, so it is linked with glibc"; target=$(HOST) most=$(MOST_gnu); }; \
+	cargo fetch --quiet --target $$target && \
+	paths=$$(printf ' --remap-path-prefix=%s=' "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*) && \
 	env CC_$(UNDER)=$(MUSL_CC) $(if $(filter musl-gcc,$(MUSL_CC)),,CARGO_TARGET_$(shell echo $(UNDER) | tr a-z A-Z)_LINKER=$(CROSS)) \
-		RUSTFLAGS="$(STATIC)" \
+		RUSTFLAGS="$(STATIC)$$paths" \
 		cargo build --release --target $$target --target-dir target/static-build $(if $(filter no,$(TLS)),--no-default-features --features watch) && \
 	cp target/static-build/$$target/release/femtotorrent $(STATIC_BINARY) && \
 	tests/static.py $(STATIC_BINARY) $$most $(RUNNER)

@@ -108,6 +108,14 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
+/// A number that is not negative with so many digits behind the point: 12.6. Whole numbers do that, since what the
+/// library prints fractions with is 14 KB.
+pub fn fixed(number: f64, places: u32) -> String {
+    let unit = 10_u64.saturating_pow(places).max(1);
+    let parts = (number * unit as f64).round() as u64;
+    format!("{}.{:0width$}", parts / unit, parts % unit, width = places as usize)
+}
+
 /// A number with its digits in groups of three: `3,971,776,512`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -124,6 +132,20 @@ pub fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fractions_have_the_digits_that_are_asked_for() {
+        for (number, places, expected) in [
+            (12.64, 1, "12.6"),
+            (0.0, 2, "0.00"),
+            (1.996, 2, "2.00"),
+            (7.05, 3, "7.050"),
+            (f64::NAN, 1, "0.0"),
+            (-1.0, 1, "0.0"),
+        ] {
+            assert_eq!(fixed(number, places), expected);
+        }
+    }
 
     #[test]
     fn no_character_that_controls_a_terminal_is_kept() {

@@ -56,7 +56,7 @@ pub type TorrentFiles = Vec<(InfoHash, PathBuf)>;
 /// The thread that starts the program.
 pub struct Hook {
     program: PathBuf,
-    completions: Sender<Completion>,
+    completions: Sender<(usize, Completion)>,
     /// Disconnects when the last one has ended.
     done: Receiver<()>,
 }
@@ -88,20 +88,26 @@ fn program(text: &str) -> Result<PathBuf, String> {
 }
 
 impl Hook {
-    /// Starts the thread, for so many torrents. It keeps the rights that the process has now.
+    /// Starts the thread, for so many torrents. It keeps the rights that the process has now. `tell` hears what became of
+    /// each run of the program: the number of the torrent, the program, and why it failed, if it did.
     ///
     /// # Errors
     ///
     /// The system allows no further thread.
-    pub fn start(program: PathBuf, files: TorrentFiles, torrents: usize) -> Result<Hook, CommandFailure> {
+    pub fn start(
+        program: PathBuf,
+        files: TorrentFiles,
+        torrents: usize,
+        tell: impl Fn(usize, &Path, Option<String>) + Send + 'static,
+    ) -> Result<Hook, CommandFailure> {
         // Each is completed once, so nobody ever waits for room.
-        let (completions, orders) = bounded::<Completion>(torrents);
+        let (completions, orders) = bounded::<(usize, Completion)>(torrents);
         let (alive, done) = bounded(0);
         let path = program.clone();
         let life = move || {
-            for completion in orders {
+            for (number, completion) in orders {
                 let file = files.iter().find(|(info_hash, _)| *info_hash == completion.info_hash);
-                run(&path, &completion, file.map(|(_, file)| file.as_path()));
+                tell(number, &path, run(&path, &completion, file.map(|(_, file)| file.as_path())));
             }
             drop::<Sender<()>>(alive);
         };
@@ -111,8 +117,8 @@ impl Hook {
         }
     }
 
-    /// Where completions are told.
-    pub fn completions(&self) -> Sender<Completion> {
+    /// Where completions are told, with the number of the torrent.
+    pub fn completions(&self) -> Sender<(usize, Completion)> {
         self.completions.clone()
     }
 
@@ -134,13 +140,13 @@ impl Hook {
     }
 }
 
-/// Runs the program for one torrent, to its end.
-fn run(program: &Path, completion: &Completion, torrent_file: Option<&Path>) {
+/// Runs the program for one torrent, to its end. Returns why it failed, if it did: the user has heard it.
+fn run(program: &Path, completion: &Completion, torrent_file: Option<&Path>) -> Option<String> {
     let shown = printable(&program.to_string_lossy());
     let name = printable(&completion.name);
     debug!("{name}: running {shown}");
     let why = match start(program, completion, torrent_file) {
-        Ok(status) if status.success() => return,
+        Ok(status) if status.success() => return None,
         Ok(status) => format!("failed ({status})"),
         Err(error) if error.raw_os_error() == Some(ENOEXEC) => {
             "cannot be run: it is no program of this system (a script begins with #!, as in #!/bin/sh)"
@@ -148,7 +154,9 @@ fn run(program: &Path, completion: &Completion, torrent_file: Option<&Path>) {
         }
         Err(error) => format!("cannot be run: {error}"),
     };
-    error!("femtotorrent: {name}: the download is complete, but {shown} (--on-complete) {why}");
+    let sentence = format!("the download is complete, but {shown} (--on-complete) {why}");
+    error!("femtotorrent: {name}: {sentence}");
+    Some(sentence)
 }
 
 /// The system's number for a file that is no program.

@@ -66,7 +66,7 @@ pub struct ExistingOptions {
     pub overwrite: bool,
     /// Name each file NAME.part until it is complete
     ///
-    /// A file gets its name when all its pieces are verified and written.
+    /// A file gets its name when all its pieces are verified and on the disk.
     #[arg(long, help_heading = FILES)]
     pub part: bool,
 }

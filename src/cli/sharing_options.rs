@@ -160,7 +160,8 @@ impl SharingOptions {
         }
         let public = torrents.iter().any(|torrent| !torrent.is_private());
         let resources = Resources::find(&torrents, usize::from(self.max_peers))?;
-        let hook = |program: &Path| Hook::start(program.to_owned(), files, torrents.len());
+        let door = events.hook_door();
+        let hook = |program: &Path| Hook::start(program.to_owned(), files, torrents.len(), door);
         let hook = on_complete.map(hook).transpose()?;
         if !self.no_sandbox {
             sandbox.cache = cache_folder();

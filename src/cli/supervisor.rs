@@ -12,11 +12,11 @@ use super::turns::{PastTurn, Turns};
 use crate::message::{Door, RunPhase};
 use crate::session::{self, Completion, Job, Network, Outcome, Progress, SessionError, Stop};
 use crate::swarm::RunEnd;
-use crate::thread;
+use crate::thread::{self, lock};
 use crossbeam_channel::{Sender, at, bounded, never, select};
 use log::info;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Time between two looks at who has had its turn, while others wait.
@@ -34,7 +34,7 @@ enum RunEvent {
 struct Supervisor<'a> {
     network: Arc<Network>,
     reporter: Sender<RunEvent>,
-    completions: Option<Sender<Completion>>,
+    completions: Option<Sender<(usize, Completion)>>,
     screen: Screen,
     /// The same for programs.
     events: &'a mut Events,
@@ -67,7 +67,7 @@ pub fn supervise(
     screen: Screen,
     events: &mut Events,
     interrupts: Interrupts,
-    completions: Option<Sender<Completion>>,
+    completions: Option<Sender<(usize, Completion)>>,
 ) -> Exit {
     let (reporter, reports) = bounded(64);
     let waiting =
@@ -288,17 +288,18 @@ fn spawn(
     network: Arc<Network>,
     stop: Arc<Stop>,
     reporter: Sender<RunEvent>,
-    completions: Option<Sender<Completion>>,
+    completions: Option<Sender<(usize, Completion)>>,
     door: Door,
 ) -> Result<(), (Box<Job>, io::Error)> {
-    // A thread that cannot be started drops what it was given, so the job comes after it.
-    let (give, take) = bounded::<Box<Job>>(1);
+    // A thread that cannot be started drops what it was given, so the job is kept here until it takes it.
+    let kept = Arc::new(Mutex::new(Some(job)));
+    let to_take = Arc::clone(&kept);
     let run = move || {
-        let Ok(job) = take.recv() else { return };
+        let Some(job) = lock(&to_take).take() else { return };
         let show = |progress| {
             if let (Progress::Completed(completion), Some(completions)) = (&progress, &completions) {
                 // There is room for each torrent.
-                let _ = completions.try_send(completion.clone());
+                let _ = completions.try_send((number, completion.clone()));
             }
             report(&reporter, number, progress);
         };
@@ -309,11 +310,8 @@ fn spawn(
         let _ = reporter.send(RunEvent::Ended(number, job, result));
     };
     match thread::spawn(format!("torrent-{number}"), 512 * 1024, run) {
-        Ok(_) => {
-            let _ = give.send(job);
-            Ok(())
-        }
-        Err(error) => Err((job, error)),
+        Ok(_) => Ok(()),
+        Err(error) => lock(&kept).take().map_or(Ok(()), |job| Err((job, error))),
     }
 }
 

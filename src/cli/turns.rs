@@ -179,7 +179,7 @@ impl Turns {
             .filter(|turn| !turn.gives_way && turn.is_over(downloads > 0, now))
             .collect();
         // Those that are idle for longest give way first.
-        due.sort_by_key(|turn| turn.seeds_since.unwrap_or(turn.moved));
+        due.sort_unstable_by_key(|turn| (turn.seeds_since.unwrap_or(turn.moved), turn.number));
         let most = (downloads + seeds).saturating_sub(leaving);
         let told = due.into_iter().take(most).map(|turn| {
             turn.gives_way = true;

@@ -192,12 +192,14 @@ impl Report<'_> {
         for (file, found) in self.files() {
             let path = shown(&found.path);
             let length = found.length.unwrap_or(0);
-            let of = |there| format!(" ({} of {} bytes)", grouped(there), grouped(file.length));
+            let verify = format!("{} of {} pieces verify", found.good_pieces, found.pieces);
             let more = match found.state {
-                FileState::Short | FileState::Long => of(length),
-                FileState::Bad | FileState::Unfinished => {
-                    format!(" ({} of {} pieces verify)", found.good_pieces, found.pieces)
+                FileState::Long => format!(" ({} of {} bytes)", grouped(length), grouped(file.length)),
+                // A file that is downloaded reaches to its last piece, and has holes before it.
+                FileState::Short => {
+                    format!(" ({verify}; it ends at {} of {} bytes)", grouped(length), grouped(file.length))
                 }
+                FileState::Bad | FileState::Unfinished => format!(" ({verify})"),
                 FileState::Unproven => " (shares a piece with a file that is not good)".to_owned(),
                 FileState::Good | FileState::Missing | FileState::Padding => String::new(),
             };

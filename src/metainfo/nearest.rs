@@ -18,7 +18,8 @@ pub(super) fn nearest(pattern: &str, files: &[File]) -> Vec<String> {
         let name = file.path.file_name()?.to_string_lossy().to_lowercase();
         let name: Vec<char> = name.chars().take(MOST_CHARACTERS).collect();
         let steps = spelling_steps(&typed, &name);
-        (steps < name.len().max(typed.len())).then_some((steps, number))
+        // With more than half of it changed it is another name.
+        (2 * steps <= name.len().max(typed.len())).then_some((steps, number))
     };
     let files_named = files.iter().enumerate().filter(|(_, file)| !file.padding).take(MOST_FILES);
     let mut found: Vec<(usize, usize)> = Vec::new();

@@ -109,6 +109,15 @@ pub enum ChoiceError {
         /// How many files there are.
         files: usize,
     },
+    /// A range of numbers ends before it begins.
+    Reversed {
+        /// The range, as it was typed.
+        pattern: String,
+        /// Its first number, which is the greater one.
+        first: u32,
+        /// Its last number.
+        last: u32,
+    },
     /// Every file is left out.
     AllExcluded,
 }
@@ -170,6 +179,12 @@ fn set(selected: &mut [bool], number: usize, value: bool) {
 
 /// Calls `each` for every file that the pattern means; padding is no file.
 fn each_meant(pattern: &FilePattern, files: &[File], mut each: impl FnMut(usize)) -> Result<(), ChoiceError> {
+    if let Meaning::Numbers(range) = &pattern.meaning
+        && range.is_empty()
+    {
+        let (first, last) = (*range.start(), *range.end());
+        return Err(ChoiceError::Reversed { pattern: pattern.text.clone(), first, last });
+    }
     let (mut text, mut count) = (Vec::new(), 0_usize);
     for (number, file) in files.iter().enumerate().filter(|(_, file)| !file.padding) {
         if pattern.means(number, file, &mut text) {
@@ -188,6 +203,9 @@ fn each_meant(pattern: &FilePattern, files: &[File], mut each: impl FnMut(usize)
 impl fmt::Display for ChoiceError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            ChoiceError::Reversed { pattern, first, last } => {
+                write!(out, "'{}' ends before it begins (write {last}-{first})", printable(pattern))
+            }
             ChoiceError::AllExcluded => write!(out, "--exclude leaves no file to download"),
             ChoiceError::NoSuchFile { pattern, nearest, files } => {
                 write!(out, "no file of the torrent is '{}' (", printable(pattern))?;
@@ -256,13 +274,15 @@ mod tests {
     #[test]
     fn what_means_nothing_is_said_with_the_nearest_names() {
         for (select, exclude, said) in [
-            (&["*.avi"][..], &[][..], "no file of the torrent is '*.avi' (the nearest: t/"),
+            (&["*.avi"][..], &[][..], "no file of the torrent is '*.avi' (its 6 files are numbered from 0"),
+            (&["d.mkv"], &[], "(the nearest: t/a.MKV, t/s1/b.mkv)"),
             (&["B.mkv"], &[], "(the nearest: t/s1/b.mkv"),
             (&["1"], &[], "'1' (its 6 files are numbered from 0"),
             (&["9-"], &[], "'9-' (its 6 files"),
-            (&["5-2"], &[], "'5-2'"),
+            (&["5-2"], &[], "'5-2' ends before it begins (write 2-5)"),
+            (&[], &["5-2"], "'5-2' ends before it begins (write 2-5)"),
             (&["99999999999"], &[], "'99999999999'"),
-            (&[], &["nothing.at.all"], "'nothing.at.all'"),
+            (&[], &["nothing.at.all"], "'nothing.at.all' (its 6 files"),
             (&["0"], &["0"], "leaves no file"),
             (&["\u{1b}[2J"], &[], "'\u{fffd}[2J'"),
         ] {

@@ -96,9 +96,11 @@ pub(super) fn check(
         Aim::Share => share(run.job, &payload, &watch)?,
         Aim::Stream(to) | Aim::Try(to) => stream(run.job, to, metainfo, &payload, order)?,
     };
-    checked.selection = selection.map(Arc::new);
     // The disk, or an earlier run, may have another name for it.
     if let Some(served_pieces) = &checked.served_pieces {
+        if let Some(name) = served_pieces.output_name().filter(|_| payload.output_name.is_none()) {
+            (run.show)(Progress::GoesOnAs(name.to_owned()));
+        }
         (run.show)(Progress::Place(served_pieces.place()));
         run.door.tell(|| {
             let (good, bytes) = (checked.stored.count(), checked.stored_bytes());
@@ -110,6 +112,7 @@ pub(super) fn check(
     }
     drop(check);
     if run.job.uploads.seeding.is_some() || checked.storage.is_some() || checked.stream.is_some() {
+        checked.selection = selection.map(Arc::new);
         return Ok(Begin::Run(checked));
     }
     let done = checked.stored_bytes();
@@ -130,9 +133,6 @@ fn open(
     let Job { allocate, existing, open_files, check, .. } = *job;
     let options = Options { allocate, existing, open_files, check, parts: job.naming.parts };
     let (mut storage, stored) = Storage::open(&job.folder, payload, options, watch)?;
-    if let Some(name) = storage.output_name().filter(|_| payload.output_name.is_none()) {
-        (run.show)(Progress::GoesOnAs(name.to_owned()));
-    }
     let served_pieces = storage.served_pieces();
     let selected = payload.selection.map(|selection| selection.pieces().clone());
     if selected.as_ref().map_or(stored.is_full(), |selected| *selected == stored) {

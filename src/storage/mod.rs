@@ -238,11 +238,6 @@ impl Storage {
         self.files.folder().join(self.files.layout().top())
     }
 
-    /// The name that an earlier run gave to the payload, if it is not the torrent's.
-    pub fn output_name(&self) -> Option<&str> {
-        self.marker.naming().output_name.as_deref()
-    }
-
     /// What is on the disk, for the threads that send it to peers. It outlives the storage.
     pub fn served_pieces(&self) -> Arc<ServedPieces> {
         Arc::clone(self.files.served_pieces())

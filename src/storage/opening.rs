@@ -190,6 +190,7 @@ impl<'a> Opening<'a> {
             self.digests,
             found,
             good.clone(),
+            self.marker.naming().output_name.clone(),
             options.open_files,
         );
         let Resume { shape, place, cache, beside } = self.resume;

@@ -211,6 +211,19 @@ fn whichever_call_fails_nothing_is_lost_and_nothing_wrong_is_called_done() {
 }
 
 #[test]
+fn a_file_is_on_the_disk_before_it_gets_its_name() {
+    let calls = calls(PARTS);
+    let before_renames: Vec<&[Call]> = calls.split(|call| *call == Call::Rename).collect();
+    // The first one is that of the resume file, which is only a help; behind the last one there is none.
+    let of_files = &before_renames[1..before_renames.len() - 1];
+    assert_eq!(of_files.len(), 2, "{calls:?}");
+    for calls in of_files {
+        let last = |which| calls.iter().rposition(|call| *call == which);
+        assert!(last(Call::Sync) > last(Call::Write), "{calls:?}");
+    }
+}
+
+#[test]
 fn whichever_call_of_a_run_that_goes_on_fails_nothing_is_lost() {
     for options in [SPARSE, PARTS] {
         for at in 0..calls_from(options, unfinished(options)).len() {

@@ -128,6 +128,12 @@ impl Statistics {
         self.upload_rate.tick(now);
     }
 
+    /// There is nobody left who could send anything, or get it: a rate that fades would be that of peers that are gone.
+    pub fn alone(&mut self) {
+        self.download_gauge.rate = 0.0;
+        self.upload_gauge.rate = 0.0;
+    }
+
     /// How long ago the last useful block came, or the last piece was stored.
     pub fn idle_for(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.progress)

@@ -15,6 +15,9 @@ impl Coordinator<'_> {
     pub(super) fn tick(&mut self, now: Instant) -> Option<RunEnd> {
         self.count_uploads(now);
         self.statistics.tick(now);
+        if self.roster.senders().next().is_none() {
+            self.statistics.alone();
+        }
         self.roster.count_sources(now);
         self.share_out_memory(now);
         self.rechoke(now);

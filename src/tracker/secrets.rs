@@ -33,7 +33,7 @@ impl Secrets {
         let passwords = [password.to_owned(), meant].into_iter().filter(|password| !password.is_empty());
         let mut secrets: Vec<String> = parts.map(str::to_owned).chain(passwords).collect();
         // A secret may be a part of another one, which has to be found first.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets.dedup();
         Secrets(secrets)
     }

@@ -190,6 +190,11 @@ fn failures() -> Vec<Value> {
     assert!(error["sentence"].as_str().unwrap().starts_with(&format!("{}:1: ", text(&list))), "{error}");
     let finished = with(&exists, &[("event", "finished"), ("outcome", "failed")])[0];
     assert!(finished["exit_code"] == 13 && finished["sentence"].is_string(), "{finished}");
+    // Nobody has counted what is there.
+    assert!(
+        ["done", "total", "left", "received"].iter().all(|name| finished.get(name).is_none()),
+        "{finished}"
+    );
 
     let outcome = get(&["/nonexistent/a.torrent"]);
     let missing = events(&outcome);
@@ -204,6 +209,36 @@ fn failures() -> Vec<Value> {
         bad[1]["sentence"].as_str().unwrap().contains("--no-such-option") && bad[1].get("source").is_none()
     );
     [exists, missing, bad].concat()
+}
+
+/// The program of the user runs when a torrent is complete, and fails.
+fn with_programs() -> Vec<Value> {
+    let sample = Sample::small();
+    let seed = ScriptedPeer::honest(&sample);
+    let peer = seed.address().to_string();
+    let run = |program: &str| {
+        let folder = TestFolder::new();
+        let torrent = torrent(&sample, &folder);
+        let outcome = get(&[
+            &torrent,
+            "-o",
+            text(folder.path()),
+            "--no-listen",
+            "--peer",
+            &peer,
+            "--on-complete",
+            program,
+        ]);
+        assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+        events(&outcome)
+    };
+    let (done, failed) = (run("true"), run("false"));
+    let told = with(&done, &[("event", "on-complete"), ("state", "done")])[0];
+    assert!(told["torrent"] == 1 && told["program"].as_str().unwrap().ends_with("/true"), "{told}");
+    let told = with(&failed, &[("event", "on-complete"), ("state", "failed")])[0];
+    let sentence = told["sentence"].as_str().unwrap();
+    assert!(sentence.contains("/false (--on-complete) failed (exit status: 1)"), "{sentence}");
+    [done, failed].concat()
 }
 
 /// A peer that chokes us for more than ten seconds.
@@ -324,7 +359,17 @@ fn unread() -> Vec<Value> {
 fn every_event_is_as_the_schema_says_and_every_entry_of_the_schema_is_said() {
     let schema = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/events.schema.json")).unwrap();
     let schema = Schema::parse(&schema);
-    let runs = [from_a_tracker, from_a_seed, by_link, failures, stalled, from_the_web, several, unread];
+    let runs = [
+        from_a_tracker,
+        from_a_seed,
+        by_link,
+        failures,
+        with_programs,
+        stalled,
+        from_the_web,
+        several,
+        unread,
+    ];
     let runs = runs.map(thread::spawn).map(thread::JoinHandle::join).map(|run| run.expect("a run as above"));
     let mut said = BTreeSet::new();
     for event in runs.iter().flatten() {

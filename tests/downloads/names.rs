@@ -75,6 +75,19 @@ fn a_download_gets_another_name_which_verify_finds_and_of_which_the_next_run_kno
 }
 
 #[test]
+fn a_seed_says_that_it_shares_what_an_earlier_run_has_named() {
+    let (sample, root) = (Sample::small(), TestFolder::new());
+    let (file, out) = (torrent(&sample, root.path(), "x.torrent"), root.path().join("out"));
+    let out = out.to_str().unwrap();
+    let partial = ScriptedPeer::seed(&sample).speaking(MODERN).having(|piece| piece == 0).serving();
+    ends_with(&run(&["get", &file, "-o", out, "-O", "mine.bin", "--timeout", "2"], &[&partial]), 2, &[]);
+    let seed = ["seed", &file, "-d", out, "--no-dht", "--no-lan", "--seed-time", "1s"];
+    ends_with(&run(&seed, &[]), 0, &["payload.bin: an earlier run named it mine.bin", "mine.bin: seed"]);
+    let outcome = run(&[&seed[..], &["-O", "mine.bin"]].concat(), &[]);
+    assert!(!outcome.output.contains("earlier run"), "{}", outcome.output);
+}
+
+#[test]
 fn a_name_is_for_one_torrent_and_is_no_path() {
     let root = TestFolder::new();
     let file = torrent(&Sample::small(), root.path(), "x.torrent");

@@ -80,7 +80,7 @@ fn a_run_without_the_name_goes_on_under_it() {
     let served = ServedPieces::open(root.path(), &payload, 8, Check::Always, &|_, _| true).unwrap();
     assert_eq!(numbers(&served.offered()), [0, 4]);
     let (storage, good) = own.open(root.path(), OPTIONS).unwrap();
-    assert_eq!((storage.output_name(), numbers(&good)), (Some("Mine"), vec![0, 4]));
+    assert_eq!((storage.served_pieces().output_name(), numbers(&good)), (Some("Mine"), vec![0, 4]));
     assert_eq!(storage.place(), root.path().join("Mine"));
     drop(storage);
     own.complete(root.path(), OPTIONS);

@@ -7,7 +7,7 @@ use super::verdict::Verdict;
 use crate::cli::json;
 use crate::cli::progress::wrapped;
 use crate::session::Torrent;
-use crate::text::{grouped, printable, size};
+use crate::text::{fixed, grouped, printable, size};
 use crate::tracker::Scrape;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -311,7 +311,7 @@ fn of_the_peers(facts: &Facts, add: &mut Add<'_>) {
     });
     if let Some(copies) = seen.copies {
         let mark = if copies < 1.0 { Mark::Note } else { Mark::Good };
-        add("copies", mark, format!("{:.2} among the connected peers", rounded_down(copies)));
+        add("copies", mark, format!("{} among the connected peers", fixed(rounded_down(copies), 2)));
     }
     let (mark, text) = match seen.seeds {
         _ if seen.snapshot.left == 0 && seen.snapshot.total > 0 => {
@@ -331,7 +331,7 @@ fn rounded_down(copies: f64) -> f64 {
 
 fn of_the_end(facts: &Facts) -> String {
     match &facts.end {
-        End::Came(after) => format!("a piece came and was right after {:.2} s", after.as_secs_f64()),
+        End::Came(after) => format!("a piece came and was right after {} s", fixed(after.as_secs_f64(), 2)),
         End::Empty => "there is nothing to come".to_owned(),
         End::Nothing(Some(stall)) => format!("no piece came: {stall}"),
         End::Nothing(None) => "no piece came".to_owned(),

@@ -30,6 +30,7 @@ use progress::TorrentProgress;
 use queue::EventQueue;
 use run::Finished;
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -55,6 +56,7 @@ enum Told {
     Progress(usize, progress::State),
     Stall(usize, progress::StallChange),
     Finished(usize, Box<Finished>),
+    Hook { number: usize, program: PathBuf, failure: Option<String> },
     End(Exit),
 }
 
@@ -114,6 +116,16 @@ impl Events {
     /// From now on this hears each notice, on the threads of the runs.
     pub fn watched_by(&mut self, watcher: impl Fn(&Notice) + Send + Sync + 'static) {
         self.watcher = Some(Arc::new(watcher));
+    }
+
+    /// Where the thread `hook` tells what became of the user's program for the torrent with this number.
+    pub fn hook_door(&self) -> impl Fn(usize, &Path, Option<String>) + Send + 'static {
+        let queue = self.queue.clone();
+        move |number, program, failure| {
+            if let Some(queue) = &queue {
+                queue.tell(Told::Hook { number, program: program.to_owned(), failure });
+            }
+        }
     }
 
     /// The turn of a torrent begins.

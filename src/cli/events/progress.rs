@@ -46,8 +46,8 @@ pub(super) struct TorrentProgress {
     began: Option<Instant>,
     told: Option<(Instant, State)>,
     stall: Option<(&'static str, Instant)>,
-    /// How it stands; with what the turns before have sent and received.
-    last: Totals,
+    /// How it stands; with what the turns before have sent and received. `None` before its check is over.
+    last: Option<Totals>,
     /// What they have.
     before: Totals,
 }
@@ -60,13 +60,16 @@ impl TorrentProgress {
 
     /// Its turn is over, and it stands so.
     pub(super) fn turn_ended(&mut self, snapshot: &Snapshot) {
-        self.last = self.with_turns_before(snapshot);
-        self.before = self.last;
+        self.before = self.with_turns_before(snapshot);
+        // A run that ended before anything was known of the payload has nothing to tell of it.
+        if snapshot.total > 0 {
+            self.last = Some(self.before);
+        }
         self.stall = None;
     }
 
     /// How it stands, and how long it has run.
-    pub(super) fn whole_run(&self, now: Instant) -> (Totals, Duration) {
+    pub(super) fn whole_run(&self, now: Instant) -> (Option<Totals>, Duration) {
         (self.last, self.began.map_or(Duration::ZERO, |began| now.saturating_duration_since(began)))
     }
 
@@ -85,11 +88,12 @@ impl TorrentProgress {
             Progress::Checking(done, total) => State::Checking(*done, *total),
             Progress::Running(snapshot) => {
                 stall = self.stall_change(snapshot, now);
-                self.last = self.with_turns_before(snapshot);
+                let run = self.with_turns_before(snapshot);
+                self.last = Some(run);
                 let Snapshot { rate, up_rate, peers, seeds, web_seeds, interested, served, .. } = *snapshot;
                 State::Running {
                     phase: snapshot.phase,
-                    run: self.last,
+                    run,
                     rates: [rate as u64, up_rate as u64],
                     counts: [peers, seeds, web_seeds, interested, served],
                 }
@@ -243,11 +247,24 @@ mod tests {
     fn what_came_in_several_turns_is_added_up() {
         let (mut torrent, now) = (TorrentProgress::default(), Instant::now());
         torrent.begins(now);
-        torrent.turn_ended(&Snapshot { done: 5, received: 7, wasted: 2, ..Snapshot::default() });
+        let total = 9;
+        torrent.turn_ended(&Snapshot { done: 5, total, received: 7, wasted: 2, ..Snapshot::default() });
         torrent.begins(now + Duration::from_secs(60));
-        torrent.turn_ended(&Snapshot { done: 9, received: 4, uploaded: 1, ..Snapshot::default() });
+        torrent.turn_ended(&Snapshot { done: 9, total, received: 4, uploaded: 1, ..Snapshot::default() });
         let (run, time) = torrent.whole_run(now + Duration::from_secs(90));
-        let expected = Totals { done: 9, received: 11, wasted: 2, uploaded: 1, ..Totals::default() };
-        assert_eq!((run, time), (expected, Duration::from_secs(90)));
+        let expected = Totals { done: 9, total, received: 11, wasted: 2, uploaded: 1, ..Totals::default() };
+        assert_eq!((run, time), (Some(expected), Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn of_a_run_that_never_came_to_its_payload_no_figures_are_known() {
+        let (mut torrent, now) = (TorrentProgress::default(), Instant::now());
+        torrent.begins(now);
+        assert_eq!(torrent.whole_run(now).0, None);
+        // A magnet whose metadata did not come.
+        torrent.turn_ended(&Snapshot::default());
+        assert_eq!(torrent.whole_run(now).0, None);
+        torrent.shown(&running(0, None), now);
+        assert_eq!(torrent.whole_run(now).0, Some(Totals::default()));
     }
 }

@@ -44,6 +44,8 @@ pub(super) struct Waiting {
     lines: usize,
     /// Lines that were left out meanwhile.
     pub(super) lost: usize,
+    /// The last event was told.
+    is_complete: bool,
     /// How the writing ended.
     ended: Option<io::Result<()>>,
 }
@@ -70,9 +72,11 @@ impl EventQueue {
     /// Puts an event in. Where there is no room it may be left out.
     pub(super) fn tell(&self, told: Told) {
         let mut waiting = lock(&self.waiting);
-        if waiting.ended.is_some() {
+        // A thread that is left behind at the end may still have something to say, and the last line is the end.
+        if waiting.ended.is_some() || waiting.is_complete {
             return;
         }
+        waiting.is_complete = matches!(told, Told::End(_));
         let lines = told.lines();
         if waiting.lines >= MOST_WAITING && told.may_be_lost() {
             waiting.lost = waiting.lost.saturating_add(lines);
@@ -93,7 +97,8 @@ impl EventQueue {
         while waiting.events.is_empty() {
             waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
-        std::mem::take(&mut *waiting)
+        let is_complete = waiting.is_complete;
+        std::mem::replace(&mut *waiting, Waiting { is_complete, ..Waiting::default() })
     }
 
     /// Waits until the last event is written.
@@ -184,6 +189,8 @@ mod tests {
         assert!(lock(&queue.waiting).lines <= MOST_WAITING + pieces.len());
         queue.tell(Told::Notice(0, Notice::Seeding { port: None }));
         queue.tell(Told::End(Exit::DONE));
+        // Of a thread that was left behind.
+        queue.tell(Told::Notice(0, Notice::Seeding { port: None }));
         drop(go_on);
         queue.wait().unwrap();
         let text = String::from_utf8(lock(&taken).clone()).unwrap();

@@ -23,8 +23,8 @@ pub(super) struct Finished {
     pub(super) end: Option<RunEnd>,
     pub(super) exit: Exit,
     pub(super) error: Option<String>,
-    /// What is there, and what this run did.
-    pub(super) run: Totals,
+    /// What is there, and what this run did. `None` if it ended before that was known.
+    pub(super) run: Option<Totals>,
     /// Since it began.
     pub(super) time: Duration,
 }
@@ -44,6 +44,15 @@ pub(super) fn error(line: &mut Line<'_>, source: Option<&str>, exit: Exit, sente
     line.text("sentence", sentence);
 }
 
+/// What became of the program of the user (`--on-complete`).
+pub(super) fn hook(line: &mut Line<'_>, program: &Path, failure: Option<&str>) {
+    line.word("state", if failure.is_some() { "failed" } else { "done" });
+    line.text("program", &program.to_string_lossy());
+    if let Some(failure) = failure {
+        line.text("sentence", failure);
+    }
+}
+
 pub(super) fn finished(line: &mut Line<'_>, finished: &Finished, path: Option<&Path>) {
     let Finished { end, exit, error, run, time } = finished;
     let outcome = match end {
@@ -60,6 +69,8 @@ pub(super) fn finished(line: &mut Line<'_>, finished: &Finished, path: Option<&P
     if let Some(path) = path {
         line.path(path);
     }
-    run.write(line);
+    if let Some(run) = run {
+        run.write(line);
+    }
     line.seconds("seconds", *time);
 }

@@ -106,6 +106,11 @@ impl Writer {
                     run::finished(&mut line, &finished, path.as_deref());
                 }
             }
+            Told::Hook { number, program, failure } => {
+                if let Some(mut line) = self.line("on-complete", at, Some(number)) {
+                    run::hook(&mut line, &program, failure.as_deref());
+                }
+            }
             Told::End(exit) => {
                 if let Some(mut line) = self.line("end", at, None) {
                     line.number("exit_code", exit.0.into());

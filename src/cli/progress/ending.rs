@@ -48,7 +48,7 @@ pub fn sentence(account: &Account, outcome: &Outcome) -> Sentence {
     let (tone, word, after) = match outcome.end {
         RunEnd::Done if snapshot.phase == RunPhase::Seeding => {
             let (uploaded, ratio) = (size(snapshot.uploaded), ratio(snapshot));
-            (Tone::Good, "seeded", format!(", {uploaded} uploaded, ratio {ratio:.2}"))
+            (Tone::Good, "seeded", format!(", {uploaded} uploaded, ratio {ratio}"))
         }
         RunEnd::Done if snapshot.received == 0 => {
             let place = account.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
@@ -83,7 +83,7 @@ fn done(account: &Account, snapshot: &Snapshot) -> String {
     let (time, pace) = (duration(account.seconds), rate(got as f64 / seconds));
     let given = match snapshot.uploaded {
         0 => String::new(),
-        _ => format!(", ratio {:.2}", ratio(snapshot)),
+        _ => format!(", ratio {}", ratio(snapshot)),
     };
     let place = account.place.as_ref().map(|place| format!(", saved in {place}")).unwrap_or_default();
     format!("{}{} in {time} ({pace}){given}{place}", account.files, size(got))

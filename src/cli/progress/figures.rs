@@ -1,7 +1,7 @@
 //! The figures of a download, in words: short, and of a width that changes little.
 
 use crate::message::Snapshot;
-use crate::text::size;
+use crate::text::{fixed, size};
 
 /// The tenths of units in so many bytes of `of`, those in `of`, and the name of the unit, which is that of `of`. A part is
 /// rounded down and the whole up, so that a part is never the whole.
@@ -103,7 +103,7 @@ pub fn short_time(seconds: u64) -> String {
 pub fn duration(seconds: f64) -> String {
     let whole = seconds as u64;
     match whole {
-        0..60 => format!("{seconds:.1} s"),
+        0..60 => format!("{} s", fixed(seconds, 1)),
         60..3600 => format!("{} min {} s", whole / 60, whole % 60),
         _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
     }
@@ -122,9 +122,9 @@ pub fn sources(peers: usize, web_seeds: usize) -> String {
     }
 }
 
-/// The bytes uploaded in this run, as a multiple of the payload.
-pub fn ratio(snapshot: &Snapshot) -> f64 {
-    snapshot.uploaded as f64 / snapshot.total.max(1) as f64
+/// The bytes uploaded in this run, as a multiple of the payload: `1.50`.
+pub fn ratio(snapshot: &Snapshot) -> String {
+    fixed(snapshot.uploaded as f64 / snapshot.total.max(1) as f64, 2)
 }
 
 #[cfg(test)]

@@ -14,10 +14,12 @@ pub fn lines(all: &[(&str, &View)], columns: usize, rows: usize) -> Vec<String> 
     let rows = rows.saturating_sub(1).max(1);
     let crowded = alive.len() > rows;
     if crowded {
-        alive.sort_by(|(_, one), (_, other)| activity(other.1).total_cmp(&activity(one.1)));
+        alive.sort_unstable_by(|(first, one), (second, other)| {
+            activity(other.1).total_cmp(&activity(one.1)).then(first.cmp(second))
+        });
         alive.truncate(rows.saturating_sub(1));
         // So that a line stays where it is.
-        alive.sort_by_key(|(number, _)| *number);
+        alive.sort_unstable_by_key(|(number, _)| *number);
     }
     let names = name_columns(alive.iter().map(|(_, (name, _))| *name), columns);
     let mut room = rows.saturating_sub(alive.len()).saturating_sub(usize::from(crowded));

@@ -142,7 +142,7 @@ fn seeding(snapshot: &Snapshot) -> Line {
         Part::kept(up(snapshot), String::new()),
         Part::new(Rank::Peers, format!("{} of {} served", snapshot.served, counted(snapshot.peers, "peer"))),
         Part::new(Rank::Up, format!("{} uploaded", size(snapshot.uploaded))),
-        Part::new(Rank::Size, format!("ratio {:.2}", ratio(snapshot))),
+        Part::new(Rank::Size, format!("ratio {}", ratio(snapshot))),
     ];
     Line { name: String::new(), done: None, parts }
 }
@@ -154,7 +154,7 @@ fn seeding_sentence(snapshot: &Snapshot) -> String {
     }
     let (up, uploaded) = (rate(snapshot.up_rate), size(snapshot.uploaded));
     let (served, ratio) = (snapshot.served, ratio(snapshot));
-    format!("seeding: {up} to {served} of {peers}, {uploaded} uploaded, ratio {ratio:.2}")
+    format!("seeding: {up} to {served} of {peers}, {uploaded} uploaded, ratio {ratio}")
 }
 
 /// What we do about it.

@@ -62,10 +62,9 @@ pub(super) fn in_order(lines: Vec<Line>, file: &str) -> Vec<Setting> {
         value: line.value.map(from_home),
         origin: Origin::Line(Arc::clone(&file), line.number),
     };
-    let mut settings: Vec<Setting> = lines.into_iter().map(setting).collect();
-    // This keeps the order of the rest.
-    settings.sort_by_key(|setting| setting.command.is_some());
-    settings
+    let (of_one, of_all): (Vec<Setting>, Vec<Setting>) =
+        lines.into_iter().map(setting).partition(|setting| setting.command.is_some());
+    of_all.into_iter().chain(of_one).collect()
 }
 
 /// `~/` is the home folder, as a shell has it on the command line.

@@ -44,6 +44,8 @@ pub struct Settings {
     all: Vec<Setting>,
     /// Variables that mean nothing to us, and what else there is to say of what is left out.
     warnings: Vec<String>,
+    /// Variables that are no settings and no surprise.
+    notes: Vec<String>,
 }
 
 /// What the settings add to a command line.
@@ -66,9 +68,9 @@ impl Settings {
             all = file.settings().map_err(bad)?;
             all.iter_mut().try_for_each(|setting| options::settle(setting, program)).map_err(bad)?;
         }
-        let (of_variables, warnings) = environment::settings(std::env::vars_os(), program).map_err(bad)?;
-        all.extend(of_variables);
-        Ok(Settings { all, warnings })
+        let found = environment::settings(std::env::vars_os(), program).map_err(bad)?;
+        all.extend(found.settings);
+        Ok(Settings { all, warnings: found.warnings, notes: found.notes })
     }
 
     /// What they add to a command line that means this.
@@ -77,7 +79,8 @@ impl Settings {
     ///
     /// A value is not one of its option, or the command line goes against a setting that protects the user.
     pub fn beside(&self, typed: &ArgMatches, program: &Command) -> Result<Additions, CommandFailure> {
-        let mut additions = Additions { warnings: self.warnings.clone(), ..Additions::default() };
+        let (warnings, notes) = (self.warnings.clone(), self.notes.clone());
+        let mut additions = Additions { warnings, notes, words: Vec::new() };
         let Some((name, typed)) = typed.subcommand() else { return Ok(additions) };
         let Some(command) = named(program, name) else { return Ok(additions) };
         for verdict in verdicts(self, command, Some(typed)).map_err(bad)? {

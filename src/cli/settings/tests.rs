@@ -10,9 +10,9 @@ fn settings(text: &str, variables: &[(&str, &str)], program: &Command) -> Result
     let mut all = location::in_order(lines, "config");
     all.iter_mut().try_for_each(|setting| options::settle(setting, program))?;
     let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    let (of_variables, warnings) = environment::settings(variables, program)?;
-    all.extend(of_variables);
-    Ok(Settings { all, warnings })
+    let found = environment::settings(variables, program)?;
+    all.extend(found.settings);
+    Ok(Settings { all, warnings: found.warnings, notes: found.notes })
 }
 
 /// What a line means with these settings, and what is said with `-v`.
@@ -215,9 +215,9 @@ fn a_variable_that_is_a_slip_ends_the_run_and_one_of_others_does_not() {
         why,
         "FEMTOTORRENT_DWON_LIMIT: there is no such variable (did you mean FEMTOTORRENT_DOWN_LIMIT?)"
     );
-    let why = with("", &[("FEMTOTORRENT_PORT", "tcp://10.0.0.1:80")], "x get a").unwrap_err();
-    assert!(why.starts_with("FEMTOTORRENT_PORT: port: 'tcp://10.0.0.1:80' cannot be used: "), "{why}");
-    for name in ["FEMTOTORRENT_VERSION", "FEMTOTORRENT_SERVICE_HOST"] {
+    let why = with("", &[("FEMTOTORRENT_PORT", "http://10.0.0.1:80")], "x get a").unwrap_err();
+    assert!(why.starts_with("FEMTOTORRENT_PORT: port: 'http://10.0.0.1:80' cannot be used: "), "{why}");
+    for name in ["FEMTOTORRENT_VERSION", "FEMTOTORRENT_PORT_X_TCP"] {
         assert_eq!(warnings(name).unwrap(), [format!("{name} is no variable of ours, and is ignored")]);
     }
     // What a program of --on-complete gets, other programs, and nothing.
@@ -232,6 +232,32 @@ fn a_variable_that_is_a_slip_ends_the_run_and_one_of_others_does_not() {
     ] {
         assert_eq!(warnings(name).unwrap().len(), 0, "{name}");
     }
+}
+
+#[test]
+fn a_service_of_our_name_beside_a_container_sets_nothing_and_ends_nothing() {
+    // As Kubernetes and Docker set them for a service `femtotorrent` with the port 6881.
+    let described = [
+        ("FEMTOTORRENT_SERVICE_HOST", "10.0.0.1"),
+        ("FEMTOTORRENT_SERVICE_PORT", "6881"),
+        ("FEMTOTORRENT_SERVICE_PORT_PEERS", "6881"),
+        ("FEMTOTORRENT_PORT", "tcp://10.0.0.1:6881"),
+        ("FEMTOTORRENT_PORT_6881_TCP", "tcp://10.0.0.1:6881"),
+        ("FEMTOTORRENT_PORT_6881_TCP_PROTO", "tcp"),
+        ("FEMTOTORRENT_PORT_6881_TCP_PORT", "6881"),
+        ("FEMTOTORRENT_PORT_6881_TCP_ADDR", "10.0.0.1"),
+        ("FEMTOTORRENT_PORT_6881_UDP", "udp://10.0.0.1:6881"),
+    ];
+    let found = settings("", &described, &program()).unwrap();
+    assert_eq!((found.all.len(), found.warnings.len(), found.notes.len()), (0, 0, described.len()));
+    let (command, notes) = with("", &described[3..4], "x get a").unwrap();
+    assert_eq!(notes, ["FEMTOTORRENT_PORT describes a service of this name, and is ignored"]);
+    let CliCommand::Get(get) = command else { panic!() };
+    assert_eq!(get.sharing.network.port, None);
+    let CliCommand::Get(get) = with("", &[("FEMTOTORRENT_PORT", "6882")], "x get a").unwrap().0 else {
+        panic!()
+    };
+    assert_eq!(get.sharing.network.port, Some(6882));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::super::watch::log_ring;
 use super::{Lines, Tone, has_colours, painted};
-use crate::text::{printable, without_error_numbers};
+use crate::text::{fixed, printable, without_error_numbers};
 use log::{Level, LevelFilter, Record};
 use std::io::{self, Write};
 use std::time::Instant;
@@ -40,7 +40,7 @@ fn write_record(
         return Ok(());
     }
     if let Some(seconds) = seconds {
-        write!(out, "{seconds:.3} ")?;
+        write!(out, "{} ", fixed(seconds, 3))?;
     }
     // A stranger that could begin a line could write the log.
     let text = printable(&without_error_numbers(&record.args().to_string()));

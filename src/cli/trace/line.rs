@@ -2,7 +2,7 @@
 
 use crate::cli::json;
 use crate::net::tap::Direction;
-use crate::text::excerpt;
+use crate::text::{excerpt, fixed};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -51,9 +51,8 @@ impl Line {
 
     /// Adds it for people.
     pub(super) fn write_text(&self, time: Duration, out: &mut String) {
-        let seconds = time.as_secs_f64();
         // Writing to a String does not fail.
-        let _ = writeln!(out, "{seconds:.3} {}", self.text());
+        let _ = writeln!(out, "{} {}", fixed(time.as_secs_f64(), 3), self.text());
     }
 
     /// For people, without the time: who, the message, its first bytes, what it means and why we sent it. Fit to print.

@@ -2,6 +2,7 @@
 
 use super::line::Line;
 use crate::net::tap::Direction;
+use crate::text::{excerpt, fixed};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -14,14 +15,14 @@ const SHOWN: usize = 5;
 impl Line {
     /// Adds it. A reason is told where it is not that of the line before, which is `last`.
     pub(super) fn write_story(&self, time: Duration, names: &Names, last: &mut String, out: &mut String) {
-        let seconds = time.as_secs_f64();
+        let seconds = fixed(time.as_secs_f64(), 3);
         let name = names.iter().find(|(address, _)| *address == self.peer).map_or("", |(_, name)| name);
         let who = match self.direction {
             Some(Direction::In) => format!("{name} -> us"),
             Some(Direction::Out) => format!("us -> {name}"),
             None if self.peer.is_empty() => {
                 // Writing to a String does not fail.
-                let _ = writeln!(out, "{seconds:.3}     * {}", self.meaning);
+                let _ = writeln!(out, "{seconds}     * {}", self.meaning);
                 return;
             }
             None => format!("with {name}"),
@@ -35,8 +36,8 @@ impl Line {
             digits.push_str("..");
         }
         let why = self.why.as_deref().unwrap_or_default();
-        let meaning = crate::text::excerpt(&self.meaning, 200);
-        let _ = write!(out, "{seconds:.3} {who:<13} {:<14} {digits:<13} {meaning}", self.message);
+        let meaning = excerpt(&self.meaning, 200);
+        let _ = write!(out, "{seconds} {who:<13} {:<14} {digits:<13} {meaning}", self.message);
         if !why.is_empty() && why != last.as_str() {
             let _ = write!(out, "; {why}");
         }

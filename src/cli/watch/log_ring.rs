@@ -5,7 +5,7 @@
 //! There is one log in a process, so there is one ring.
 
 use super::lines::LastLines;
-use crate::text::{excerpt, without_error_numbers};
+use crate::text::{excerpt, fixed, without_error_numbers};
 use crate::thread::lock;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::sync::Mutex;
@@ -83,7 +83,7 @@ impl LogRing {
             Level::Warn => "warning: ",
             _ => "",
         };
-        let line = format!("{seconds:.3} {grave}{}", excerpt(text, LONGEST));
+        let line = format!("{} {grave}{}", fixed(seconds, 3), excerpt(text, LONGEST));
         lock(&self.lines).push(line.into());
     }
 }

@@ -5,7 +5,7 @@
 use super::lines::LastLines;
 use crate::cli::trace::{Line, Lines};
 use crate::net::tap::Tap;
-use crate::text::excerpt;
+use crate::text::{excerpt, fixed};
 use crate::thread::lock;
 use std::collections::HashMap;
 use std::io;
@@ -100,14 +100,14 @@ impl Inside {
     }
 
     fn add(&mut self, at: Instant, line: &Line) {
-        let seconds = at.saturating_duration_since(self.began).as_secs_f64();
+        let seconds = fixed(at.saturating_duration_since(self.began).as_secs_f64(), 3);
         let short = line.short();
         let text = |text: String| Arc::<str>::from(excerpt(&text, LONGEST));
         self.count += 1;
         if self.peers.contains_key(&line.peer) || BEGINNINGS.contains(&line.message.as_str()) {
-            self.add_to_history(&line.peer, text(format!("{seconds:.3} {short}")));
+            self.add_to_history(&line.peer, text(format!("{seconds} {short}")));
         }
-        self.last.push(text(format!("{seconds:.3} {:<21} {short}", line.peer)));
+        self.last.push(text(format!("{seconds} {:<21} {short}", line.peer)));
     }
 
     fn add_to_history(&mut self, peer: &str, text: Arc<str>) {

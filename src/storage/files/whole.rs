@@ -7,6 +7,7 @@ use log::warn;
 use super::PayloadFiles;
 use crate::piece::PieceIndex;
 use crate::storage::Existing;
+use crate::storage::calls;
 use crate::storage::error::{Action, StorageError};
 use crate::storage::patience::patiently;
 
@@ -89,11 +90,13 @@ impl PayloadFiles {
         }
     }
 
-    /// Gives the file its name. False if another file has it, which is not replaced unasked.
+    /// Gives the file its name, when all of it is on the disk: after a power failure, too, whatever has this name is whole.
+    /// False if another file has it, which is not replaced unasked.
     fn give_name(&mut self, number: usize) -> Result<bool, StorageError> {
         let layout = std::sync::Arc::clone(&self.layout);
         let Some(entry) = layout.entry(number) else { return Ok(true) };
         let file = self.open(number)?;
+        calls::sync(&file).map_err(|error| self.failed(Action::Sync, number, error))?;
         let file = self.writing(number, file)?;
         let replace = self.options.existing == Existing::Overwrite;
         let (folder, whole) = (&self.folder, entry.path.whole());

@@ -166,7 +166,7 @@ fn tidy(folder: &Path, most: usize, most_bytes: u64) -> io::Result<()> {
             files.push((data.modified().unwrap_or(SystemTime::UNIX_EPOCH), data.len(), entry.path()));
         }
     }
-    files.sort_by_key(|(modified, ..)| Reverse(*modified));
+    files.sort_unstable_by_key(|(modified, ..)| Reverse(*modified));
     let mut bytes = 0_u64;
     for (number, (_, length, path)) in files.iter().enumerate() {
         bytes = bytes.saturating_add(*length);

@@ -58,6 +58,8 @@ pub struct ServedPieces {
     stamps: FileStamps,
     files: OpenFiles,
     looks: SecondLooks,
+    /// The name that a run has given to the payload instead of that of the torrent.
+    output_name: Option<String>,
     /// For the thread that looks again, which must not keep this from being dropped.
     me: Weak<ServedPieces>,
 }
@@ -120,16 +122,18 @@ impl ServedPieces {
             resume::remember(&cache, Arc::clone(&folder), Arc::clone(&layout), shape, &survey);
         }
         let digests = Arc::clone(payload.digests);
-        Ok(ServedPieces::new(folder, layout, digests, &survey.found, survey.good, open_files))
+        let name = marker.naming().output_name.clone();
+        Ok(ServedPieces::new(folder, layout, digests, &survey.found, survey.good, name, open_files))
     }
 
-    /// The pieces that verified in the files, as they were `found` before.
+    /// The pieces that verified in the files, as they were `found` before, with the name that the marker has for them.
     pub(super) fn new(
         folder: Arc<RootFolder>,
         layout: Arc<Layout>,
         digests: Digests,
         found: &[Option<FileStat>],
         good: Bitfield,
+        output_name: Option<String>,
         open_files: usize,
     ) -> Arc<ServedPieces> {
         Arc::new_cyclic(|me| ServedPieces {
@@ -139,6 +143,7 @@ impl ServedPieces {
             layout,
             digests,
             looks: SecondLooks::default(),
+            output_name,
             me: Weak::clone(me),
         })
     }
@@ -146,6 +151,11 @@ impl ServedPieces {
     /// Where the payload is: the only file, or the folder that all files are in.
     pub fn place(&self) -> PathBuf {
         self.folder().join(self.layout.top())
+    }
+
+    /// The name that this run or an earlier one has given to the payload, if it is not that of the torrent.
+    pub fn output_name(&self) -> Option<&str> {
+        self.output_name.as_deref()
     }
 
     /// The folder that the files are in.

@@ -99,7 +99,8 @@ impl Coordinator<'_> {
                 })
             })
             .collect();
-        holders.sort_by(|one, two| two.time_left.total_cmp(&one.time_left));
+        holders
+            .sort_unstable_by(|one, two| two.time_left.total_cmp(&one.time_left).then(one.key.cmp(&two.key)));
         holders
     }
 

@@ -72,7 +72,7 @@ impl Coordinator<'_> {
             .filter(|(key, _)| Some(*key) != but)
             .map(|(key, peer)| (key, peer.download.pipeline.rate()))
             .collect();
-        hungry.sort_by(|one, two| two.1.total_cmp(&one.1));
+        hungry.sort_unstable_by(|one, two| two.1.total_cmp(&one.1).then(one.0.cmp(&two.0)));
         hungry.into_iter().map(|(key, _)| key).for_each(|key| self.fill(key, now));
     }
 
@@ -252,7 +252,7 @@ impl Coordinator<'_> {
 
 /// The same blocks in the order of the payload, as a server is asked for them with the fewest requests.
 fn in_order(mut leased: Vec<Leased>) -> Vec<Leased> {
-    leased.sort_by_key(|(span, _)| (span.piece, span.first));
+    leased.sort_unstable_by_key(|(span, _)| (span.piece, span.first));
     let mut joined: Vec<Leased> = Vec::new();
     for (span, assembly) in leased {
         match joined.last_mut() {

@@ -29,3 +29,20 @@ fn each_kind_of_stall_has_its_reason() {
     world.gone(key, PeerError::Closed);
     assert!(matches!(stall(&mut world), Some(Stall::Unreachable(1, Some(_)))));
 }
+
+#[test]
+fn when_nobody_is_left_no_rate_is_shown() {
+    let mut world = Scene::default().start();
+    let key = world.seed(1);
+    world.deliver(key, 4);
+    world.wait(SECOND);
+    assert!(world.snapshot().rate > 0.0);
+    world.deliver(key, 4);
+    world.gone(key, PeerError::Closed);
+    world.wait(SECOND / 2);
+    assert_eq!((world.snapshot().peers, world.snapshot().rate), (0, 0.0));
+    // Nor does that of the past come back with another peer.
+    world.seed(2);
+    world.wait(SECOND);
+    assert_eq!((world.snapshot().peers, world.snapshot().rate), (1, 0.0));
+}

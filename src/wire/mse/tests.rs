@@ -1,4 +1,4 @@
-//! Two of ours agree. What a stranger says, and says wrong, is in `strangers.rs`.
+//! Two of ours agree. What a stranger says, and says wrong, is in `tests/strangers.rs`.
 
 mod strangers;
 
