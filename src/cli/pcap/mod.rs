@@ -1,6 +1,6 @@
 //! `--pcap`: what was said, as packets that Wireshark reads.
 //!
-//! The threads that speak tell what is seen through the door (`net/tap/mod.rs:Tap`), here with the bytes of blocks. It goes
+//! The threads that speak tell what is seen through the door (`net/tap/door.rs:Tap`), here with the bytes of blocks. It goes
 //! into a queue with a bound, as for a trace (`cli/trace/queue.rs`), from which the thread `pcap` takes it, makes packets
 //! (`conversations`, `headers`) and writes them (`blocks`). So nothing waits for a slow disk: then messages are left out,
 //! sequence numbers show where, and the user is told how many. If nothing can be written the user is told once, and the
