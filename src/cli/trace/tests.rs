@@ -12,6 +12,7 @@ use crate::wire::extension::ExtensionHandshake;
 use crate::wire::{BlockRequest, Handshake, Message, PeerId};
 use crossbeam_channel::{Receiver, bounded};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const TORRENT: InfoHash = InfoHash([0x25; 20]);
@@ -21,11 +22,14 @@ const TORRENT: InfoHash = InfoHash([0x25; 20]);
 struct Paper {
     text: Arc<Mutex<Vec<u8>>>,
     fails: bool,
+    /// How often somebody has tried to write.
+    tries: Arc<AtomicUsize>,
     may_write: Option<Receiver<()>>,
 }
 
 impl Write for Paper {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.tries.fetch_add(1, Ordering::Relaxed);
         // It ends when the sender is dropped.
         self.may_write.as_ref().inspect(|gate| _ = gate.recv());
         if self.fails {
@@ -73,6 +77,15 @@ fn bytes(messages: &[Message<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     messages.iter().for_each(|message| message.write_to(&mut bytes));
     bytes
+}
+
+/// Waits until so many lines are written.
+fn wait_for_lines(paper: &Paper, count: usize) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while paper.text().lines().count() < count {
+        assert!(Instant::now() < until, "{}", paper.text());
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// The lines without their times and with one space where there are more.
@@ -379,8 +392,12 @@ fn a_full_disk_ends_one_trace_and_not_the_other_nor_those_that_speak() {
     let tap = trace.tap();
     let (direction, node) = (crate::net::tap::Direction::In, ([10, 0, 0, 2], 7).into());
     tap.tell(|| Seen::Packet(Protocol::Dht, direction, [node; 2], vec![0; 10]));
+    wait_for_lines(&good, 1);
+    tap.tell(|| Seen::Packet(Protocol::Dht, direction, [node; 2], vec![0; 10]));
     trace.end();
-    assert_eq!(good.text().lines().count(), 1);
+    assert_eq!(good.text().lines().count(), 2);
+    // It was given up.
+    assert_eq!(full.tries.load(Ordering::Relaxed), 1);
     let trace = Trace::to(vec![full.sink(Form::Text)]).unwrap();
     let tap = trace.tap();
     (0..100_000).for_each(|_| tap.tell(|| Seen::Packet(Protocol::Dht, direction, [node; 2], vec![0; 10])));

@@ -67,7 +67,8 @@ fuzz_target!(|bytes: &[u8]| {
         frame.extend(&body);
         frame
     };
-    for part in [&handshake[..], bytes, &extended(0), &extended(1), &extended(2)] {
+    let parts = [&handshake[..], bytes, &extended(0), &extended(1), &extended(2)];
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
         peer.write_all(part).unwrap();
         stream.read(&mut vec![0; part.len()]).unwrap();
         if let Some(tap) = stream.tap() {
@@ -76,12 +77,12 @@ fuzz_target!(|bytes: &[u8]| {
         stream.write_all(part).unwrap();
         peer.read(&mut vec![0; part.len()]).unwrap();
     }
-    for seen in all.lock().unwrap().iter() {
-        check(&mut conversations, seen);
-        if let Seen::Stream(connection, _) = seen {
-            let theirs = ExtensionHandshake::from_wire(&body).unwrap_or_default();
-            let known = Known { info_hash: Some(TORRENT), peer_id: None, theirs };
-            check(&mut Conversations::default(), &Seen::Stream(*connection, StreamEvent::Joined(known)));
-        }
+    let all = all.lock().unwrap();
+    all.iter().for_each(|seen| check(&mut conversations, seen));
+    // One that began before anybody listened.
+    if let Some(Seen::Stream(connection, _)) = all.first() {
+        let theirs = ExtensionHandshake::from_wire(&body).unwrap_or_default();
+        let known = Known { info_hash: Some(TORRENT), peer_id: None, theirs };
+        check(&mut Conversations::default(), &Seen::Stream(*connection, StreamEvent::Joined(known)));
     }
 });
