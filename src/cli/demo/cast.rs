@@ -12,8 +12,9 @@ use crate::cli::exit::Exit;
 use crate::cli::runs::CommandFailure;
 use crate::piece::{Bitfield, Geometry};
 use crate::text::reason;
+use crate::thread::lock;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// One of the seeders: its name, which pieces it has, and how it behaves.
 struct Role {
@@ -43,10 +44,18 @@ fn roles(mood: Mood) -> Vec<Role> {
     roles
 }
 
+/// A seeder while it runs, and the pieces of the blocks that it sent.
+struct Player {
+    role: Role,
+    server: DemoServer,
+    sent: Arc<Mutex<Vec<u32>>>,
+}
+
 /// All of them, while they run.
 pub struct Cast {
-    players: Vec<(Role, DemoServer<Vec<u32>>)>,
-    tracker: DemoServer<Vec<String>>,
+    players: Vec<Player>,
+    tracker: DemoServer,
+    events: Arc<Mutex<Vec<String>>>,
 }
 
 /// What they did.
@@ -77,12 +86,16 @@ impl Cast {
             let payload = Arc::clone(&material.payload);
             let mood = Mood { is_watched: mood.is_watched, ..role.mood };
             let seeder = Seeder { info_hash, geometry, payload, pieces, mood };
-            players.push((role, seeder::start(listener, seeder).map_err(no_thread)?));
+            let sent = Arc::<Mutex<Vec<u32>>>::default();
+            let server = seeder::start(listener, seeder, Arc::clone(&sent)).map_err(no_thread)?;
+            players.push(Player { role, server, sent });
         }
-        let addresses: Vec<SocketAddr> = players.iter().map(|(_, seeder)| seeder.address()).collect();
+        let addresses: Vec<SocketAddr> = players.iter().map(|player| player.server.address()).collect();
         let (listener, _) = listen(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))?;
-        let tracker = tracker::start(listener, &addresses, |_| None).map_err(no_thread)?;
-        Ok(Cast { players, tracker })
+        let events = Arc::<Mutex<Vec<String>>>::default();
+        let tracker =
+            tracker::start(listener, &addresses, Arc::clone(&events), |_| None).map_err(no_thread)?;
+        Ok(Cast { players, tracker, events })
     }
 
     /// The address of the tracker, without a path.
@@ -92,7 +105,7 @@ impl Cast {
 
     /// Where each seeder is, and its name.
     pub fn seeders(&self) -> Vec<(SocketAddr, &'static str)> {
-        self.players.iter().map(|(role, seeder)| (seeder.address(), role.name)).collect()
+        self.players.iter().map(|player| (player.server.address(), player.role.name)).collect()
     }
 
     /// The names of all, by how a trace calls them.
@@ -103,10 +116,10 @@ impl Cast {
 
     /// Says who they are.
     pub fn introduce(&self, geometry: Geometry, voice: Voice) {
-        for (Role { name, has, mood }, seeder) in &self.players {
+        for Player { role: Role { name, has, mood }, server, .. } in &self.players {
             let row: String =
                 geometry.pieces().map(|piece| if has(piece.get()) { '#' } else { '.' }).collect();
-            let address = seeder.address().to_string();
+            let address = server.address().to_string();
             voice.tell(
                 &format!("seeder {name}"),
                 format_args!("{address:<21} has the pieces {row}{}", oddity(*mood)),
@@ -116,9 +129,14 @@ impl Cast {
 
     /// Ends them all.
     pub fn end(self) -> Accounts {
-        let events = self.tracker.stop().unwrap_or_default();
-        let stop = |(role, seeder): (Role, DemoServer<_>)| (role.name, seeder.stop().unwrap_or_default());
-        Accounts { events, sent: self.players.into_iter().map(stop).collect() }
+        let Cast { players, tracker, events } = self;
+        drop(tracker);
+        let stop = |Player { role, server, sent }| {
+            drop(server);
+            (role.name, std::mem::take(&mut *lock(&sent)))
+        };
+        let sent = players.into_iter().map(stop).collect();
+        Accounts { events: std::mem::take(&mut *lock(&events)), sent }
     }
 }
 

@@ -10,11 +10,12 @@ use super::mood::{CHOKE_TIME, Mood};
 use super::server::DemoServer;
 use crate::metainfo::InfoHash;
 use crate::piece::{Bitfield, Geometry};
+use crate::thread::lock;
 use crate::wire::{BlockRequest, Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake, Message, PeerId};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long a connection may last. The demo takes some seconds.
@@ -36,13 +37,19 @@ pub struct Seeder {
     pub mood: Mood,
 }
 
-/// Starts a seeder. Its account lists the pieces of the blocks that it sent, in order.
+/// Starts a seeder. It notes in `account` the pieces of the blocks that it sent, in order.
 ///
 /// # Errors
 ///
 /// The system has no more threads.
-pub fn start(listener: TcpListener, seeder: Seeder) -> io::Result<DemoServer<Vec<u32>>> {
-    DemoServer::start("demo-seeder", listener, move |stream, sent: &mut Vec<u32>| seeder.serve(stream, sent))
+pub fn start(listener: TcpListener, seeder: Seeder, account: Arc<Mutex<Vec<u32>>>) -> io::Result<DemoServer> {
+    let serve = move |stream: &TcpStream| {
+        let mut sent = Vec::new();
+        let outcome = seeder.serve(stream, &mut sent);
+        lock(&account).extend(sent);
+        outcome
+    };
+    DemoServer::start("demo-seeder", listener, Box::new(serve))
 }
 
 impl Seeder {

@@ -60,19 +60,16 @@ pub fn run(wish: Wish, material: &Material, folder: &Path, voice: Voice) -> Resu
         was_wrong: Arc::clone(&was_wrong),
         done,
     };
-    let serve = move |stream: &TcpStream, clients: &mut u32| {
-        *clients = clients.saturating_add(1);
-        teacher.serve(stream)
-    };
+    let serve = move |stream: &TcpStream| teacher.serve(stream);
     let no_thread = |error| (Exit::OTHER, format!("cannot start a thread: {}", reason(&error)));
-    let seeder = DemoServer::start("demo-seeder", seeder, serve).map_err(no_thread)?;
+    let seeder = DemoServer::start("demo-seeder", seeder, Box::new(serve)).map_err(no_thread)?;
     let (info_hash, heard_wrong) = (saved.info_hash, Arc::clone(&was_wrong));
     let examine = move |target: &str| {
         let fault = examined(target, &info_hash, voice);
         heard_wrong.fetch_or(fault.is_some(), Ordering::Relaxed);
         fault
     };
-    let tracker = tracker::start(tracker, &[seeder_address], examine).map_err(no_thread)?;
+    let tracker = tracker::start(tracker, &[seeder_address], Arc::default(), examine).map_err(no_thread)?;
 
     let exit = loop {
         select! {
@@ -84,9 +81,8 @@ pub fn run(wish: Wish, material: &Material, folder: &Path, voice: Voice) -> Resu
             }
         }
     };
-    let clients = seeder.cut().unwrap_or_default();
+    seeder.cut();
     tracker.cut();
-    voice.tell("end", format_args!("{clients} {}", if clients == 1 { "connection" } else { "connections" }));
     Ok(exit)
 }
 

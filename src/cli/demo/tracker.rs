@@ -6,8 +6,10 @@
 use super::server::DemoServer;
 use super::student::report::Fault;
 use crate::bencode::Item;
+use crate::thread::lock;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// The most bytes in the head of a request. That of an announce has about 400.
@@ -17,7 +19,7 @@ const MAX_EVENTS: usize = 100;
 /// How long a request may take to arrive.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Starts the tracker. Its account lists the events that were announced. `examine` may find a fault in
+/// Starts the tracker. It notes in `events` those that were announced. `examine` may find a fault in
 /// the target of a request; then that is the answer.
 ///
 /// # Errors
@@ -26,10 +28,11 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 pub fn start(
     listener: TcpListener,
     seeders: &[SocketAddr],
+    events: Arc<Mutex<Vec<String>>>,
     examine: impl Fn(&str) -> Option<Fault> + Send + 'static,
-) -> io::Result<DemoServer<Vec<String>>> {
+) -> io::Result<DemoServer> {
     let peers = compact(seeders);
-    let serve = move |mut stream: &TcpStream, events: &mut Vec<String>| {
+    let serve = move |mut stream: &TcpStream| {
         let head = read_head(stream)?;
         let target = head.split(' ').nth(1).unwrap_or_default();
         let body = match examine(target) {
@@ -38,14 +41,16 @@ pub fn start(
         };
         let parameters = target.split_once('?').map_or("", |(_, query)| query).split('&');
         let event = parameters.filter_map(|pair| pair.strip_prefix("event=")).next();
+        let mut events = lock(&events);
         if events.len() < MAX_EVENTS {
             events.extend(event.map(str::to_owned));
         }
+        drop(events);
         let body = body.encode();
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
         stream.write_all(&[head.into_bytes(), body].concat())
     };
-    DemoServer::start("demo-tracker", listener, serve)
+    DemoServer::start("demo-tracker", listener, Box::new(serve))
 }
 
 /// Addresses, six bytes each.
