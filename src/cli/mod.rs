@@ -8,7 +8,7 @@ pub mod arenas;
 mod arguments;
 mod config;
 mod create;
-mod demo;
+pub mod demo;
 mod doctor;
 mod each;
 mod encryption_option;

@@ -38,7 +38,7 @@ impl Terminal {
         }
         let sample = Sample::small();
         let (folder, go_on) = (TestFolder::new(), Gate::new());
-        let gate = go_on.clone();
+        let gate = go_on;
         let peer = ScriptedPeer::seed(&sample).speaking(MODERN).then(move |talk| {
             talk.serve_next(14)?;
             gate.pass()?;

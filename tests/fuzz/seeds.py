@@ -211,6 +211,17 @@ def seeds():
     ten = struct.pack(">H", 10)
     yield "frames", [ten + frame(5, b"\xff\xc0") + b"".join(every)] + [ten + one for one in every]
 
+    hello = b"\x13BitTorrent protocol" + bytes(8) + b"h" * 20 + b"-ST0001-abcdefghijkl"
+    blocks = b"".join(frame(7, struct.pack(">II", 0, at) + bytes(16384)) for at in range(0, 65536, 16384))
+    yield "student", [
+        hello + frame(5, b"\0") + frame(2, b"") + frame(6, struct.pack(">III", 0, 0, 16384)) + frame(4, bytes(4)),
+        hello + frame(5, b"\xf0") + frame(1, b"") + blocks,
+        hello + frame(2, b"") + frame(6, struct.pack("<III", 1, 16384, 16384)) + frame(8, bytes(12)) + frame(99, b""),
+        hello + b"\x0d\0\0\0\x06", hello + frame(5, b"\xff"), hello + b"\0\0\0\x05\x02", hello[:67], hello[:20] + hello[28:] * 2,
+        b"19BitTorrent protocol", b"\x13Bittorrent protocol",
+        b"/announce?info_hash=" + b"h" * 20 + b"&peer_id=" + b"p" * 20 + b"&port=1&uploaded=0&downloaded=0&left=1",
+    ]
+
     yield "address", [
         b"http://t.example/announce",
         b"https://me:secret@t.example:8443/secret/announce?passkey=secret&",

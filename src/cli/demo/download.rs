@@ -8,57 +8,25 @@ use super::super::signals::interrupts;
 use super::super::supervisor::supervise;
 use super::super::trace::Trace;
 use super::super::watch::Wanted;
+use super::cast::{Accounts, Cast};
 use super::material::Material;
 use super::mood::Mood;
 use super::narrator::{Name, Narrator};
-use super::no_listening;
-use super::seeder::{self, Seeder};
-use super::server::DemoServer;
-use super::tracker;
 use super::voice::Voice;
 use crate::metainfo::{FileChoice, Metainfo};
 use crate::net::tap::Tap;
-use crate::piece::{BLOCK_LENGTH, Bitfield, Geometry, PieceDigest, PieceIndex};
+use crate::piece::{BLOCK_LENGTH, Geometry, PieceDigest, PieceIndex};
 use crate::session::{Aim, Job, Naming, Network, PeerSourceOptions, Torrent};
 use crate::storage::{Allocate, Check, Existing};
 use crate::swarm::{Limits, UploadPolicy};
 use crate::text::{reason, shown, size};
 use std::fmt::Display;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest time without progress. If it passes, something here is broken.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// One of the seeders: its name, which pieces it has, and how it behaves.
-struct Role {
-    name: &'static str,
-    has: fn(u32) -> bool,
-    mood: Mood,
-}
-
-/// Who takes part. A and B lack some pieces, but not the same ones, unless B is slow: that a quick seeder takes over from
-/// a slow one can be seen only where both have the piece. A liar is one more.
-fn roles(mood: Mood) -> Vec<Role> {
-    let all = |_| true;
-    let has: [fn(u32) -> bool; 2] =
-        if mood.is_slow { [all, all] } else { [|piece| piece % 3 != 1, |piece| piece % 3 != 0] };
-    let [first, second] = has;
-    // Whoever has the lesson to teach is asked first.
-    let hesitates = mood.lies || mood.is_slow;
-    let first_mood = Mood { hesitates, is_fast: mood.is_slow, ..Mood::default() };
-    let second_mood = Mood { lies: false, hesitates: mood.lies && !mood.is_slow, ..mood };
-    let mut roles = vec![
-        Role { name: "A", has: first, mood: first_mood },
-        Role { name: "B", has: second, mood: second_mood },
-    ];
-    if mood.lies {
-        roles.push(Role { name: "C", has: all, mood: Mood { lies: true, ..Mood::default() } });
-    }
-    roles
-}
 
 /// What the user wants to see of it.
 pub struct View<'a> {
@@ -87,61 +55,27 @@ pub fn run(
     view: View<'_>,
     begin_trace: impl FnOnce(Vec<Name>) -> Result<Trace, CommandFailure>,
 ) -> Result<Exit, CommandFailure> {
+    let cast = Cast::start(&material, mood)?;
+    let folder = DemoFolder::new(output_dir)?;
+    let View { voice, prints_trace, style, wanted, events } = view;
+    let trace = begin_trace(cast.names())?;
+    introduce(&material, &folder, &cast.site(), voice);
+    cast.introduce(material.geometry, voice);
+    let file = folder.path.join(material.file_name());
     let digests = material.digests();
     let Material { mut metainfo, geometry, payload } = material;
-    let roles = roles(mood);
-    let mut seeders = Vec::new();
-    for (number, role) in (1_u8..).zip(&roles) {
-        let mut pieces = Bitfield::none(geometry.piece_count());
-        geometry.pieces().filter(|piece| (role.has)(piece.get())).for_each(|piece| _ = pieces.insert(piece));
-        let info_hash = metainfo.info_hash;
-        let mood = Mood { is_watched: mood.is_watched, ..role.mood };
-        let seeder = Seeder { info_hash, geometry, payload: Arc::clone(&payload), pieces, mood };
-        let ip = own_address(number);
-        seeders
-            .push(seeder::start(ip, seeder).map_err(|error| no_listening(SocketAddrV4::new(ip, 0), &error))?);
-    }
-    let addresses: Vec<SocketAddr> = seeders.iter().map(DemoServer::address).collect();
-    let tracker = tracker::start(Ipv4Addr::LOCALHOST, &addresses, |_| None)
-        .map_err(|error| no_listening(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0), &error))?;
-    let site = format!("http://{}", tracker.address());
-    metainfo.trackers = vec![vec![format!("{site}/announce")]];
-    let folder = DemoFolder::new(output_dir)?;
-    let mut names: Vec<Name> =
-        addresses.iter().map(ToString::to_string).zip(roles.iter().map(|role| role.name)).collect();
-    names.push((site, "tracker"));
-    let View { voice, prints_trace, style, wanted, events } = view;
-    let trace = begin_trace(names)?;
-
-    introduce(&metainfo, geometry, &folder, voice);
-    for (role, address) in roles.iter().zip(&addresses) {
-        let row: String =
-            geometry.pieces().map(|piece| if (role.has)(piece.get()) { '#' } else { '.' }).collect();
-        let odd = oddity(role.mood);
-        let text = format_args!("{:<21} has the pieces {row}{odd}", address.to_string());
-        voice.tell(&format!("seeder {}", role.name), text);
-    }
-    let file = metainfo.files.first().map(|file| folder.path.join(&file.path)).unwrap_or_default();
-    let named = addresses.into_iter().zip(roles.iter().map(|role| role.name)).collect();
-    let narrator = Arc::new(Narrator::new(
-        named,
-        mood,
-        trace.tap(),
-        (!prints_trace && !mood.is_watched).then_some(voice),
-    ));
+    metainfo.trackers = vec![vec![format!("{}/announce", cast.site())]];
+    let sentences = (!prints_trace && !mood.is_watched).then_some(voice);
+    let narrator = Arc::new(Narrator::new(cast.seeders(), mood, trace.tap(), sentences));
 
     let exit = download(metainfo, &folder.path, &narrator, (style, wanted), events);
 
     trace.end();
-    let heard = tracker.stop().unwrap_or_default();
-    let sent: Vec<Vec<u32>> = seeders.into_iter().map(|seeder| seeder.stop().unwrap_or_default()).collect();
+    let accounts = cast.end();
     if exit != Exit::DONE {
         return Ok(exit);
     }
-    voice.tell("tracker", format_args!("heard from us: {}", listed(&heard)));
-    for (role, sent) in roles.iter().zip(&sent) {
-        voice.tell(&format!("seeder {}", role.name), format_args!("sent {}", blocks(sent)));
-    }
+    account(&accounts, voice);
     verify(&file, geometry, &digests, &payload)?;
     voice.tell(
         "verified",
@@ -153,17 +87,15 @@ pub fn run(
     let lessons = narrator.lessons();
     lessons.iter().for_each(|lesson| voice.explain("learned", lesson));
     if lessons.is_empty() {
-        voice.explain(
-            "next",
-            "--trace shows each message of this. --liar, --slow and --choke change the story.",
-        );
+        let next = "--trace shows each message of this. --liar, --slow and --choke change the story.";
+        voice.explain("next", next);
     }
     Ok(Exit::DONE)
 }
 
 /// Says what is to be downloaded, and where to.
-fn introduce(metainfo: &Metainfo, geometry: Geometry, folder: &DemoFolder, voice: Voice) {
-    let Metainfo { name, info_hash, trackers, .. } = metainfo;
+fn introduce(material: &Material, folder: &DemoFolder, site: &str, voice: Voice) {
+    let Material { metainfo: Metainfo { name, info_hash, .. }, geometry, .. } = material;
     voice.tell(
         "torrent",
         format_args!(
@@ -177,14 +109,15 @@ fn introduce(metainfo: &Metainfo, geometry: Geometry, folder: &DemoFolder, voice
     voice.tell("info-hash", info_hash);
     let removed = if folder.temporary { ", removed at the end" } else { "" };
     voice.tell("folder", format_args!("{}{removed}", shown(&folder.path)));
-    voice.tell("tracker", format_args!("{}, which knows all seeders", trackers.concat().concat()));
+    voice.tell("tracker", format_args!("{site}/announce, which knows all seeders"));
 }
 
-/// What is odd about a seeder, for the end of its line.
-fn oddity(mood: Mood) -> String {
-    let oddities =
-        [(mood.is_slow, "is slow"), (mood.chokes, "will choke us"), (mood.lies, "will send a wrong byte")];
-    oddities.into_iter().filter(|(is_so, _)| *is_so).map(|(_, text)| format!(", {text}")).collect()
+/// Says what the tracker and the seeders did.
+fn account(Accounts { events, sent }: &Accounts, voice: Voice) {
+    voice.tell("tracker", format_args!("heard from us: {}", listed(events)));
+    for (name, sent) in sent {
+        voice.tell(&format!("seeder {name}"), format_args!("sent {}", blocks(sent)));
+    }
 }
 
 /// How many blocks of which pieces, in their order.
@@ -295,13 +228,6 @@ impl Drop for DemoFolder {
             let _ = std::fs::remove_dir_all(&self.path);
         }
     }
-}
-
-/// The address of this seeder: one of its own, if the system has as many loopback addresses. Whoever sends wrong bytes
-/// is avoided by its address.
-fn own_address(number: u8) -> Ipv4Addr {
-    let own = Ipv4Addr::new(127, 0, 0, number);
-    TcpListener::bind((own, 0)).map_or(Ipv4Addr::LOCALHOST, |_| own)
 }
 
 /// The items with spaces between them.

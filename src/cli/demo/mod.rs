@@ -9,7 +9,9 @@
 //!
 //! Standard output says what happens, standard error shows the progress.
 
+mod cast;
 mod download;
+mod lesson;
 mod material;
 mod mood;
 mod narrator;
@@ -17,7 +19,7 @@ mod payload;
 mod seeder;
 mod serve;
 mod server;
-mod student;
+pub mod student;
 mod tracker;
 mod voice;
 mod with;
@@ -39,10 +41,11 @@ use material::Material;
 use mood::Mood;
 use narrator::Name;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::path::{Path, PathBuf};
 use voice::Voice;
 
+/// What the user wants of the demo.
 #[derive(Args, Debug)]
 pub struct DemoArguments {
     /// Print each message, or write them to this file
@@ -198,6 +201,10 @@ fn own_address(text: &str) -> Result<SocketAddrV4, String> {
     })
 }
 
-fn no_listening(address: SocketAddrV4, error: &io::Error) -> CommandFailure {
-    (Exit::NETWORK, format!("cannot listen on {address}: {}", reason(error)))
+/// Listens on this address, on a free port if that is 0. The port that it is.
+fn listen(address: SocketAddrV4) -> Result<(TcpListener, SocketAddr), CommandFailure> {
+    TcpListener::bind(address)
+        .and_then(|listener| Ok((listener.local_addr()?, listener)))
+        .map(|(address, listener)| (listener, address))
+        .map_err(|error| (Exit::NETWORK, format!("cannot listen on {address}: {}", reason(&error))))
 }

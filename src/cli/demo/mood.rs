@@ -15,7 +15,7 @@ const WATCHED: u32 = 5;
 /// How many blocks one that chokes sends before it does.
 const CHOKES_AFTER: usize = 2;
 /// How long one that hesitates takes to unchoke.
-const HESITATION: Duration = Duration::from_millis(400);
+const HESITATION: Duration = Duration::from_millis(800);
 /// For how long it chokes.
 pub const CHOKE_TIME: Duration = Duration::from_secs(2);
 

@@ -13,7 +13,7 @@ use crate::piece::{Bitfield, Geometry};
 use crate::wire::{BlockRequest, Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake, Message, PeerId};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,11 +40,9 @@ pub struct Seeder {
 ///
 /// # Errors
 ///
-/// This host does not have the address.
-pub fn start(ip: Ipv4Addr, seeder: Seeder) -> io::Result<DemoServer<Vec<u32>>> {
-    DemoServer::start("demo-seeder", SocketAddrV4::new(ip, 0), move |stream, sent: &mut Vec<u32>| {
-        seeder.serve(stream, sent)
-    })
+/// The system has no more threads.
+pub fn start(listener: TcpListener, seeder: Seeder) -> io::Result<DemoServer<Vec<u32>>> {
+    DemoServer::start("demo-seeder", listener, move |stream, sent: &mut Vec<u32>| seeder.serve(stream, sent))
 }
 
 impl Seeder {

@@ -1,45 +1,29 @@
 //! `demo --serve`: a seeder and a tracker that stay, for a student's own client, and say what it does and what is wrong
 //! with it.
 //!
-//! The tracker and the seeder have a thread each and serve one connection after the other. The seeder speaks BEP 3 and
-//! nothing more, as the one in `seeder.rs` does, and is patient where a real client hangs up without a word. The main
-//! thread waits for Ctrl-C, or with `--once` for a client that took everything. Each connection has an end: it may be
-//! silent for two minutes, last half an hour and fill some pages.
+//! They have a thread each and serve one connection after the other (`lesson` is one of the seeder's). The main thread
+//! waits for Ctrl-C, or with `--once` for a client that took everything.
 
-use super::super::exit::Exit;
-use super::super::runs::CommandFailure;
-use super::super::signals::interrupts;
-use super::super::trace::words;
+use super::lesson::Teacher;
+use super::listen;
 use super::material::Material;
-use super::mood::{CHOKE_TIME, Mood};
-use super::no_listening;
-use super::seeder::handshake;
+use super::mood::Mood;
 use super::server::DemoServer;
-use super::student::client::{Answer, Client};
-use super::student::report::Report;
-use super::student::{Expected, Student, announce};
+use super::student::report::{Fault, Report};
+use super::student::{Expected, announce};
 use super::tracker;
 use super::voice::Voice;
-use crate::piece::{Bitfield, Geometry, PieceDigest};
-use crate::text::shown;
-use crate::wire::{BlockRequest, HANDSHAKE_LENGTH, Handshake, Message};
-use crossbeam_channel::{Sender, bounded, select};
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddrV4, TcpStream};
+use crate::cli::exit::Exit;
+use crate::cli::runs::CommandFailure;
+use crate::cli::signals::interrupts;
+use crate::metainfo::{InfoHash, Metainfo};
+use crate::piece::PieceDigest;
+use crate::text::{reason, shown};
+use crossbeam_channel::{bounded, select};
+use std::net::{SocketAddr, SocketAddrV4, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-
-/// After this long without a word the client is told what it may have forgotten.
-const HINT: Duration = Duration::from_secs(3);
-/// After this long the connection ends.
-const SILENCE: Duration = Duration::from_secs(120);
-/// The longest that a connection lasts.
-const MAX_DURATION: Duration = Duration::from_secs(1800);
-/// The most requests that wait to be answered. Further ones are ignored.
-const MAX_REQUESTS: usize = 500;
 
 /// What the user wants of it.
 pub struct Wish {
@@ -51,19 +35,6 @@ pub struct Wish {
     pub mood: Mood,
 }
 
-/// The seeder.
-struct Teacher {
-    geometry: Geometry,
-    payload: Arc<[u8]>,
-    expected: Expected,
-    mood: Mood,
-    voice: Voice,
-    /// Something was wrong with a client.
-    was_wrong: Arc<AtomicBool>,
-    /// A client took everything.
-    done: Sender<()>,
-}
-
 /// Serves until Ctrl-C, or until one client took everything.
 ///
 /// # Errors
@@ -72,12 +43,18 @@ struct Teacher {
 pub fn run(wish: Wish, material: &Material, folder: &Path, voice: Voice) -> Result<Exit, CommandFailure> {
     let interrupts = interrupts();
     let Wish { address, once, mood } = wish;
+    let (seeder, seeder_address) = listen(address)?;
+    let (tracker, tracker_address) = listen(SocketAddrV4::new(*address.ip(), 0))?;
+    let announce = format!("http://{tracker_address}/announce");
+    let (path, saved) = material.save_torrent(folder, &announce)?;
+    introduce(&path, &saved, material, seeder_address, voice);
+
     let (done, finished) = bounded(1);
     let was_wrong = Arc::<AtomicBool>::default();
     let teacher = Teacher {
         geometry: material.geometry,
         payload: Arc::clone(&material.payload),
-        expected: Expected::of(&material.metainfo),
+        expected: Expected::of(&saved),
         mood,
         voice,
         was_wrong: Arc::clone(&was_wrong),
@@ -87,37 +64,15 @@ pub fn run(wish: Wish, material: &Material, folder: &Path, voice: Voice) -> Resu
         *clients = clients.saturating_add(1);
         teacher.serve(stream)
     };
-    let failed = |error| no_listening(address, &error);
-    let seeder = DemoServer::start("demo-seeder", address, serve).map_err(failed)?;
-    let (info_hash, heard_wrong) = (material.metainfo.info_hash, Arc::clone(&was_wrong));
+    let no_thread = |error| (Exit::OTHER, format!("cannot start a thread: {}", reason(&error)));
+    let seeder = DemoServer::start("demo-seeder", seeder, serve).map_err(no_thread)?;
+    let (info_hash, heard_wrong) = (saved.info_hash, Arc::clone(&was_wrong));
     let examine = move |target: &str| {
-        let fault = announce::fault(target, &info_hash);
-        voice.tell("tracker", if fault.is_some() { "was asked" } else { "was asked, and named the seeder" });
-        let mut report = Report::default();
-        if let Some(fault) = &fault {
-            heard_wrong.store(true, Ordering::Relaxed);
-            report.wrong(fault.clone());
-        }
-        say(voice, &mut report);
+        let fault = examined(target, &info_hash, voice);
+        heard_wrong.fetch_or(fault.is_some(), Ordering::Relaxed);
         fault
     };
-    let tracker = tracker::start(*address.ip(), &[seeder.address()], examine).map_err(failed)?;
-    let announce = format!("http://{}/announce", tracker.address());
-    let (path, saved) = material.save_torrent(folder, &announce)?;
-
-    voice.tell("torrent", shown(&path));
-    voice.tell("info-hash", info_hash);
-    let place = saved.info_place();
-    voice.tell("", format_args!("the SHA-1 of its bytes {} to {}", place.start, place.end.saturating_sub(1)));
-    voice.tell("tracker", &announce);
-    voice.tell("seeder", format_args!("{}, which has every piece and speaks BEP 3 alone", seeder.address()));
-    let whole: String =
-        PieceDigest::of(&material.payload).0.iter().map(|byte| format!("{byte:02x}")).collect();
-    voice.tell("payload", format_args!("{}; its sha1sum is {whole}", material.file_name()));
-    voice.explain(
-        "your turn",
-        "Connect your client to the seeder. It is told here what it does, and what is wrong with it. Ctrl-C ends this.",
-    );
+    let tracker = tracker::start(tracker, &[seeder_address], examine).map_err(no_thread)?;
 
     let exit = loop {
         select! {
@@ -135,192 +90,28 @@ pub fn run(wish: Wish, material: &Material, folder: &Path, voice: Voice) -> Resu
     Ok(exit)
 }
 
-/// Prints what a report has.
-fn say(voice: Voice, report: &mut Report) {
-    for (what, text) in report.take() {
-        voice.explain(what, &text);
-    }
+/// Says what there is to work with.
+fn introduce(path: &Path, saved: &Metainfo, material: &Material, seeder: SocketAddr, voice: Voice) {
+    let place = saved.info_place();
+    voice.tell("torrent", shown(path));
+    voice.tell("info-hash", saved.info_hash);
+    voice.tell("", format_args!("the SHA-1 of its bytes {} to {}", place.start, place.end.saturating_sub(1)));
+    voice.tell("tracker", saved.trackers.concat().concat());
+    voice.tell("seeder", format_args!("{seeder}, which has every piece and speaks BEP 3 alone"));
+    let whole: String =
+        PieceDigest::of(&material.payload).0.iter().map(|byte| format!("{byte:02x}")).collect();
+    voice.tell("payload", format_args!("{}; its sha1sum is {whole}", material.file_name()));
+    let text = "Connect your client to the seeder. It is told here what it does, and what is wrong with it. Ctrl-C ends \
+                this.";
+    voice.explain("your turn", text);
 }
 
-impl Teacher {
-    /// Serves one connection until it ends, and tells of it.
-    fn serve(&self, stream: &TcpStream) -> io::Result<()> {
-        let peer = stream.peer_addr()?;
-        self.voice.tell("client", format_args!("{peer} has connected"));
-        let mut lesson = Lesson {
-            teacher: self,
-            student: Student::new(self.expected, self.geometry),
-            client: Client::new(self.geometry),
-            report: Report::default(),
-            requests: VecDeque::new(),
-            out: Vec::new(),
-            sent: 0,
-            due: Instant::now(),
-            is_choked: false,
-        };
-        let end = lesson.run(stream).unwrap_or_else(|error| match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-                "the client reads nothing, so we hang up".to_owned()
-            }
-            _ => "the connection is broken: the client has ended without closing it".to_owned(),
-        });
-        let Lesson { client, mut report, .. } = lesson;
-        report.tell("end", end);
-        let (sent, all) = client.count();
-        report.tell("result", format!("{sent} of {all} blocks were sent; {}", report.summary()));
-        say(self.voice, &mut report);
-        if !report.is_clean() {
-            self.was_wrong.store(true, Ordering::Relaxed);
-        }
-        if client.has_all() {
-            // If one was told of already, this one makes no difference.
-            let _ = self.done.try_send(());
-        }
-        Ok(())
-    }
-
-    /// The bytes of a block whose numbers were looked at.
-    fn block(&self, request: BlockRequest) -> Option<&[u8]> {
-        let piece = self.geometry.part(request.index, request.begin, request.length)?;
-        let start = self.geometry.offset(piece).checked_add(u64::from(request.begin))?;
-        self.payload.get(usize::try_from(start).ok()?..)?.get(..usize::try_from(request.length).ok()?)
-    }
-}
-
-/// One connection.
-struct Lesson<'a> {
-    teacher: &'a Teacher,
-    student: Student,
-    client: Client,
-    report: Report,
-    requests: VecDeque<BlockRequest>,
-    out: Vec<u8>,
-    /// How many blocks were sent.
-    sent: usize,
-    /// When the next block may leave, or the choke ends.
-    due: Instant,
-    is_choked: bool,
-}
-
-impl Lesson<'_> {
-    /// Listens and answers. Returns how it ended.
-    fn run(&mut self, mut stream: &TcpStream) -> io::Result<String> {
-        let end = Instant::now() + MAX_DURATION;
-        let (mut heard, mut is_hinted) = (Instant::now(), false);
-        let mut buffer = [0; 4096];
-        loop {
-            if let Err(fault) = self.hear() {
-                self.report.wrong(fault);
-                return Ok("we hang up: what follows cannot be understood".to_owned());
-            }
-            self.act();
-            stream.write_all(&self.out)?;
-            self.out.clear();
-            say(self.teacher.voice, &mut self.report);
-            let now = Instant::now();
-            let is_busy = !self.requests.is_empty() || self.is_choked;
-            if now >= end || self.report.is_full() {
-                return Ok("we hang up: that is enough for one connection".to_owned());
-            }
-            let patience = if is_hinted { SILENCE } else { HINT };
-            let wake = if is_busy { self.due } else { heard + patience };
-            let wait = wake.min(end).saturating_duration_since(now).max(Duration::from_millis(1));
-            stream.set_read_timeout(Some(wait))?;
-            match stream.read(&mut buffer) {
-                Ok(0) => return Ok("the client has closed the connection".to_owned()),
-                Ok(read) => {
-                    self.student.push(buffer.get(..read).unwrap_or_default());
-                    (heard, is_hinted) = (Instant::now(), false);
-                }
-                Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    return Err(error);
-                }
-                Err(_) if is_busy => heard = Instant::now(),
-                Err(_) if is_hinted => return Ok("we hang up: two minutes without a word".to_owned()),
-                Err(_) => {
-                    is_hinted = true;
-                    if !self.student.has_greeted() {
-                        self.report.tell("hint", "Whoever connects speaks first, and says its handshake.");
-                    }
-                    let hint = self.student.stuck().unwrap_or_else(|| self.client.stuck());
-                    self.report.tell("hint", hint);
-                }
-            }
-        }
-    }
-
-    /// Takes in what has come.
-    fn hear(&mut self) -> Result<(), super::student::report::Fault> {
-        loop {
-            let is_first = !self.student.has_greeted();
-            let Some(bytes) = self.student.next()? else { return Ok(()) };
-            if is_first {
-                self.greet(&bytes);
-                continue;
-            }
-            let Some(message) = Message::of_start(&bytes) else { continue };
-            let (name, meaning) = words::message(&message, bytes.len() as u64, Some(&self.teacher.geometry));
-            self.report.tell("client", format!("{name}: {meaning}"));
-            match self.client.hear(&message, &mut self.report) {
-                Answer::Unchoke => self.unchoke("unchoke: now you may request"),
-                Answer::Send(request) if self.requests.len() < MAX_REQUESTS => {
-                    self.requests.push_back(request)
-                }
-                Answer::Forget(request) => self.requests.retain(|other| *other != request),
-                Answer::Send(_) | Answer::Nothing => {}
-            }
-        }
-    }
-
-    fn greet(&mut self, bytes: &[u8]) {
-        let Some(theirs) =
-            bytes.first_chunk::<HANDSHAKE_LENGTH>().and_then(|it| Handshake::from_wire(it).ok())
-        else {
-            return;
-        };
-        self.report.tell("client", format!("handshake: {}", words::handshake(theirs)));
-        self.out.extend(handshake(theirs.info_hash).to_wire());
-        Message::Bitfield(&Bitfield::all(self.teacher.geometry.piece_count()).to_wire())
-            .write_to(&mut self.out);
-        self.report.tell("seeder", "handshake, then bitfield: we have every piece");
-    }
-
-    fn unchoke(&mut self, text: &str) {
-        Message::Unchoke.write_to(&mut self.out);
-        self.client.was_told(true);
-        self.report.tell("seeder", text);
-    }
-
-    /// Sends a block, if it is time, or ends a choke.
-    fn act(&mut self) {
-        if Instant::now() < self.due {
-            return;
-        }
-        if std::mem::take(&mut self.is_choked) {
-            return self.unchoke(
-                "unchoke again: what you asked for before the choke is forgotten, so request it again",
-            );
-        }
-        let Some(request) = self.requests.pop_front() else { return };
-        let mood = self.teacher.mood;
-        let Some(right) = self.teacher.block(request) else { return };
-        let data = mood.block(self.sent, right);
-        let BlockRequest { index, begin, .. } = request;
-        Message::Piece { index, begin, data: &data }.write_to(&mut self.out);
-        self.client.was_sent(request, data != right, &mut self.report);
-        self.sent = self.sent.saturating_add(1);
-        if mood.is_slow {
-            self.due = Instant::now() + mood.interval();
-        }
-        if mood.chokes_after(self.sent) {
-            Message::Choke.write_to(&mut self.out);
-            self.requests.clear();
-            self.client.was_told(false);
-            (self.is_choked, self.due) = (true, Instant::now() + CHOKE_TIME);
-            self.report.tell(
-                "seeder",
-                "choke: all your requests are void, and new ones are thrown away until we unchoke you",
-            );
-        }
-    }
+/// What is wrong with an announce, which is told.
+fn examined(target: &str, info_hash: &InfoHash, voice: Voice) -> Option<Fault> {
+    let fault = announce::fault(target, info_hash);
+    voice.tell("tracker", if fault.is_some() { "was asked" } else { "was asked, and named the seeder" });
+    let mut report = Report::default();
+    fault.iter().for_each(|fault| report.wrong(fault.clone()));
+    voice.say(&mut report);
+    fault
 }

@@ -6,7 +6,7 @@
 use crate::text::reason;
 use crate::thread::lock;
 use std::io;
-use std::net::{Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
@@ -25,18 +25,17 @@ pub struct DemoServer<Account> {
 }
 
 impl<Account: Default + Send + 'static> DemoServer<Account> {
-    /// Listens on this address, on a free port if that is 0, and gives each connection to `serve`, which notes in
-    /// the account what it did. An error ends only that connection.
+    /// Gives each connection of this listener to `serve`, which notes in the account what it did. An error ends only
+    /// that connection.
     ///
     /// # Errors
     ///
-    /// This host does not have the address, or the system has no more threads.
+    /// The system has no more threads.
     pub fn start(
         name: &str,
-        address: SocketAddrV4,
+        listener: TcpListener,
         serve: impl Fn(&TcpStream, &mut Account) -> io::Result<()> + Send + 'static,
     ) -> io::Result<DemoServer<Account>> {
-        let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let ends = Arc::new(AtomicBool::new(false));
         let told_to_end = Arc::clone(&ends);

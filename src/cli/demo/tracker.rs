@@ -7,7 +7,7 @@ use super::server::DemoServer;
 use super::student::report::Fault;
 use crate::bencode::Item;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 /// The most bytes in the head of a request. That of an announce has about 400.
@@ -17,14 +17,14 @@ const MAX_EVENTS: usize = 100;
 /// How long a request may take to arrive.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Starts the tracker on this address. Its account lists the events that were announced. `examine` may find a fault in
+/// Starts the tracker. Its account lists the events that were announced. `examine` may find a fault in
 /// the target of a request; then that is the answer.
 ///
 /// # Errors
 ///
-/// The tracker cannot listen on any port.
+/// The system has no more threads.
 pub fn start(
-    ip: Ipv4Addr,
+    listener: TcpListener,
     seeders: &[SocketAddr],
     examine: impl Fn(&str) -> Option<Fault> + Send + 'static,
 ) -> io::Result<DemoServer<Vec<String>>> {
@@ -45,7 +45,7 @@ pub fn start(
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
         stream.write_all(&[head.into_bytes(), body].concat())
     };
-    DemoServer::start("demo-tracker", SocketAddrV4::new(ip, 0), serve)
+    DemoServer::start("demo-tracker", listener, serve)
 }
 
 /// Addresses, six bytes each.

@@ -1,5 +1,6 @@
 //! How the demo speaks: one line for each fact, its subject in front, and sentences that are wrapped.
 
+use super::student::report::Report;
 use crate::cli::progress::wrapped;
 use crate::cli::terminal;
 use std::fmt::Display;
@@ -37,5 +38,10 @@ impl Voice {
         for (number, line) in wrapped(text, "", width).iter().enumerate() {
             self.tell(if number == 0 { what } else { "" }, line);
         }
+    }
+
+    /// Says what a report has.
+    pub fn say(self, report: &mut Report) {
+        report.take().iter().for_each(|(what, text)| self.explain(what, text));
     }
 }

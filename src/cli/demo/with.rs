@@ -35,7 +35,7 @@ const MAX_DURATION: Duration = Duration::from_secs(600);
 ///
 /// Nothing can be written to the folder, or nobody listens at that address.
 pub fn run(address: &str, material: &Material, folder: &Path, voice: Voice) -> Result<Exit, CommandFailure> {
-    let (torrent, _) = material.save_torrent(folder, "http://127.0.0.1:6969/announce")?;
+    let (torrent, saved) = material.save_torrent(folder, "http://127.0.0.1:6969/announce")?;
     let payload = material.save_payload(folder)?;
     voice.tell("torrent", shown(&torrent));
     voice.tell("info-hash", material.metainfo.info_hash);
@@ -43,19 +43,22 @@ pub fn run(address: &str, material: &Material, folder: &Path, voice: Voice) -> R
     let stream = connect(address, voice)?;
     voice.tell("we", format_args!("have connected to {address}"));
     let mut visit = Visit {
-        student: Student::new(Expected::of(&material.metainfo), material.geometry),
+        student: Student::new(Expected::of(&saved), material.geometry),
         seeder: TheirSeeder::new(material.geometry, material.digests()),
         report: Report::default(),
         material,
         voice,
     };
-    let end =
-        visit.run(&stream).unwrap_or_else(|error| format!("the connection is broken: {}", reason(&error)));
+    let end = match visit.run(&stream) {
+        Ok(end) => end,
+        Err(_) => visit.closed(),
+    };
     let Visit { seeder, mut report, .. } = visit;
-    report.tell("end", end);
+    report.conclude("end", end);
     let (pieces, all) = seeder.count();
-    report.tell("result", format!("{pieces} of {all} pieces are here and verified; {}", report.summary()));
-    say(voice, &mut report);
+    report
+        .conclude("result", format!("{pieces} of {all} pieces are here and verified; {}", report.summary()));
+    voice.say(&mut report);
     Ok(match (report.is_clean(), seeder.is_done()) {
         (true, true) => Exit::DONE,
         (true, false) => Exit::UNFINISHED,
@@ -100,12 +103,6 @@ fn try_to_connect(address: &str) -> io::Result<TcpStream> {
     Err(failure)
 }
 
-fn say(voice: Voice, report: &mut Report) {
-    for (what, text) in report.take() {
-        voice.explain(what, &text);
-    }
-}
-
 /// The download.
 struct Visit<'a> {
     student: Student,
@@ -125,7 +122,7 @@ impl Visit<'_> {
         loop {
             stream.write_all(&out)?;
             out.clear();
-            say(self.voice, &mut self.report);
+            self.voice.say(&mut self.report);
             if self.seeder.is_done() {
                 return Ok("all is here, and we hang up".to_owned());
             }
@@ -156,7 +153,7 @@ impl Visit<'_> {
     fn hear(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
         loop {
             let is_first = !self.student.has_greeted();
-            let Some(bytes) = self.student.next()? else { return Ok(()) };
+            let Some(bytes) = self.student.take()? else { return Ok(()) };
             if is_first {
                 let theirs =
                     bytes.first_chunk::<HANDSHAKE_LENGTH>().and_then(|it| Handshake::from_wire(it).ok());

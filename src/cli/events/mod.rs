@@ -40,8 +40,11 @@ pub struct Events {
     /// How each torrent stood when that was last told.
     torrents: Vec<TorrentProgress>,
     /// Who hears each notice before programs do.
-    watcher: Option<Arc<dyn Fn(&Notice) + Send + Sync>>,
+    watcher: Option<Arc<Watches>>,
 }
+
+/// Who hears notices, on the threads of the runs.
+type Watches = dyn Fn(&Notice) + Send + Sync;
 
 /// What is told of the torrents, besides the notices of their runs.
 enum Told {

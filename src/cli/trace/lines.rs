@@ -8,8 +8,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// The most lines that wait to be told. Nobody reads two thousand in a second; of the others there is told how many they
-/// were.
+/// The most lines that are told at a time: of the others it is told how many there were. Nobody reads two thousand lines a
+/// second.
 const MOST_TOLD: usize = 100;
 
 /// Each line is told, until this is dropped.

@@ -36,7 +36,7 @@ impl Line {
         }
         let why = self.why.as_deref().unwrap_or_default();
         let meaning = crate::text::excerpt(&self.meaning, 200);
-        let _ = write!(out, "{seconds:.3} {who:<13} {:<12} {digits:<13} {meaning}", self.message);
+        let _ = write!(out, "{seconds:.3} {who:<13} {:<14} {digits:<13} {meaning}", self.message);
         if !why.is_empty() && why != last.as_str() {
             let _ = write!(out, "; {why}");
         }

@@ -158,9 +158,9 @@ fn foot(body: &Body<'_>, ui: &UiState, columns: usize, rows: usize) -> StyledLin
         if width(&text) + width(&key) + width(&place) + 4 > columns && !text.is_empty() {
             break;
         }
-        text.push_str(" ");
+        text.push(' ');
         text.push_str(&key);
-        text.push_str(" ");
+        text.push(' ');
     }
     let blanks = columns.saturating_sub(width(&text)).saturating_sub(width(&place));
     StyledLine::of(Look::Plain, format!("{text}{}{place}", " ".repeat(blanks)))

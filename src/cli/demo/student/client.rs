@@ -104,7 +104,7 @@ impl Client {
 
     fn has(&mut self, index: u32, report: &mut Report) {
         match self.geometry.piece(index) {
-            None if index.swap_bytes() < self.geometry.piece_count() => {
+            None if requests::is_little_endian(index, self.geometry.piece_count()) => {
                 report.wrong(requests::little_endian("the piece", index));
             }
             None => {

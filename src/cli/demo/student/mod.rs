@@ -47,7 +47,7 @@ impl Student {
     /// # Errors
     ///
     /// What follows cannot be understood.
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>, Fault> {
+    pub fn take(&mut self) -> Result<Option<Vec<u8>>, Fault> {
         let whole = if self.heard == 0 {
             match handshake::fault(&self.received, &self.expected) {
                 Some(fault) => return Err(fault),

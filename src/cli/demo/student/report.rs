@@ -52,6 +52,11 @@ impl Report {
         }
     }
 
+    /// A line that is told even where too much was.
+    pub fn conclude(&mut self, what: &'static str, text: impl Into<String>) {
+        self.lines.push((what, text.into()));
+    }
+
     /// Something was wrong.
     pub fn wrong(&mut self, fault: Fault) {
         let Fault { title, text, section } = fault;

@@ -6,13 +6,16 @@ use super::report::{Fault, MESSAGES};
 use crate::piece::{BLOCK_LENGTH, Geometry};
 use crate::wire::BlockRequest;
 
+/// A smaller number is more likely meant as it is.
+const SMALLEST_SWAPPED: u32 = 1 << 20;
+
 /// What is wrong with these numbers in a torrent that is cut like this.
 pub fn fault(request: BlockRequest, geometry: Geometry) -> Option<Fault> {
     let BlockRequest { index, begin, length } = request;
     let count = geometry.piece_count();
     let last = count.saturating_sub(1);
     let Some(piece) = geometry.piece(index) else {
-        if index.swap_bytes() < count {
+        if is_little_endian(index, count) {
             return Some(little_endian("the piece", index));
         }
         let text =
@@ -21,7 +24,7 @@ pub fn fault(request: BlockRequest, geometry: Geometry) -> Option<Fault> {
     };
     let whole = geometry.length(piece);
     if length == 0 || length > BLOCK_LENGTH {
-        if (1..=BLOCK_LENGTH).contains(&length.swap_bytes()) {
+        if is_little_endian(length, BLOCK_LENGTH.saturating_add(1)) {
             return Some(little_endian("the length", length));
         }
         let text = format!(
@@ -30,7 +33,7 @@ pub fn fault(request: BlockRequest, geometry: Geometry) -> Option<Fault> {
         );
         return Some(Fault::new("no block has this length", MESSAGES, text));
     }
-    if begin >= whole && begin.swap_bytes() < whole {
+    if is_little_endian(begin, whole) {
         return Some(little_endian("begin", begin));
     }
     if (1..whole.div_ceil(BLOCK_LENGTH)).contains(&begin) {
@@ -49,6 +52,11 @@ pub fn fault(request: BlockRequest, geometry: Geometry) -> Option<Fault> {
         return Some(Fault::new("beyond the end of the piece", MESSAGES, text));
     }
     None
+}
+
+/// Whether a number, which should be below this one, is so from its other end only.
+pub fn is_little_endian(number: u32, bound: u32) -> bool {
+    number >= bound.max(SMALLEST_SWAPPED) && number.swap_bytes() < bound
 }
 
 /// A number that makes sense from its other end only.

@@ -71,7 +71,7 @@ impl TheirSeeder {
             }
             Message::Have(index) => match self.geometry.piece(index) {
                 Some(piece) => _ = self.theirs.insert(piece),
-                None if index.swap_bytes() < self.geometry.piece_count() => {
+                None if requests::is_little_endian(index, self.geometry.piece_count()) => {
                     report.wrong(requests::little_endian("the piece", index));
                 }
                 None => {

@@ -39,8 +39,11 @@ const COLUMNS: [Column; 12] = [
     Column { head: "why nothing comes", cell: why, width: 24, is_number: false, rank: 0 },
 ];
 
-/// What peers can be sorted by: its name, and which of two comes first.
-pub const SORTS: [(&str, fn(&PeerSight, &PeerSight) -> Ordering); 7] = [
+/// Which of two peers comes first.
+type Order = fn(&PeerSight, &PeerSight) -> Ordering;
+
+/// What peers can be sorted by.
+pub const SORTS: [(&str, Order); 7] = [
     ("time", |_, _| Ordering::Equal),
     ("down", |one, other| other.state.down_rate.total_cmp(&one.state.down_rate)),
     ("up", |one, other| other.state.up_rate.total_cmp(&one.state.up_rate)),
