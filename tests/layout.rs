@@ -65,7 +65,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("serde_json", &["cli/"]),
     ("signal_hook", &["cli/"]),
     ("socket2", &["net/"]),
-    ("env_logger", &["cli/terminal.rs"]),
+    ("env_logger", &["cli/terminal/log.rs"]),
     // The terminal is asked for its size, and for single keys.
     ("rustix", &["storage/", "net/", "cli/terminal.rs", "cli/terminal/full/"]),
 ];

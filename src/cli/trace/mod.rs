@@ -1,6 +1,6 @@
 //! `--trace` and `-vv`: each message, what it means, and why we sent it.
 //!
-//! The threads that speak tell what is seen through the door (`net/tap/mod.rs:Tap`). It goes into one queue with a bound
+//! The threads that speak tell what is seen through the door (`net/tap/door.rs:Tap`). It goes into one queue with a bound
 //! (`queue`), from which the thread `trace` takes it, finds the words (`conversation`, `words`, `packets`), makes lines
 //! (`line`) and writes them. So nothing waits for a slow disk or terminal: then lines are left out, and a line says how
 //! many. If the trace cannot be written the user is told once, and the run goes on.
