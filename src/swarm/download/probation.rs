@@ -72,6 +72,7 @@ impl Coordinator<'_> {
         let blocks = self.requests.blocks_of(&own);
         let waits = own.len() < MOST_WAITING && !self.suspicions.has_any() && self.waits_for_others(key, now);
         let is_full = blocks >= FIRST_BLOCKS && !waits;
+        let has_none = own.is_empty();
         let own = Within::These(own);
         let alone = self.requests.lone_newcomers();
         let begun = self.requests.count_of_newcomers();
@@ -88,7 +89,10 @@ impl Coordinator<'_> {
         {
             Scope { first: own, opens: Some(PieceSource::Newcomer(key)), then: Some(Within::All) }
         } else {
-            let opens = (begun < self.most_pieces()).then_some(PieceSource::Newcomers);
+            // As long as no piece was wrong, nobody stands idle because one newcomer has begun a part of a small torrent.
+            let is_idle = has_none && !self.suspicions.has_any();
+            let most = if is_idle { MOST_PIECES } else { self.most_pieces() };
+            let opens = (begun < most).then_some(PieceSource::Newcomers);
             Scope { first: shared, opens, then: Some(Within::All) }
         }
     }

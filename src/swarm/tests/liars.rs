@@ -48,6 +48,21 @@ fn a_newcomer_is_not_bounded_before_a_piece_was_wrong_if_it_is_alone_or_its_piec
 }
 
 #[test]
+fn no_newcomer_stands_idle_because_another_one_has_begun_a_part_of_a_small_torrent() {
+    let mut world = Scene { pieces: 5, blocks: 4, ..Scene::default() }.start();
+    let pair = [1, 2].map(|host| {
+        let key = world.dial(address(host), host);
+        world.hear(key, [News::HaveAll]);
+        key
+    });
+    for key in pair {
+        world.hear(key, [News::Unchoked]);
+    }
+    let pieces = pair.map(|key| world.coordinator.requests.pieces_of(key).len());
+    assert!(pieces.iter().all(|count| *count > 0), "{pieces:?}");
+}
+
+#[test]
 fn the_retry_does_not_wait_for_a_peer_that_falls_silent() {
     let mut world = Scene { pieces: 16, blocks: 32, ..Scene::default() }.start();
     let (one, other) = (world.seed(1), world.seed(2));
