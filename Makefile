@@ -122,7 +122,7 @@ static: ## one static binary, target/static/femtotorrent, proven in an empty roo
 	paths=$$(printf ' --remap-path-prefix=%s=' "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*) && \
 	env CC_$(UNDER)=$(MUSL_CC) $(if $(filter musl-gcc,$(MUSL_CC)),,CARGO_TARGET_$(shell echo $(UNDER) | tr a-z A-Z)_LINKER=$(CROSS)) \
 		RUSTFLAGS="$(STATIC)$$paths" \
-		cargo build --release --target $$target --target-dir target/static-build $(if $(filter no,$(TLS)),--no-default-features) && \
+		cargo build --release --target $$target --target-dir target/static-build $(if $(filter no,$(TLS)),--no-default-features --features watch) && \
 	cp target/static-build/$$target/release/femtotorrent $(STATIC_BINARY) && \
 	tests/static.py $(STATIC_BINARY) $$most $(RUNNER)
 

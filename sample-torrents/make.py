@@ -93,7 +93,7 @@ def multi(name, piece_length, files, padded=False):
 def main():
     kib = 1024
     hashes = {
-        "factors": single("factors", "factors.txt", 16 * kib, factors(260 * kib)),
+        "factors": single("factors", "factors.txt", 64 * kib, factors(260 * kib)),
         "garden": multi("garden", 16 * kib, [
             ("beds/north/plan.bin", noise("garden north", 21_000)),
             ("beds/south/plan.bin", noise("garden south", 16 * kib)),
@@ -117,7 +117,8 @@ def main():
         ]),
     }
     purpose = {
-        "factors": "single file, the last piece shorter than the others; what `femtotorrent demo` downloads",
+        "factors": "single file in pieces of four blocks, the last piece of a single short one; what `femtotorrent demo` "
+                   "downloads",
         "garden": "several files in nested folders, one of one byte, one of none; pieces run across files",
         "padded": "padding files (BEP 47) put each file on a piece boundary; they are never written, so the "
                   "payload has none",

@@ -55,11 +55,132 @@ fn both_seeders_are_needed_and_the_tracker_hears_the_whole_story() {
     assert_eq!(code, Some(0), "it printed:\n{output}");
     assert_eq!(fs::read(folder.path().join("factors.txt")).unwrap(), PAYLOAD);
     assert!(after(&output, "tracker").contains(&"heard from us: started completed stopped"), "{output}");
-    // Each has six of the seventeen pieces that the other lacks.
-    for seeder in ["seeder A", "seeder B"] {
-        let sent = after(&output, seeder)[1].strip_prefix("sent the pieces ").unwrap();
-        assert!(sent.split(' ').count() >= 6, "{output}");
+    // Each has a piece that the other lacks.
+    for (seeder, piece) in [("seeder A", "0×"), ("seeder B", "1×")] {
+        let sent = after(&output, seeder)[1].strip_prefix("sent these pieces × blocks: ").unwrap();
+        assert!(sent.contains(piece), "{output}");
     }
+}
+
+/// The first line after this one in which all these words stand.
+fn next<'a>(lines: &mut impl Iterator<Item = &'a str>, words: &[&str]) {
+    let is_it = |line: &&str| words.iter().all(|word| line.contains(word));
+    assert!(lines.find(is_it).is_some(), "no line with {words:?} comes after the last one");
+}
+
+#[test]
+fn the_trace_tells_the_whole_story_in_order() {
+    let folder = TestFolder::new();
+    let (code, output) = demo(&["--trace"], folder.path());
+    assert_eq!(code, Some(0), "it printed:\n{output}");
+    let lines = || output.lines();
+    let mut story = lines();
+    for words in [
+        &["us -> tracker", "announce", "started"][..],
+        &["tracker -> us", "2 peers"],
+        &["us -> A", "handshake", "13 42697454"],
+        &["A -> us", "handshake"],
+        &["A -> us", "bitfield", "has 3 of 5 pieces"],
+        &["us -> A", "interested", "00000001 02"],
+        &["A -> us", "unchoke", "00000001 01"],
+        &["us -> A", "request", "0000000d 06", "block 0 of 4, 16384 bytes; ", "pipeline"],
+        &["A -> us", "piece", "00004009 07", "block 0 of 4"],
+        &["* piece", "4 blocks from A", "its SHA-1 matches, and it is written"],
+        &["us -> tracker", "announce", "completed"],
+        &["us -> tracker", "announce", "stopped"],
+        &["verified"],
+    ] {
+        next(&mut story, words);
+    }
+    for (words, count) in
+        [("-> us       piece ", 17), ("its SHA-1 matches, and it is written", 5), ("have  ", 5)]
+    {
+        assert!(lines().filter(|line| line.contains(words)).count() >= count, "{words}: {output}");
+    }
+    assert!((60..=100).contains(&lines().count()), "{output}");
+}
+
+#[test]
+fn a_trace_can_go_to_a_file_with_what_the_demo_says_to_it() {
+    let folder = TestFolder::new();
+    let file = folder.path().join("story.jsonl");
+    let (code, output) = demo(&["--trace".as_ref(), file.as_os_str()], folder.path());
+    assert_eq!(code, Some(0), "it printed:\n{output}");
+    let story = fs::read_to_string(file).unwrap();
+    assert!(!output.contains("-> us") && story.contains(r#""message":"request""#), "{output}{story}");
+    assert!(story.contains(r#""message":"remark","meaning":"piece 1 is whole, 4 blocks from B;"#), "{story}");
+}
+
+/// What a lesson prints, with one space where there are more.
+fn lesson(arguments: &[&str]) -> String {
+    let folder = TestFolder::new();
+    let (code, output) = demo(arguments, folder.path());
+    assert_eq!(code, Some(0), "{arguments:?} printed:\n{output}");
+    assert_eq!(after(&output, "verified").len(), 1, "{output}");
+    output.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_liar_is_caught_by_the_hash_and_dropped() {
+    let output = lesson(&["--liar"]);
+    for sentence in [
+        "and its SHA-1 is not the torrent's.",
+        "Nothing of it was written, and it is fetched again.",
+        "Seeder C is dropped, and no connection to its address is made again.",
+        "now its SHA-1 matches, and it is written.",
+        "learned Strangers may send what they like.",
+    ] {
+        assert!(output.contains(sentence), "{sentence}\n{output}");
+    }
+}
+
+#[test]
+fn what_a_slow_seeder_owes_is_asked_of_a_fast_one() {
+    let output = lesson(&["--slow"]);
+    for sentence in [
+        "was asked of seeder B and has not come. Nothing else is left, so seeder A is asked for it too.",
+        "so seeder B need not send it: cancel.",
+        "learned How many requests a peer has open is a guess",
+    ] {
+        assert!(output.contains(sentence), "{sentence}\n{output}");
+    }
+}
+
+#[test]
+fn a_choke_voids_requests_and_an_unchoke_lets_them_be_sent_again() {
+    let output = lesson(&["--choke"]);
+    for sentence in [
+        "Seeder B chokes us: it has few upload slots",
+        "requests to it are void.",
+        "Seeder B unchokes us.",
+        "learned An upload is a favour that may end at any time.",
+    ] {
+        assert!(output.contains(sentence), "{sentence}\n{output}");
+    }
+}
+
+#[test]
+fn lessons_can_be_combined_and_stand_in_the_trace_where_there_is_one() {
+    let output = lesson(&["--liar", "--slow", "--choke", "--trace"]);
+    for sentence in
+        [" * Piece", "C -> us piece", " * Seeder C is dropped", "learned Strangers", "learned An upload"]
+    {
+        assert!(output.contains(sentence), "{sentence}\n{output}");
+    }
+}
+
+#[test]
+fn it_is_quiet_or_speaks_to_programs_as_the_other_commands_do() {
+    let folder = TestFolder::new();
+    assert_eq!(demo(&["-q"], folder.path()), (Some(0), String::new()));
+    let (code, output) = demo(&["--json"], folder.path());
+    assert_eq!(code, Some(0), "{output}");
+    let objects: Vec<&str> = output.lines().filter(|line| line.starts_with('{')).collect();
+    assert!(objects[0].contains(r#""command":"demo""#), "{output}");
+    assert!(
+        objects.iter().any(|line| line.contains(r#""event":"done""#) || line.contains(r#""outcome":"done""#)),
+        "{output}"
+    );
 }
 
 #[test]
@@ -69,7 +190,7 @@ fn the_demo_keeps_what_is_there_and_replaces_nothing_of_others() {
     fs::write(&file, PAYLOAD).unwrap();
     let (code, output) = demo_into(folder.path());
     assert_eq!(code, Some(0), "it printed:\n{output}");
-    assert!(output.contains("everything was there"), "{output}");
+    assert!(output.contains("sent nothing"), "{output}");
 
     fs::write(&file, b"my own factors").unwrap();
     let (code, output) = demo_into(folder.path());

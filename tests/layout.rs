@@ -66,8 +66,8 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("signal_hook", &["cli/"]),
     ("socket2", &["net/"]),
     ("env_logger", &["cli/terminal/log.rs"]),
-    // The terminal is asked for its size.
-    ("rustix", &["storage/", "net/", "cli/terminal.rs"]),
+    // The terminal is asked for its size, and for single keys.
+    ("rustix", &["storage/", "net/", "cli/terminal.rs", "cli/terminal/full/"]),
 ];
 
 struct Source {

@@ -26,7 +26,7 @@ import threading
 
 SAMPLE = pathlib.Path(__file__).resolve().parent.parent / "sample-torrents" / "factors.torrent"
 PAYLOAD = SAMPLE.parent / "payload" / "factors.txt"
-INFO_HASH = "2593d077c70fba5da51236ac30fd2cb83ed5b6a2"
+INFO_HASH = "c051eb982c35f47bb9c351778c3746bf993f45e6"
 NAME = "tracker.example.org"
 
 

@@ -22,7 +22,7 @@ _femtotorrent() {
     ((COMP_CWORD == 1)) && command=get
     case $command in
         get)
-            options="-i --input-file -o -d --output-dir --dir --memory --allocate -c --continue --overwrite --part --timeout --down-limit --seed --seed-ratio --seed-time -O --output-name --no-sandbox --check --json -q --quiet -v --verbose --trace --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --no-upload --web-seed --no-web-seeds --select --iselect --exclude --iexclude --first --sequential --stdout --on-complete --no-config --help"
+            options="-i --input-file -o -d --output-dir --dir --memory --allocate -c --continue --overwrite --part --timeout --down-limit --seed --seed-ratio --seed-time -O --output-name --no-sandbox --check --json -q --quiet -v --verbose --trace --pcap --watch --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --no-upload --web-seed --no-web-seeds --select --iselect --exclude --iexclude --first --sequential --stdout --on-complete --no-config --help"
             case $before in
                 -i|--input-file) kind=file ;;
                 -o|-d|--output-dir|--dir) kind=folder ;;
@@ -35,6 +35,7 @@ _femtotorrent() {
                 -O|--output-name) kind=none ;;
                 --check) kind="words always changed never" ;;
                 --trace) kind=file ;;
+                --pcap) kind=file ;;
                 --peer) kind=none ;;
                 --tracker) kind=none ;;
                 --dht-node) kind=none ;;
@@ -57,7 +58,7 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         seed)
-            options="-i --input-file -d -o --dir --output-dir --super --seed-ratio --seed-time -O --output-name --no-sandbox --check --json -q --quiet -v --verbose --trace --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --no-upload --no-config --help"
+            options="-i --input-file -d -o --dir --output-dir --super --seed-ratio --seed-time -O --output-name --no-sandbox --check --json -q --quiet -v --verbose --trace --pcap --watch --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --no-upload --no-config --help"
             case $before in
                 -i|--input-file) kind=file ;;
                 -d|-o|--dir|--output-dir) kind=folder ;;
@@ -66,6 +67,7 @@ _femtotorrent() {
                 -O|--output-name) kind=none ;;
                 --check) kind="words always changed never" ;;
                 --trace) kind=file ;;
+                --pcap) kind=file ;;
                 --peer) kind=none ;;
                 --tracker) kind=none ;;
                 --dht-node) kind=none ;;
@@ -127,7 +129,7 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         doctor)
-            options="-o -d --output-dir --dir --timeout --json -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --no-config --help"
+            options="-o -d --output-dir --dir --timeout --json -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --web-seed --no-web-seeds --no-pex --peer-id-prefix --user-agent --map-port --no-map-port --no-config --help"
             case $before in
                 -o|-d|--output-dir|--dir) kind=folder ;;
                 --timeout) kind=none ;;
@@ -139,6 +141,9 @@ _femtotorrent() {
                 --ca-file) kind=file ;;
                 --proxy) kind=none ;;
                 --encryption) kind="words off allow prefer require" ;;
+                --web-seed) kind=none ;;
+                --peer-id-prefix) kind=none ;;
+                --user-agent) kind=none ;;
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         config)
@@ -147,8 +152,11 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind="words get seed create verify show doctor" ;;
             esac ;;
         demo)
-            options="-o -d --output-dir --dir --no-config --help"
+            options="--trace --liar --slow --choke --serve --once --with -o -d --output-dir --dir --json --watch -q --quiet -v --verbose --no-config --help"
             case $before in
+                --trace) kind=file ;;
+                --serve) kind=none ;;
+                --with) kind=none ;;
                 -o|-d|--output-dir|--dir) kind=folder ;;
             esac ;;
     esac

@@ -2,6 +2,7 @@
 
 use super::config::ConfigArguments;
 use super::create::CreateArguments;
+use super::demo::DemoArguments;
 use super::doctor::DoctorArguments;
 use super::foreign_words;
 use super::help::headings::{DOWNLOAD, FILES, LIMITS, OUTPUT, SEEDING};
@@ -51,19 +52,7 @@ pub enum CliCommand {
     /// List the settings of the settings file and the environment
     Config(ConfigArguments),
     /// Run a small download entirely on this machine, to see how it works
-    Demo {
-        /// Keep the downloaded file in this folder
-        #[arg(
-            short,
-            long,
-            visible_short_alias = 'd',
-            visible_alias = "dir",
-            value_name = "DIR",
-            value_hint = ValueHint::DirPath,
-            help_heading = FILES
-        )]
-        output_dir: Option<PathBuf>,
-    },
+    Demo(Box<DemoArguments>),
 }
 
 #[derive(Args, Debug)]
@@ -159,10 +148,8 @@ impl CliCommand {
             CliCommand::Seed(seed) => seed.sharing.verbose,
             CliCommand::Show(show) => show.verbose,
             CliCommand::Doctor(doctor) => doctor.verbose,
-            CliCommand::Create(_)
-            | CliCommand::Verify(_)
-            | CliCommand::Config(_)
-            | CliCommand::Demo { .. } => 0,
+            CliCommand::Demo(demo) => demo.verbose,
+            CliCommand::Create(_) | CliCommand::Verify(_) | CliCommand::Config(_) => 0,
         }
     }
 
@@ -174,7 +161,8 @@ impl CliCommand {
             CliCommand::Create(create) => create.quiet,
             CliCommand::Verify(verify) => verify.quiet,
             CliCommand::Show(show) => show.quiet,
-            CliCommand::Doctor(_) | CliCommand::Config(_) | CliCommand::Demo { .. } => false,
+            CliCommand::Demo(demo) => demo.quiet,
+            CliCommand::Doctor(_) | CliCommand::Config(_) => false,
         }
     }
 }
@@ -279,7 +267,7 @@ mod tests {
                     other => panic!("{other:?}"),
                 },
                 match parse(&format!("x demo {option} f")) {
-                    CliCommand::Demo { output_dir } => output_dir.unwrap(),
+                    CliCommand::Demo(demo) => demo.output_dir.unwrap(),
                     other => panic!("{other:?}"),
                 },
             ];

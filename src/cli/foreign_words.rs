@@ -11,16 +11,16 @@ type Same = (&'static str, &'static str, &'static str, &'static str);
 
 const SAME: &[Same] = &[
     // wget -P, transmission-cli -w, rqbit --output-folder.
-    ("get", "output_dir", "directory-prefix download-dir output-folder", "Pw"),
+    ("get doctor", "output_dir", "directory-prefix download-dir output-folder", "Pw"),
     // wget and curl, aria2, webtorrent.
     ("get", "down_limit", "limit-rate max-download-limit max-overall-download-limit download-limit", ""),
     ("get", "timeout", "bt-stop-timeout", ""),
     ("get seed", "max_peers", "bt-max-peers", ""),
-    ("get seed", "map_port", "portmap", "m"),
-    ("get seed", "no_map_port", "no-portmap", "M"),
-    ("get seed show", "port", "listen-port", "p"),
-    ("get seed show", "dht_nodes", "dht-entry-point", ""),
-    ("get seed show", "bind", "interface bind-address", ""),
+    ("get seed doctor", "map_port", "portmap", "m"),
+    ("get seed doctor", "no_map_port", "no-portmap", "M"),
+    ("get seed show doctor", "port", "listen-port", "p"),
+    ("get seed show doctor", "dht_nodes", "dht-entry-point", ""),
+    ("get seed show doctor", "bind", "interface bind-address", ""),
     // mktorrent and transmission-create.
     ("create", "trackers", "announce", "at"),
     ("create", "comment", "", "c"),
@@ -30,8 +30,8 @@ const SAME: &[Same] = &[
     ("create", "overwrite", "force", "f"),
 ];
 
-const ALL: &str = "get seed create verify show demo";
-const NETWORK: &str = "get seed show";
+const ALL: &str = "get seed create verify show doctor demo";
+const NETWORK: &str = "get seed show doctor";
 const TRANSFER: &str = "get seed";
 
 /// The commands, options that they do not have, and what to say.
@@ -47,6 +47,13 @@ const ANSWERS: &[Answer] = &[
         "get",
         "-C --continue-at --resume",
         "the same command goes on where it stopped; --continue takes over what another program has begun",
+    ),
+    ("doctor", "-i --input-file", "it looks at one torrent at a time"),
+    (
+        "doctor",
+        "--seed --seed-ratio --seed-time --select --exclude --order --down-limit --up-limit --no-upload --max-peers --memory \
+         --stdout --continue --overwrite --allocate --check --part --on-complete -q --quiet",
+        "leave it out, since nothing is kept",
     ),
     ("get", "--select-file", "use --select, whose numbers are those of `show` and begin with 0"),
     ("get", "-S --show-files", "`femtotorrent show TORRENT` lists the files"),

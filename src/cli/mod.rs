@@ -6,9 +6,10 @@
 
 pub mod arenas;
 mod arguments;
+mod client_name_options;
 mod config;
 mod create;
-mod demo;
+pub mod demo;
 mod doctor;
 mod each;
 mod encryption_option;
@@ -25,6 +26,8 @@ mod meter;
 mod naming_options;
 mod nearest_word;
 mod network_options;
+mod pcap;
+mod pcap_option;
 mod port_mapping_options;
 mod printed;
 mod progress;
@@ -48,12 +51,18 @@ mod stream_options;
 mod supervisor;
 mod terminal;
 mod thread_limit;
-mod trace;
+pub mod trace;
 mod trace_option;
 mod turns;
 mod utc;
 mod values;
 mod verify;
+#[cfg(feature = "watch")]
+mod watch;
+#[cfg(not(feature = "watch"))]
+#[path = "no_watch.rs"]
+mod watch;
+mod watch_option;
 mod web_seed_options;
 
 use arguments::{Arguments, CliCommand};
@@ -110,9 +119,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         CliCommand::Create(create) => create::run(&create, &mut terminal::output()),
         CliCommand::Verify(verify) => verify::run(&verify, &mut terminal::output()),
         CliCommand::Show(show) => show::run(&show, &mut terminal::output()),
-        CliCommand::Doctor(doctor) => doctor::run(&doctor, &mut terminal::output()),
+        CliCommand::Doctor(doctor) => doctor::run(*doctor, &mut terminal::output()),
         CliCommand::Config(config) => config::run(&config, is_without, &mut program, &mut terminal::output()),
-        CliCommand::Demo { output_dir } => demo::run(output_dir.as_deref()),
+        CliCommand::Demo(demo) => {
+            return with_events(demo.json.then_some("demo"), |events| demo::run(&demo, events));
+        }
     };
     outcome.unwrap_or_else(|(exit, message)| {
         if is_json {

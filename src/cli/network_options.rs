@@ -69,6 +69,9 @@ pub struct NetworkOptions {
     pub proxy: ProxyOptions,
     #[command(flatten)]
     pub encryption: EncryptionOption,
+    /// What an earlier run has kept is used, and nothing is written for a later one.
+    #[arg(skip)]
+    pub keeps_nothing: bool,
 }
 
 /// The authorities whose certificates are believed: those that are built in, and those of `--ca-file`.
@@ -143,7 +146,7 @@ impl NetworkOptions {
         Ok(Network {
             dht: if finds_by_dht { self.dht(&outlet, port) } else { None },
             lan: finds_near.then_some(port.unwrap_or(0)).and_then(|port| {
-                Lan::start(bind_address, port)
+                Lan::start(bind_address, port, outlet.tap.clone())
                     .inspect_err(|error| debug!("no local discovery: {}", reason(error)))
                     .ok()
             }),
@@ -181,7 +184,9 @@ impl NetworkOptions {
         let saved = SavedPort::read(cache_folder().as_deref());
         match listen(Ports::From(saved.port())) {
             Ok(listener) => {
-                saved.keep(listener.port());
+                if !self.keeps_nothing {
+                    saved.keep(listener.port());
+                }
                 Ok(Some(listener))
             }
             Err(error) => {
@@ -203,6 +208,7 @@ impl NetworkOptions {
             // No other host can be reached from a loopback address.
             routers: !bind_address.address().is_some_and(|ip| ip.is_loopback()),
             saved: cache_folder(),
+            saves: !self.keeps_nothing,
         };
         Dht::start(options).inspect_err(|error| warn!("no DHT: {}", reason(error))).ok()
     }

@@ -1,11 +1,13 @@
 //! What `get` and `seed` have in common: how the network is used, how long to seed, and the runs.
 
+use super::client_name_options::ClientNameOptions;
 use super::events::Events;
 use super::exit::Exit;
-use super::help::headings::{FILES, LIMITS, NETWORK, OUTPUT, PEERS, SEEDING};
+use super::help::headings::{FILES, LIMITS, OUTPUT, PEERS, SEEDING};
 use super::hook::Hook;
 use super::naming_options::NameOption;
 use super::network_options::{NetworkOptions, cache_folder};
+use super::pcap_option::PcapOption;
 use super::port_mapping_options::PortMappingOptions;
 use super::progress::{Screen, Style};
 use super::proxy_options;
@@ -18,8 +20,9 @@ use super::supervisor::supervise;
 use super::terminal;
 use super::trace_option::TraceOption;
 use super::values::{decimal, minutes, rate};
+use super::watch_option::WatchOption;
 use crate::net::Outlet;
-use crate::session::{ClientName, Job, MemoryPool, Torrent};
+use crate::session::{Job, MemoryPool, Torrent};
 use crate::storage::Check;
 use crate::swarm::SeedGoals;
 use clap::Args;
@@ -60,6 +63,10 @@ pub struct SharingOptions {
     #[command(flatten)]
     pub trace: TraceOption,
     #[command(flatten)]
+    pub pcap: PcapOption,
+    #[command(flatten)]
+    pub watch: WatchOption,
+    #[command(flatten)]
     pub network: NetworkOptions,
     #[command(flatten)]
     pub port_mapping: PortMappingOptions,
@@ -75,22 +82,8 @@ pub struct SharingOptions {
     /// Disable peer exchange (PEX)
     #[arg(long, help_heading = PEERS)]
     pub no_pex: bool,
-    /// Begin the peer ID with this [default: -FM0100-]
-    ///
-    /// For trackers that admit listed programs only; many forbid it.
-    #[arg(
-        long,
-        value_name = "PREFIX",
-        value_parser = peer_id_prefix,
-        allow_hyphen_values = true,
-        help_heading = NETWORK
-    )]
-    pub peer_id_prefix: Option<String>,
-    /// Identify as this to HTTP trackers [default: femtotorrent/VERSION]
-    ///
-    /// For trackers that admit listed programs only; many forbid it.
-    #[arg(long, value_name = "TEXT", value_parser = user_agent, help_heading = NETWORK)]
-    pub user_agent: Option<String>,
+    #[command(flatten)]
+    pub client_name: ClientNameOptions,
     /// Limit the total upload rate
     #[arg(long, value_name = "RATE", value_parser = rate, help_heading = LIMITS)]
     pub up_limit: Option<u64>,
@@ -154,8 +147,11 @@ impl SharingOptions {
         job: impl Fn(Torrent, ResourceShare) -> Job,
     ) -> Result<Exit, CommandFailure> {
         self.name.check(sources.len())?;
+        self.pcap.check(self.json, "--json")?;
+        let outlet = self.network.outlet()?;
         let trace = self.trace.begin(self.verbose)?;
-        let outlet = Outlet { tap: trace.tap(), ..self.network.outlet()? };
+        let outlet = Outlet { tap: trace.tap(), ..outlet };
+        let pcap = self.pcap.begin(&outlet.tap, outlet.bind_address)?;
         proxy_options::check_map_port(self.port_mapping.map_port, &outlet.proxies)?;
         let RunPlan { down_limit, memory, seeds, mut sandbox, on_complete } = plan;
         let (torrents, files, failure) = runs::load(sources, &outlet, events);
@@ -177,22 +173,21 @@ impl SharingOptions {
         let mut network = self.network.open(outlet, public, [down_limit, up_limit], &resources)?;
         network.memory = MemoryPool::new(memory);
         network.port_mapping = self.port_mapping.start(seeds, &network, &resources);
-        let ours = network.name.clone();
-        network.name = ClientName {
-            peer_id_prefix: self.peer_id_prefix.clone().unwrap_or(ours.peer_id_prefix),
-            user_agent: self.user_agent.clone().unwrap_or(ours.user_agent),
-        };
+        network.name = self.client_name.name();
         let max_peers = usize::from(self.max_peers).min(resources.connections);
         let of = resources.places as u64;
         let up_limit = up_limit.map(|limit| limit.div_ceil(of));
         let share = ResourceShare { max_peers, open_files: resources.open_files, up_limit };
         let names = torrents.iter().map(Torrent::name).collect();
         let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
-        let screen = Screen::new(self.style(), names);
+        let style = self.style();
+        let screen = Screen::new(style, names)
+            .with_watch(self.watch.wanted(style == Style::Bars, self.shows_events()), &network.tap);
         let completions = hook.as_ref().map(Hook::completions);
         let interrupted = interrupts.end.clone();
         let exit = supervise(jobs, resources.places, network, screen, events, interrupts, completions);
         trace.end();
+        pcap.end();
         hook.into_iter().for_each(|hook| hook.finish(&interrupted));
         // What was cut short by a signal ends by it.
         Ok(failure.filter(|_| exit != Exit::UNFINISHED || !is_asked_to_end()).unwrap_or(exit))
@@ -206,10 +201,15 @@ impl SharingOptions {
         if self.no_upload { Some(0) } else { self.up_limit }
     }
 
+    /// Whether events stand between the lines for people.
+    fn shows_events(&self) -> bool {
+        self.json && terminal::shows_both()
+    }
+
     /// How much is shown.
     fn style(&self) -> Style {
         // Other lines would break up the bars.
-        let breaks_bars = self.verbose > 0 || (self.json && terminal::shows_both());
+        let breaks_bars = self.verbose > 0 || self.shows_events();
         if breaks_bars && !self.quiet { Style::Lines } else { Style::of(self.quiet) }
     }
 }
@@ -237,46 +237,7 @@ fn check() -> impl TypedValueParser<Value = Check> {
     })
 }
 
-/// What a peer ID may begin with.
-fn peer_id_prefix(text: &str) -> Result<String, String> {
-    match text.len() <= 20 && is_printable(text) {
-        true => Ok(text.to_owned()),
-        false => Err("at most 20 ASCII characters such as -XX1234- are expected".to_owned()),
-    }
-}
-
-/// What a header of HTTP can carry.
-fn user_agent(text: &str) -> Result<String, String> {
-    match (1..=200).contains(&text.len()) && is_printable(text) {
-        true => Ok(text.to_owned()),
-        false => Err("up to 200 ASCII characters such as Name/1.2 are expected".to_owned()),
-    }
-}
-
-fn is_printable(text: &str) -> bool {
-    text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
-}
-
 /// A number that is not negative and below 10^12.
 fn amount(text: &str) -> Result<f64, String> {
     decimal(text).ok_or_else(|| "a number such as 1.5 is expected".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_fits_into_a_peer_id_and_a_header_is_taken() {
-        for good in ["", "-XX1234-", "a b", "abcdefghijklmnopqrst"] {
-            assert_eq!(peer_id_prefix(good), Ok(good.to_owned()));
-        }
-        for bad in ["abcdefghijklmnopqrstu", "\n", "-\u{e9}-", "\0", "\u{7f}"] {
-            assert!(peer_id_prefix(bad).is_err(), "{bad:?}");
-        }
-        assert_eq!(user_agent("Name/1.2 (x)"), Ok("Name/1.2 (x)".to_owned()));
-        for bad in ["", "a\r\nb: c", "\t", "\u{e9}", &"x".repeat(201)] {
-            assert!(user_agent(bad).is_err(), "{bad:?}");
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! The signals that ask us to end: Ctrl-C (SIGINT), SIGTERM, and SIGHUP, which comes when the terminal is closed; the one
-//! that asks how things stand, SIGUSR1; and SIGCONT, after which the lines on the terminal are no longer ours.
+//! that asks how things stand, SIGUSR1; and SIGCONT, after which the lines on the terminal are no longer ours. While keys
+//! are read, also Ctrl-Z (SIGTSTP) and Ctrl-\ (SIGQUIT): before we do as they say, the terminal is put back as it was.
 //!
 //! The first that asks us to end is an order to end in good order, and then the process dies of it ([`end`]): so the
 //! shell ends the loop that we are in, and a service manager sees that we did as it said. A second one ends the process
@@ -11,10 +12,14 @@
 //! it is ignored, as for any program that does not know it. A signal that was blocked when we started stays blocked.
 
 use super::exit::Exit;
+#[cfg(feature = "watch")]
+use super::foreground;
 use super::terminal;
 use crate::thread;
 use crossbeam_channel::{Receiver, Sender, bounded, never};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
+#[cfg(feature = "watch")]
+use signal_hook::consts::SIGTSTP;
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
@@ -30,6 +35,10 @@ const TWICE: Duration = Duration::from_millis(500);
 
 /// The signal that asked us to end, or 0.
 static ENDS_BY: AtomicI32 = AtomicI32::new(0);
+
+/// Through which further signals are waited for.
+#[cfg(feature = "watch")]
+static MORE: std::sync::OnceLock<signal_hook::iterator::Handle> = std::sync::OnceLock::new();
 
 /// What the user asks for by signals.
 pub struct Interrupts {
@@ -56,6 +65,8 @@ pub fn interrupts() -> Interrupts {
     wanted.extend([SIGUSR1, SIGCONT]);
     let ((ends, end), (asks, ask)) = (bounded(1), bounded(1));
     let started = Signals::new(wanted).is_ok_and(|signals| {
+        #[cfg(feature = "watch")]
+        let _ = MORE.set(signals.handle());
         thread::spawn("signals", 64 * 1024, move || wait(signals, &ends, &asks)).is_ok()
     });
     if started { Interrupts { end, ask } } else { Interrupts { end: never(), ask: never() } }
@@ -67,6 +78,9 @@ fn wait(mut signals: Signals, ends: &Sender<()>, asks: &Sender<()>) {
         match signal {
             SIGUSR1 => _ = asks.try_send(()),
             SIGCONT => terminal::leave_lines(),
+            #[cfg(feature = "watch")]
+            SIGTSTP => stop(),
+            SIGQUIT => die(signal),
             _ => match order(signal, &mut first, Instant::now()) {
                 Order::End => {
                     ENDS_BY.store(signal, Ordering::SeqCst);
@@ -77,6 +91,28 @@ fn wait(mut signals: Signals, ends: &Sender<()>, asks: &Sender<()>) {
             },
         }
     }
+}
+
+/// From now on the terminal is put back before Ctrl-Z stops us and before Ctrl-\ ends us.
+#[cfg(feature = "watch")]
+pub fn expect_stops() {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let (Some(ignored), Some(more)) = (ignored(&status), MORE.get()) else { return };
+    let mut wanted = vec![SIGQUIT];
+    wanted.extend(foreground::can_go_on().then_some(SIGTSTP));
+    for signal in wanted.into_iter().filter(|signal| !is_in(ignored, *signal)) {
+        // Where it cannot be waited for, it does what it always does.
+        let _ = more.add_signal(signal);
+    }
+}
+
+/// Stops the process, until SIGCONT comes.
+#[cfg(feature = "watch")]
+fn stop() {
+    terminal::full::set_stopping(true);
+    terminal::give_back();
+    let _ = emulate_default_handler(SIGTSTP);
+    terminal::full::set_stopping(false);
 }
 
 /// What this signal means, where the first of its kind came then. SIGHUP never hurries us: a terminal and a shell may
@@ -95,6 +131,7 @@ fn order(signal: c_int, first: &mut Option<Instant>, now: Instant) -> Order {
 
 /// Dies of the signal, as a program does that does not know it. Waits for nothing.
 fn die(signal: c_int) -> ! {
+    terminal::give_back();
     let _ = emulate_default_handler(signal);
     // Where that is not possible, the shell is told the same.
     std::process::exit(128_i32.saturating_add(signal))
@@ -125,13 +162,19 @@ pub fn outlive_file_limit() {
 
 /// The signals to wait for, given the status of this process as Linux tells it.
 fn heard(status: &str) -> Vec<c_int> {
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let Some(ignored) = ignored.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()) else {
-        return vec![SIGINT, SIGTERM];
-    };
-    let is_ignored = |signal: c_int| ignored >> (signal - 1) & 1 == 1;
-    let polite = [SIGHUP, SIGINT].into_iter().filter(|signal| !is_ignored(*signal));
+    let Some(ignored) = ignored(status) else { return vec![SIGINT, SIGTERM] };
+    let polite = [SIGHUP, SIGINT].into_iter().filter(|signal| !is_in(ignored, *signal));
     polite.chain([SIGTERM]).collect()
+}
+
+/// The set of signals that are ignored, if the status says so.
+fn ignored(status: &str) -> Option<u64> {
+    let digits = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(digits.trim(), 16).ok()
+}
+
+fn is_in(set: u64, signal: c_int) -> bool {
+    set >> (signal - 1) & 1 == 1
 }
 
 #[cfg(test)]

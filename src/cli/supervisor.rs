@@ -89,7 +89,7 @@ pub fn supervise(
         cut_short,
     };
     (0..all.torrents.len()).for_each(|number| all.screen.waits(number));
-    let now = Instant::now();
+    let (now, mut keys) = (Instant::now(), all.screen.keys());
     all.start(now);
     all.tell_who_waits(now);
     while !all.torrents.iter().all(|torrent| torrent.is_over) {
@@ -98,6 +98,10 @@ pub fn supervise(
             recv(reports) -> event => event.into_iter().for_each(|event| all.react(event, Instant::now())),
             recv(interrupts.end) -> _ => all.interrupt(Instant::now()),
             recv(interrupts.ask) -> _ => all.say_all(),
+            recv(keys) -> key => {
+                keys = if key.is_ok() { keys } else { never() };
+                all.screen.press(key.ok());
+            }
             recv(timer) -> _ => {}
         }
         all.tick(Instant::now());
@@ -117,7 +121,7 @@ impl Supervisor<'_> {
             let Some(torrent) = self.torrents.get_mut(number) else { return };
             let Some(job) = torrent.job.take() else { continue };
             torrent.stop = Arc::default();
-            self.screen.begins(number);
+            self.screen.begins(number, &torrent.stop);
             self.events.begins(number, now);
             let door = self.events.door(number);
             let (network, stop) = (Arc::clone(&self.network), Arc::clone(&torrent.stop));
@@ -272,6 +276,11 @@ fn next_job(mut job: Job, past: &PastTurn, outcome: &Outcome) -> Job {
     job
 }
 
+/// Tells the main thread how a run stands. If it is behind, it skips this report and shows a later one.
+fn report(reporter: &Sender<RunEvent>, number: usize, progress: Progress) {
+    let _ = reporter.try_send(RunEvent::Progress(number, progress));
+}
+
 /// Starts the thread of a run. If that fails, the job comes back.
 fn spawn(
     number: usize,
@@ -292,8 +301,7 @@ fn spawn(
                 // There is room for each torrent.
                 let _ = completions.try_send((number, completion.clone()));
             }
-            // If the screen is behind, it skips this report and shows a later one.
-            let _ = reporter.try_send(RunEvent::Progress(number, progress));
+            report(&reporter, number, progress);
         };
         let run = thread::caught(|| session::run(&job, &network, &stop, &show, &door));
         let result = run.unwrap_or(Err(SessionError::Panicked("the coordinator")));
@@ -315,6 +323,18 @@ mod tests {
     use crate::session::{Aim, Naming, PeerSourceOptions, Torrent};
     use crate::storage::{Allocate, Existing};
     use crate::swarm::{Limits, SeedGoals, UploadPolicy};
+
+    #[test]
+    fn a_screen_that_takes_nothing_makes_no_run_wait() {
+        let ((reporter, reports), (tell, told)) = (bounded(2), bounded(1));
+        let run = move || {
+            (0..1000).for_each(|_| report(&reporter, 0, Progress::Found(1)));
+            let _ = tell.send(());
+        };
+        std::thread::spawn(run);
+        assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(()));
+        assert_eq!(reports.len(), 2);
+    }
 
     fn job() -> Job {
         let magnet = crate::metainfo::Magnet::parse(&"0".repeat(40)).unwrap();

@@ -2,11 +2,13 @@
 //!
 //! No other file writes to them (`tests/layout.rs` looks). Whatever is written here loses what could control a
 //! terminal, so that a call that forgot to look after a stranger's text does no harm. All that goes to standard error
-//! goes through one lock and knows of the lines that are drawn there (`cli/terminal/block.rs`), so that sentences and the
-//! log stand above them, whole.
+//! goes through one lock and knows of what is drawn there (`cli/terminal/full/surface.rs`), so that sentences and the log stand
+//! above the lines, whole, and wait for the end of a full screen.
 
 mod block;
 mod filter;
+#[cfg(feature = "watch")]
+pub mod full;
 mod log;
 
 pub(super) use filter::Filter;
@@ -14,7 +16,10 @@ pub use log::start_log;
 
 use crate::text::{printable, printable_lines, without_error_numbers};
 use crate::thread::lock;
-use block::Block;
+#[cfg(not(feature = "watch"))]
+use block::Block as Drawn;
+#[cfg(feature = "watch")]
+use full::Surface as Drawn;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -23,7 +28,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, OnceLock};
 
 /// What is drawn on standard error.
-static BLOCK: Mutex<Block> = Mutex::new(Block::new());
+static DRAWN: Mutex<Drawn> = Mutex::new(Drawn::new());
 /// What is drawn is no longer ours to change.
 static IS_LEFT: AtomicBool = AtomicBool::new(false);
 
@@ -108,31 +113,38 @@ pub fn say_error(text: &str) {
 /// Draws these lines, which are no wider than the terminal, below all that was written, in place of those that were
 /// drawn before.
 pub fn draw(lines: &[String]) {
-    static PANICS: Once = Once::new();
-    PANICS.call_once(clear_before_panics);
+    outlive_panics();
     let lines = lines.iter().map(|line| printable(line)).collect();
-    let mut block = block();
-    write(&block.draw(lines, screen().0));
+    let mut drawn = drawn();
+    write(&drawn.draw(lines, screen().0));
 }
 
 /// Takes the lines away.
 pub fn clear() {
-    let mut block = block();
-    write(&block.clear(screen().0));
+    let mut drawn = drawn();
+    write(&drawn.clear(screen().0));
 }
 
 /// The lines on the screen are to stay as they are: we were stopped or in the background, and the shell has written
 /// something below them. Never waits, not even for a terminal that takes nothing (Ctrl-S).
 pub fn leave_lines() {
     IS_LEFT.store(true, Ordering::SeqCst);
+    #[cfg(feature = "watch")]
+    full::take_keys();
 }
 
-fn block() -> MutexGuard<'static, Block> {
-    let mut block = lock(&BLOCK);
+/// Puts the terminal back as it was, for whoever ends the process. Never waits for one that takes nothing.
+pub fn give_back() {
+    #[cfg(feature = "watch")]
+    full::give_back();
+}
+
+fn drawn() -> MutexGuard<'static, Drawn> {
+    let mut drawn = lock(&DRAWN);
     if IS_LEFT.swap(false, Ordering::SeqCst) {
-        block.forget();
+        drawn.forget();
     }
-    block
+    drawn
 }
 
 /// The columns and rows of the terminal behind standard error.
@@ -200,8 +212,8 @@ fn cleaned(text: &str) -> String {
 
 /// Writes whole lines, which were looked after, above what is drawn.
 fn print(text: &str) {
-    let mut block = block();
-    write(&block.print(text, screen().0));
+    let mut drawn = drawn();
+    write(&drawn.print(text, screen().0));
 }
 
 /// One call of the system for each frame, so that the terminal never shows half of one.
@@ -211,16 +223,22 @@ fn write(bytes: &str) {
     }
 }
 
-/// The library prints the text of a panic itself. The lines would be drawn over it, and it into them.
-fn clear_before_panics() {
-    let print = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        // The thread that panics may hold the lock.
-        if let Ok(mut block) = BLOCK.try_lock() {
-            write(&block.clear(screen().0));
-        }
-        print(panic);
-    }));
+/// From now on what is drawn goes before a panic is printed. The library prints the text of a panic itself: the lines
+/// would be drawn over it, and it into them.
+fn outlive_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let print = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            #[cfg(feature = "watch")]
+            full::give_back_for_panic();
+            // The thread that panics may hold the lock.
+            if let Ok(mut drawn) = DRAWN.try_lock() {
+                write(&drawn.clear(screen().0));
+            }
+            print(panic);
+        }));
+    });
 }
 
 /// Standard error, for the log and the trace: it writes whole lines.

@@ -34,15 +34,7 @@ impl TraceOption {
     pub fn begin(&self, verbose: u8) -> Result<Trace, CommandFailure> {
         let mut sinks = Vec::new();
         if let Some(path) = &self.trace {
-            let file = File::create_new(path).map_err(|error| {
-                let (exit, why, way_out) = match error.kind() {
-                    ErrorKind::AlreadyExists => {
-                        (Exit::EXISTS, "it exists".to_owned(), " (remove it, or name another file)")
-                    }
-                    _ => (Exit::CANNOT_CREATE, reason(&error), " (name another file)"),
-                };
-                (exit, format!("cannot create {}, for --trace: {why}{way_out}", shown(path)))
-            })?;
+            let file = create(path, "--trace")?;
             sinks.push(Sink { name: shown(path), form: form(path), out: Box::new(file) });
         }
         if verbose >= ALL_MESSAGES {
@@ -52,6 +44,23 @@ impl TraceOption {
         Trace::to(sinks)
             .map_err(|error| (Exit::OTHER, format!("cannot start the thread of --trace: {}", reason(&error))))
     }
+}
+
+/// Creates the file that this option names.
+///
+/// # Errors
+///
+/// It exists, or cannot be created.
+pub fn create(path: &Path, option: &str) -> Result<File, CommandFailure> {
+    File::create_new(path).map_err(|error| {
+        let (exit, why, way_out) = match error.kind() {
+            ErrorKind::AlreadyExists => {
+                (Exit::EXISTS, "it exists".to_owned(), " (remove it, or name another file)")
+            }
+            _ => (Exit::CANNOT_CREATE, reason(&error), " (name another file)"),
+        };
+        (exit, format!("cannot create {}, for {option}: {why}{way_out}", shown(path)))
+    })
 }
 
 /// How a file of this name is written.

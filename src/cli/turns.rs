@@ -155,7 +155,9 @@ impl Turns {
             | Progress::Completed(_) => {
                 return turn.moved = now;
             }
-            Progress::Reach(_) | Progress::Peers(..) => return,
+            Progress::Reach(_) | Progress::Peers(..) | Progress::Sight(_) | Progress::SearchSight(_) => {
+                return;
+            }
             Progress::Seeding { .. } => return turn.seeds_since = turn.seeds_since.or(Some(now)),
         };
         if counted != turn.counted {

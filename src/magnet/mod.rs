@@ -17,6 +17,7 @@
 
 mod metadata_assembly;
 mod search;
+mod sight;
 mod watching;
 mod why;
 mod worker;
@@ -24,7 +25,7 @@ mod worker;
 pub use metadata_assembly::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 pub use worker::{MetadataContext, MetadataWorker};
 
-use crate::message::{Event, KnownPeers, MetadataState, Notice, PeerKey, Stall};
+use crate::message::{Event, KnownPeers, MetadataState, Notice, PeerKey, PeerState, Stall};
 use crate::strategy::{Interruption, Supply};
 use crossbeam_channel::Receiver;
 use search::MetadataSearch;
@@ -50,6 +51,14 @@ pub trait SearchEnvironment {
     /// Tells whoever watches what has happened.
     fn tell(&self, _notice: Notice) {}
 
+    /// Whether the live view has asked for what it shows since the last call.
+    fn wants_sight(&self) -> bool {
+        false
+    }
+
+    /// Gives it the peers that are asked.
+    fn show_sight(&self, _peers: Vec<PeerState>) {}
+
     /// Whether the user wants to end.
     fn is_stopped(&self) -> bool;
 
@@ -71,6 +80,9 @@ pub trait SearchEnvironment {
 
     /// This address turned out to be ourselves.
     fn met_ourselves(&self, address: SocketAddr);
+
+    /// Tells whoever sees what goes over the network why we try to connect to this address.
+    fn explain_connecting(&self, _address: SocketAddr, _why: &dyn Fn() -> String) {}
 
     /// Has a connection to this address made. What comes of it is told by [`Event::Attempted`].
     ///

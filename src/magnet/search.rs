@@ -6,7 +6,7 @@
 use super::worker::MetadataWorker;
 use super::{FetchEnd, MetadataContext, SearchEnvironment};
 use crate::message::{
-    Event, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey, PeerTrouble,
+    Event, Greeting, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey, PeerTrouble,
 };
 use crate::net::PeerStream;
 use crate::strategy::{Candidates, Dialer, PeerCounts, Places, Supply, SupplyReports};
@@ -25,7 +25,7 @@ const SILENT: Duration = Duration::from_secs(4);
 
 /// The search for the metadata of one torrent.
 pub struct MetadataSearch<'a> {
-    context: &'a Arc<MetadataContext>,
+    pub(super) context: &'a Arc<MetadataContext>,
     pub(super) environment: &'a dyn SearchEnvironment,
     max_peers: usize,
     pub(super) dialer: Dialer,
@@ -52,9 +52,17 @@ pub struct MetadataSearch<'a> {
 pub(super) struct AskedPeer {
     pub(super) address: SocketAddr,
     pub(super) incoming: bool,
-    since: Instant,
-    pub(super) greeted: bool,
+    pub(super) since: Instant,
+    /// What its handshake said; `None` before it came.
+    pub(super) greeting: Option<Greeting>,
     worker: MetadataWorker,
+}
+
+impl AskedPeer {
+    /// Whether handshakes were exchanged with it.
+    pub(super) fn is_greeted(&self) -> bool {
+        self.greeting.is_some()
+    }
 }
 
 impl<'a> MetadataSearch<'a> {
@@ -153,7 +161,7 @@ impl<'a> MetadataSearch<'a> {
                 self.tell_connected(key, greeting);
                 if let Some(peer) = self.peers.get_mut(&key) {
                     debug!("{}: connected ({})", peer.address, greeting.encryption);
-                    peer.greeted = true;
+                    peer.greeting = Some(greeting);
                     self.peer_trouble.greeted();
                     if !peer.incoming {
                         self.dialer.candidates_mut().greeted(peer.address);
@@ -191,9 +199,12 @@ impl<'a> MetadataSearch<'a> {
         if let Some(supply) = self.supply_reports.next(self.supply(now), now) {
             self.environment.supply(supply);
         }
+        if self.environment.wants_sight() {
+            self.environment.show_sight(self.peer_table(now));
+        }
         self.environment.show(MetadataState {
             pieces,
-            peers: self.peers.values().filter(|peer| peer.greeted).count(),
+            peers: self.peers.values().filter(|peer| peer.is_greeted()).count(),
             known: self.dialer.candidates().known(),
             trouble: self.trouble.clone().or_else(|| self.search_trouble(now)),
         });
@@ -206,9 +217,9 @@ impl<'a> MetadataSearch<'a> {
             return Supply::Good;
         }
         let candidates = self.dialer.candidates();
-        let is_new = |peer: &&AskedPeer| !peer.greeted && !candidates.has_failed(peer.address);
+        let is_new = |peer: &&AskedPeer| !peer.is_greeted() && !candidates.has_failed(peer.address);
         let (untried, dead) = candidates.untried_and_dead();
-        let serving = self.peers.values().filter(|peer| peer.greeted).count();
+        let serving = self.peers.values().filter(|peer| peer.is_greeted()).count();
         let promising = untried + self.dialer.first_attempts() + self.peers.values().filter(is_new).count();
         Supply::of(PeerCounts { serving, promising, dead })
     }
@@ -240,9 +251,10 @@ impl<'a> MetadataSearch<'a> {
     }
 
     fn connect(&mut self, now: Instant) {
-        self.dialer.set_connected(self.peers.values().filter(|peer| peer.greeted).count());
+        self.dialer.set_connected(self.peers.values().filter(|peer| peer.is_greeted()).count());
         let places = self.places(now);
         while let Some(address) = self.dialer.next(places, now) {
+            self.environment.explain_connecting(address, &|| self.dialer.why(address));
             let key = self.next_key();
             if let Err(error) = self.environment.connect(key, address) {
                 self.had_no_room(Some(address), &error, now);
@@ -276,7 +288,7 @@ impl<'a> MetadataSearch<'a> {
             };
             if let Some(peer) = self.peers.remove(&silent) {
                 let why = PeerError::HungUp(HangUp::Unproven);
-                self.failed(peer.address, &why, Some(peer.greeted), now);
+                self.failed(peer.address, &why, Some(peer.is_greeted()), now);
                 self.tell_gone(&peer, why);
             }
         }
@@ -314,8 +326,8 @@ impl<'a> MetadataSearch<'a> {
     }
 
     fn add(&mut self, key: PeerKey, address: SocketAddr, incoming: bool, worker: MetadataWorker) {
-        let (since, greeted) = (Instant::now(), false);
-        self.peers.insert(key, AskedPeer { address, incoming, since, greeted, worker });
+        let (since, greeting) = (Instant::now(), None);
+        self.peers.insert(key, AskedPeer { address, incoming, since, greeting, worker });
     }
 
     fn gone(&mut self, key: PeerKey, why: PeerError, now: Instant) {
@@ -341,7 +353,7 @@ impl<'a> MetadataSearch<'a> {
             self.trouble = self.peer_trouble.sentence();
             return self.payload_only.push(peer.address);
         }
-        self.failed(peer.address, why, Some(peer.greeted), now);
+        self.failed(peer.address, why, Some(peer.is_greeted()), now);
     }
 
     /// A connection that we made has ended, or never came about. `greeted`: whether the handshakes had been

@@ -30,7 +30,7 @@ impl MetadataSearch<'_> {
     pub(super) fn tell_gone(&self, peer: &AskedPeer, why: PeerError) {
         if self.environment.is_watched() {
             let end = self.other_end(peer);
-            self.environment.tell(match peer.greeted {
+            self.environment.tell(match peer.is_greeted() {
                 true => Notice::Gone(end, why),
                 false => Notice::NotConnected(end, why),
             });
@@ -47,7 +47,7 @@ impl MetadataSearch<'_> {
 
     /// The search is over, and with it all connections that are left.
     pub(super) fn tell_all_gone(&self) {
-        let greeted = self.peers.values().filter(|peer| peer.greeted);
+        let greeted = self.peers.values().filter(|peer| peer.is_greeted());
         greeted.for_each(|peer| self.tell_gone(peer, PeerError::HungUp(HangUp::Released)));
     }
 }

@@ -26,7 +26,7 @@ impl MetadataSearch<'_> {
     /// Why the metadata does not come.
     pub(super) fn stall(&self, now: Instant) -> Stall {
         let known = self.dialer.candidates().known();
-        let greeted = self.peers.values().filter(|peer| peer.greeted).count() + self.payload_only.len();
+        let greeted = self.peers.values().filter(|peer| peer.is_greeted()).count() + self.payload_only.len();
         match (known, greeted) {
             (_, 1..) => Stall::NoMetadata(greeted),
             (0, 0) => Stall::NoPeers(self.trouble.clone().or_else(|| self.environment.search_trouble(now))),

@@ -173,10 +173,17 @@ impl MetadataConnection {
         // No peer may learn of our DHT node while the torrent may be private (BEP 27).
         let ours = OurHandshake { info_hash, peer_id, dht: false };
         let (greeting, _) = greet(stream, received, ours, context.encryption)?;
+        stream.is_about(info_hash, greeting.peer_id);
         if !greeting.extensions {
             return Err(PeerError::HungUp(HangUp::NoExtensions));
         }
         context.events.send(Event::Greeted(self.key, greeting)).map_err(|_| run_ended())?;
+        stream.tap().into_iter().for_each(|tap| {
+            if greeting.fast {
+                tap.why("have none", 1, "without the metadata we can have no piece".to_owned());
+            }
+            tap.why("extensions", 1, "it is to hear that we take metadata (BEP 9)".to_owned());
+        });
         stream.write_all(&self.introduction(greeting, context)).map_err(PeerError::Lost)?;
         stream.wait_at_most(PATIENCE).map_err(PeerError::Lost)?;
         let kept = MetadataExchange::new(self.key, context).run(stream)?;
@@ -277,7 +284,14 @@ impl MetadataExchange<'_> {
                     }
                 }
             }
+            let (is_alone, before) = (answers.is_empty(), self.outstanding);
             self.request(&mut answers);
+            // Behind rejects the reasons would be told of those.
+            for tap in stream.tap().into_iter().filter(|_| is_alone) {
+                let why =
+                    format!("fewest peers were asked for it; {} of {AT_ONCE} at a time", self.outstanding);
+                tap.why("ut_metadata", self.outstanding.saturating_sub(before), why);
+            }
             if self.rejects && self.outstanding == 0 {
                 return Err(PeerError::HungUp(HangUp::RejectsMetadata));
             }

@@ -21,24 +21,28 @@
 
 mod inbox_slot;
 mod known_peers;
+mod lull;
 mod message_kind;
 mod notice;
 mod peer_error;
 mod peer_state;
 mod peer_trouble;
 mod report;
+mod sight;
 mod snapshot;
 mod web_seed_failure;
 mod words;
 
 pub use inbox_slot::{InboxSlot, InboxSlots};
 pub use known_peers::KnownPeers;
+pub use lull::Lull;
 pub use message_kind::MessageKind;
 pub use notice::{Announced, CheckResult, Door, Notice, OtherEnd, PieceChange, Watcher};
 pub use peer_error::{PeerError, Violation, Wait};
-pub use peer_state::{PeerFlags, PeerState};
+pub use peer_state::{PeerFlags, PeerReasons, PeerRecord, PeerState, Transport};
 pub use peer_trouble::PeerTrouble;
 pub use report::{MAX_REPORTS, Report, ReportPlaces, ReportSlots};
+pub use sight::{Bucket, OpenPiece, PieceSight, Sight, SourceSight};
 pub use snapshot::{MetadataState, RunPhase, Snapshot, Stall};
 pub use web_seed_failure::WebSeedFailure;
 

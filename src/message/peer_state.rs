@@ -1,6 +1,8 @@
 //! How one peer stands: a row of the table that the coordinator gives to whoever asks for it.
 
+use super::{Lull, PeerKey};
 use crate::strategy::{Security, Source};
+use std::time::Duration;
 
 /// One peer, or one web seed, at one moment.
 #[derive(Clone, Debug)]
@@ -29,6 +31,46 @@ pub struct PeerState {
     pub depth: u32,
     /// How many times in a row it owed us blocks and was silent.
     pub snubs: u32,
+    /// What carries it.
+    pub transport: Transport,
+    /// Why nothing goes, each way.
+    pub why: PeerReasons,
+    /// What has passed on the connection so far.
+    pub record: PeerRecord,
+}
+
+/// What carries a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP, as with every peer.
+    #[default]
+    Tcp,
+    /// HTTP or HTTPS, as with a web seed.
+    Http,
+}
+
+/// Why nothing goes, each way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerReasons {
+    /// Why it sends us nothing, or is asked for nothing. `None` if blocks come.
+    pub down: Option<Lull>,
+    /// Why we answer its requests, or do not. `None` for a web seed.
+    pub up: Option<&'static str>,
+}
+
+/// What has passed on a connection so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeerRecord {
+    /// What tells it from every other connection of the torrent, for as long as the run lasts.
+    pub key: PeerKey,
+    /// How long it has been connected.
+    pub age: Duration,
+    /// Payload bytes that it has sent, those of no use included.
+    pub received: u64,
+    /// Those of them that were of no use: they came twice, or too late.
+    pub wasted: u64,
+    /// Payload bytes that it was sent.
+    pub sent: u64,
 }
 
 /// The flags of a connection (BEP 3).

@@ -35,6 +35,9 @@ pub struct Snapshot {
     pub phase: RunPhase,
     /// Why nothing moves, when nothing has moved for a while.
     pub stall: Option<Stall>,
+    /// The copies of the torrent that the connected peers have together: whole ones, and the part of the pieces of which
+    /// there is one more. `None` unless the peers were asked for.
+    pub copies: Option<f64>,
 }
 
 /// What a run is doing.

@@ -61,6 +61,16 @@ impl Group {
         now.and_then(Result::ok).unwrap_or(self.our_address)
     }
 
+    /// The same, with the port that we send from.
+    pub fn sends_from(&self) -> SocketAddr {
+        SocketAddr::new(self.our_address(), self.sender.address().port())
+    }
+
+    /// The group's address, at which we receive.
+    pub fn address(&self) -> SocketAddr {
+        self.group
+    }
+
     /// Sends this to all hosts of the group.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use super::BindAddress;
 use crate::address::canonical;
 use socket2::SockRef;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Shutdown, SocketAddr, UdpSocket};
+use std::net::{Shutdown, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -44,8 +44,8 @@ impl UdpChannel {
     /// # Errors
     ///
     /// What the system says.
-    pub fn ours(&self) -> io::Result<IpAddr> {
-        Ok(self.socket.local_addr()?.ip())
+    pub fn ours(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
     }
 
     /// Sends one packet.

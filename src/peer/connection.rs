@@ -48,6 +48,7 @@ impl WorkerEnds {
         };
         let is_new = !matches!(received, AlreadyReceived::Frames(..));
         let (greeting, frames) = greeting::greet(stream, received, ours, context.encryption)?;
+        stream.is_about(ours.info_hash, greeting.peer_id);
         self.requests.set_fast(greeting.fast);
         stream.wait_at_most(SILENCE).map_err(PeerError::Lost)?;
 

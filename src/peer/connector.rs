@@ -15,7 +15,7 @@ use crate::address::canonical;
 use crate::message::{Event, PeerError, PeerKey, Wait};
 use crate::net::half_open::{self, Alarm, Bell, ConnectError, HalfOpen};
 use crate::net::proxy::Proxies;
-use crate::net::tap::Tap;
+use crate::net::tap::{Seen, Tap};
 use crate::net::{BindAddress, OwnPorts, PeerStream};
 use crate::strategy::AttemptQueue;
 use crate::text::reason;
@@ -328,6 +328,9 @@ impl Connecting {
 
     fn tell(&mut self, caller: u32, wanted: Wanted, outcome: Result<PeerStream, PeerError>) {
         let Wanted { key, address, events } = wanted;
+        if let Err(why) = &outcome {
+            self.way.tap.tell(|| Seen::NotConnected(address, why.to_string()));
+        }
         self.unsent.push((caller, events, Event::Attempted(key, address, outcome)));
     }
 

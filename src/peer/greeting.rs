@@ -82,6 +82,13 @@ pub fn greet(
         AlreadyReceived::Handshake(_) => Approach::Plain,
         AlreadyReceived::Frames(greeting, frames) => return Ok((greeting, frames)),
     };
+    stream.tap().into_iter().for_each(|tap| {
+        let why = match received {
+            AlreadyReceived::Handshake(_) => "its handshake names a torrent of ours",
+            _ => "whoever connects speaks first (BEP 3)",
+        };
+        tap.why("handshake", 1, why.to_owned());
+    });
     // Also to ourselves: by our answer, the end of us that connected learns that it has reached itself.
     match approach {
         Approach::Plain => stream.write_all(&ours.to_wire()).map_err(PeerError::Lost)?,

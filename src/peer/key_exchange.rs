@@ -27,7 +27,7 @@ pub fn initiate(
     let agreed = mse::initiate(&mut timed, ours, encryption.offers(), &by_chance())?;
     stream.secure(agreed);
     // It went in the exchange, where nobody could see it.
-    stream.tap().into_iter().for_each(|tap| tap.sent(&ours.to_wire()));
+    stream.tap().into_iter().for_each(|tap| tap.sent_hidden(&ours.to_wire()));
     Ok(())
 }
 
@@ -76,7 +76,7 @@ impl Read for Timed<'_> {
 
 impl Write for Timed<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.write_all(bytes).map(|()| bytes.len())
+        self.stream.write_on(bytes).map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -46,12 +46,14 @@ use crate::net::PeerStream;
 use crate::net::http::WebClient;
 use crate::strategy::Approach;
 use crate::thread;
+use crate::thread::lock;
+use crate::wire::extension::ExtensionHandshake;
 use connection::WorkerEnds;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use outbox::Signal;
+use outbox::{Reason, Signal};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 /// Enough for both halves in a debug build; a router has little to spare. Buffers are on the heap.
@@ -73,6 +75,8 @@ pub struct Worker {
     web: Option<WebClient>,
     /// It counts as a connection of the process.
     counted: Option<CountedConnection>,
+    /// Why the next order is given, for whoever listens.
+    reasons: Mutex<Vec<Reason>>,
 }
 
 /// The other end of a [`Worker::detached`]: a web seed's thread, or what plays a peer.
@@ -88,10 +92,7 @@ pub struct DetachedWorker {
 impl DetachedWorker {
     /// Takes out the orders that the outbox would carry out.
     pub fn orders(&self) -> impl Iterator<Item = Order> {
-        self.signals.try_iter().filter_map(|signal| match signal {
-            Signal::Order(order) => Some(order),
-            Signal::Requests => None,
-        })
+        self.signals.try_iter().filter_map(Signal::into_order)
     }
 
     /// Waits for the next order, until `due` where there is such a moment. `None` where none came by then, and where
@@ -101,10 +102,7 @@ impl DetachedWorker {
             Some(due) => self.signals.recv_deadline(due).ok(),
             None => self.signals.recv().ok(),
         };
-        match signal {
-            Some(Signal::Order(order)) => Some(order),
-            Some(Signal::Requests) | None => None,
-        }
+        signal.and_then(Signal::into_order)
     }
 
     /// Why the coordinator hung up, if it did or dropped the worker.
@@ -176,7 +174,7 @@ impl Worker {
         let context = Arc::clone(context);
         let life = move || ends.run(received, context);
         thread::spawn(format!("peer-{}", address.ip()), STACK_BYTES, life)?;
-        Ok(Worker { signals, leases, stream, requests, hung_up: Arc::default(), web: None, counted: None })
+        Ok(Worker::of(signals, leases, stream, requests, Arc::default()))
     }
 
     /// A worker without threads and without a peer, and the end that plays both: for web seeds, for tests of the
@@ -190,8 +188,18 @@ impl Worker {
             requests: Arc::clone(&requests),
             hung_up: Arc::clone(&hung_up),
         };
-        let stream = Arc::default();
-        (Worker { signals, leases, stream, requests, hung_up, web: None, counted: None }, other)
+        (Worker::of(signals, leases, Arc::default(), requests, hung_up), other)
+    }
+
+    fn of(
+        signals: Sender<Signal>,
+        leases: Sender<Lease>,
+        stream: Arc<OnceLock<PeerStream>>,
+        requests: Arc<PeerRequests>,
+        hung_up: Arc<OnceLock<HangUp>>,
+    ) -> Worker {
+        let (web, counted, reasons) = (None, None, Mutex::default());
+        Worker { signals, leases, stream, requests, hung_up, web, counted, reasons }
     }
 
     /// The same worker, which fetches by this client: it ends with the worker.
@@ -211,18 +219,27 @@ impl Worker {
         self.requests.account()
     }
 
-    /// Tells whoever watches the connection why the next messages of this name, so many, are sent. To be called before
-    /// they are ordered.
+    /// Tells whoever listens to the connection why the next messages of this name, so many, are sent. To be called
+    /// before they are ordered: it goes with the order, so that it comes when they do.
     pub fn explain(&self, message: &'static str, count: usize, why: impl FnOnce() -> String) {
-        if let Some(tap) = self.stream.get().and_then(PeerStream::tap) {
-            tap.why(message, count, why());
+        if self.stream.get().and_then(PeerStream::tap).is_some() {
+            lock(&self.reasons).push(Reason { message, count, why: why() });
         }
+    }
+
+    /// Tells whoever watches the connection later what the peer says that it can do.
+    pub fn speaks(&self, theirs: &ExtensionHandshake) {
+        self.stream.get().into_iter().for_each(|stream| stream.speaks(theirs));
     }
 
     /// Gives the outbox an order. Returns how many signals the outbox has not looked at yet.
     pub fn order(&self, order: Order) -> usize {
         // It fails where the worker has just ended; its `Gone` is on its way to us.
-        let _ = self.signals.send(Signal::Order(order));
+        let reasons = std::mem::take(&mut *lock(&self.reasons));
+        let _ = self.signals.send(match reasons.is_empty() {
+            true => Signal::Order(order),
+            false => Signal::Explained(Box::new((order, reasons))),
+        });
         self.signals.len()
     }
 

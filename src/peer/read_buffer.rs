@@ -102,11 +102,10 @@ impl ReadBuffer {
             // The length passed the limits, so a frame can be this long.
             self.bytes.resize(self.needed, 0);
         }
-        let room = self.bytes.get_mut(self.held..).unwrap_or_default();
-        let asked = room.len();
+        let asked = self.bytes.len() - self.held;
         let read = match down.limit() {
-            None => stream.read(room),
-            Some(_) => read_limited(stream, down, room),
+            None => stream.read_behind(self.held, &mut self.bytes),
+            Some(_) => read_limited(stream, down, self.held, &mut self.bytes),
         };
         let read = read.map_err(|error| end_reason(stream, error))?;
         if read == 0 {
@@ -131,14 +130,15 @@ impl Drop for ReadBuffer {
 /// Reads no more than the download limit lets come now. Only bytes that are there are reserved, so that
 /// peers that send nothing do not keep other peers waiting. The bytes are left in the stream meanwhile, so
 /// that it fills up and slows its peer down.
-fn read_limited(stream: &PeerStream, down: &Throttle, room: &mut [u8]) -> io::Result<usize> {
+fn read_limited(stream: &PeerStream, down: &Throttle, held: usize, buffer: &mut [u8]) -> io::Result<usize> {
+    let room = buffer.get_mut(held..).unwrap_or_default();
     let portion = room.len().min(down.portion());
     let there = stream.wait_for_bytes(room.get_mut(..portion).unwrap_or_default())?;
     stream.pause_until(down.take(there, Instant::now()));
     if stream.hung_up().is_some() {
         return Ok(0);
     }
-    stream.read(room.get_mut(..there).unwrap_or_default())
+    stream.read_behind(held, buffer.get_mut(..held.saturating_add(there)).unwrap_or_default())
 }
 
 fn end_reason(stream: &PeerStream, error: io::Error) -> PeerError {

@@ -4,6 +4,7 @@
 //! (BEP 3, "bitfield"). In memory the bits are in 64-bit words, so that a search skips 64 pieces at a time.
 
 use super::geometry::{Geometry, PieceIndex};
+use std::ops::Range;
 
 /// A set of pieces.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +104,14 @@ impl Bitfield {
         self.ones
     }
 
+    /// How many of these pieces are in the set.
+    pub fn count_in(&self, pieces: Range<u32>) -> u32 {
+        let words = pieces.start / 64..pieces.end.div_ceil(64);
+        let ones =
+            |at: u32| self.words.get(at as usize).map_or(0, |word| (word & mask(at, &pieces)).count_ones());
+        words.map(ones).sum()
+    }
+
     /// How many pieces the torrent has.
     pub fn length(&self) -> u32 {
         self.length
@@ -117,6 +126,13 @@ impl Bitfield {
     pub fn words(&self) -> &[u64] {
         &self.words
     }
+}
+
+/// The bits of these pieces in the [word](Bitfield::words) of this number.
+pub fn mask(word: u32, pieces: &Range<u32>) -> u64 {
+    let first = word.saturating_mul(64);
+    let from_on = |at: u32| u64::MAX.checked_shr(at.saturating_sub(first)).unwrap_or(0);
+    from_on(pieces.start) & !from_on(pieces.end)
 }
 
 fn bit(piece: PieceIndex) -> u64 {

@@ -11,7 +11,7 @@ mod geometry;
 mod peer_key;
 
 pub use assembly::{Assembly, Put, Suspects};
-pub use bitfield::Bitfield;
+pub use bitfield::{Bitfield, mask};
 pub use buffers::BufferPool;
 pub use digest::PieceDigest;
 pub use geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex, Span};

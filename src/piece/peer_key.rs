@@ -4,5 +4,5 @@
 ///
 /// It is defined here, below the messages between threads, because an [`Assembly`](super::Assembly) remembers
 /// which peer sent each block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerKey(pub u32);

@@ -74,7 +74,7 @@ impl Line {
     /// What the system says, mostly that there is no way there.
     pub fn open(gateway: SocketAddr, bind_address: BindAddress, nonces: [Nonce; 2]) -> io::Result<Line> {
         let channel = Arc::new(UdpChannel::open(bind_address, gateway)?);
-        Ok(Line { ours: channel.ours()?, channel, nonces })
+        Ok(Line { ours: channel.ours()?.ip(), channel, nonces })
     }
 
     /// Opens our ports or keeps them open by PCP. `None` if the gateway speaks NAT-PMP instead.

@@ -26,7 +26,8 @@ pub(super) fn selection(
 
 /// The order in which the pieces are fetched.
 pub(super) fn order(job: &Job, files: &[File], geometry: Geometry) -> Result<PieceOrder, SessionError> {
-    let (is_sequential, is_stream) = (job.choice.is_sequential, matches!(job.aim, Aim::Stream(_)));
+    let (is_sequential, is_stream) =
+        (job.choice.is_sequential, matches!(job.aim, Aim::Stream(_) | Aim::Try(_)));
     let mut order = PieceOrder { classes: Vec::new(), is_sequential, is_stream };
     for numbers in job.choice.first(files).map_err(SessionError::Choice)? {
         let mut class = Bitfield::none(geometry.piece_count());

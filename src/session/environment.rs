@@ -2,12 +2,14 @@
 //! the coordinator decides, on the coordinator's thread, so nothing here may wait.
 
 use super::peer_sources::PeerSources;
-use super::{Completion, MemoryAccount, Progress, RunContext};
-use crate::message::{HandedOver, Incoming, Notice, PeerKey, PeerState, RunPhase, Snapshot, Write};
+use super::{Completion, MemoryAccount, Progress, RunContext, TorrentSight};
+use crate::message::{HandedOver, Incoming, Notice, PeerKey, PeerState, RunPhase, Sight, Snapshot, Write};
 use crate::metainfo::{File, Metainfo};
 use crate::net::PeerStream;
+use crate::net::tap::Seen;
 use crate::peer::{self, Caller, Worker};
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
+use crate::storage::Selection;
 use crate::strategy::{Approach, Interruption, MemoryClaim, Supply};
 use crate::swarm::Environment;
 use crate::tracker::Counts;
@@ -27,6 +29,8 @@ pub(super) struct RunEnvironment<'a> {
     pub memory: MemoryAccount,
     pub caller: Caller,
     pub sources: &'a PeerSources,
+    /// The files that are downloaded, if not all.
+    pub selection: Option<Arc<Selection>>,
     /// What to show when the download is complete and the run goes on as a seed.
     pub seeding: Progress,
     /// The same when it is complete. `None` if it was at the start.
@@ -58,6 +62,10 @@ impl Environment for RunEnvironment<'_> {
 
     fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<()> {
         self.caller.connect(key, address)
+    }
+
+    fn explain_connecting(&self, address: SocketAddr, why: &dyn Fn() -> String) {
+        self.run.network.tap.tell(|| Seen::Connecting(address, why()));
     }
 
     fn greet(
@@ -144,6 +152,19 @@ impl Environment for RunEnvironment<'_> {
 
     fn show_peers(&mut self, snapshot: Snapshot, peers: Vec<PeerState>) {
         (self.run.show)(Progress::Peers(Box::new(snapshot), peers));
+    }
+
+    fn wants_sight(&mut self) -> bool {
+        self.run.stop.takes_sight()
+    }
+
+    fn show_sight(&mut self, mut sight: Sight) {
+        let mut sources = self.sources.sights(Instant::now());
+        sources.append(&mut sight.sources);
+        sight.sources = sources;
+        let metainfo = Arc::clone(&self.shared.metainfo);
+        let selection = self.selection.clone();
+        (self.run.show)(Progress::Sight(Arc::new(TorrentSight { sight, metainfo, selection })));
     }
 
     fn supply(&mut self, supply: Supply) {

@@ -116,6 +116,9 @@ pub enum Aim {
     Share,
     /// To write it out in order, and keep nothing.
     Stream(Outlet),
+    /// The same, to see whether it comes. Trackers do not hear that it is complete, even if all of it came: some count
+    /// who has completed a torrent and does not seed it.
+    Try(Outlet),
 }
 
 /// What the files are called on the disk.

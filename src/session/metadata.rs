@@ -9,10 +9,13 @@
 //! trackers are told that we leave, and those of the link are asked anew.
 
 use super::peer_sources::{PeerSearch, PeerSources};
-use super::{Begin, INBOX, Network, Outcome, PeerSourceOptions, Prepared, Progress, SessionError, Stop};
+use super::{
+    Begin, INBOX, Network, Outcome, PeerSourceOptions, Prepared, Progress, SearchSight, SessionError, Stop,
+};
 use crate::magnet::{self, FetchEnd, MetadataAssembly, MetadataContext, SearchEnvironment};
-use crate::message::{Door, Event, KnownPeers, MetadataState, Notice, PeerKey, Snapshot, Stall};
+use crate::message::{Door, Event, KnownPeers, MetadataState, Notice, PeerKey, PeerState, Snapshot, Stall};
 use crate::metainfo::{Magnet, Metainfo, MetainfoError};
+use crate::net::tap::Seen;
 use crate::peer::Caller;
 use crate::strategy::{Candidates, Interruption, Source, Supply};
 use crate::swarm::RunEnd;
@@ -182,6 +185,15 @@ impl SearchEnvironment for FetchEnvironment<'_> {
         (self.fetch.show)(Progress::Metadata(state));
     }
 
+    fn wants_sight(&self) -> bool {
+        self.fetch.stop.takes_sight()
+    }
+
+    fn show_sight(&self, peers: Vec<PeerState>) {
+        let sources = self.sources.sights(Instant::now());
+        (self.fetch.show)(Progress::SearchSight(Arc::new(SearchSight { peers, sources })));
+    }
+
     fn is_stopped(&self) -> bool {
         self.fetch.stop.is_asked()
     }
@@ -192,6 +204,10 @@ impl SearchEnvironment for FetchEnvironment<'_> {
 
     fn tell(&self, notice: Notice) {
         self.fetch.door.tell(|| notice);
+    }
+
+    fn explain_connecting(&self, address: SocketAddr, why: &dyn Fn() -> String) {
+        self.fetch.network.tap.tell(|| Seen::Connecting(address, why()));
     }
 
     fn half_open(&self) -> usize {

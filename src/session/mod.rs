@@ -25,10 +25,12 @@ mod network;
 mod payload;
 mod peer_sources;
 mod room;
+mod sight;
 mod stop;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod tracker_answers;
 
 pub use arrivals::Arrivals;
 pub use check_queue::CheckQueue;
@@ -38,11 +40,11 @@ pub use memory_pool::{MemoryAccount, MemoryPool};
 pub use metadata::{FetchedMetadata, MetadataFetch};
 pub use network::{ClientName, Network};
 pub use room::RoomBook;
+pub use sight::{SearchSight, TorrentSight};
 pub use stop::Stop;
 
 use crate::message::{Door, Event, KnownPeers, MetadataState, Notice, PeerState, Snapshot};
 use crate::metainfo::{InfoHash, Metainfo};
-use crate::net::tap::Seen;
 use crate::storage::{Shortage, Storage};
 use crate::swarm::RunEnd;
 use crate::wire::PeerId;
@@ -99,6 +101,10 @@ pub enum Progress {
     Running(Snapshot),
     /// The same with the table of the peers, for which the user has asked.
     Peers(Box<Snapshot>, Vec<PeerState>),
+    /// What the live view has asked for.
+    Sight(Arc<TorrentSight>),
+    /// The same while peers are asked for the metadata.
+    SearchSight(Arc<SearchSight>),
 }
 
 /// A download that a run has completed.
@@ -181,7 +187,7 @@ pub fn run(
         Begin::Run(payload) => payload,
         Begin::Ended(outcome) => return Ok(outcome),
     };
-    network.tap.tell(|| Seen::Torrent(prepared.metainfo.info_hash, payload.geometry));
+    network.tap.torrent(prepared.metainfo.info_hash, payload.geometry);
     show(Progress::Found(payload.stored_bytes()));
     if let Some(shortage) =
         payload.storage.as_ref().and_then(Storage::room).and_then(|room| network.room.add(room))

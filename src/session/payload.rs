@@ -31,6 +31,8 @@ pub(super) struct CheckedPayload {
     pub wanted: WantedPieces,
     /// In which order they are fetched.
     pub order: PieceOrder,
+    /// The files that are downloaded, if not all.
+    pub selection: Option<Arc<Selection>>,
 }
 
 impl CheckedPayload {
@@ -75,7 +77,7 @@ pub(super) fn check(
         selection: selection.as_ref(),
         cache: run.job.cache.as_deref(),
     };
-    if !matches!(run.job.aim, Aim::Stream(_)) {
+    if !matches!(run.job.aim, Aim::Stream(_) | Aim::Try(_)) {
         let name = run.job.naming.output_name.as_deref().unwrap_or(payload.name);
         (run.show)(Progress::Place(run.job.folder.join(name)));
     }
@@ -89,14 +91,15 @@ pub(super) fn check(
         }
         !run.stop.is_asked()
     };
-    let checked = match &run.job.aim {
+    let mut checked = match &run.job.aim {
         Aim::Download => open(run, &payload, order, &watch)?,
         Aim::Share => share(run.job, &payload, &watch)?,
-        Aim::Stream(to) => stream(run.job, to, metainfo, &payload, order)?,
+        Aim::Stream(to) | Aim::Try(to) => stream(run.job, to, metainfo, &payload, order)?,
     };
+    checked.selection = selection.map(Arc::new);
     // The disk, or an earlier run, may have another name for it.
     if let Some(served_pieces) = &checked.served_pieces {
-        if let Some(name) = served_pieces.output_name().filter(|_| payload.output_name.is_none()) {
+        if let Some(name) = served_pieces.output_name().filter(|_| run.job.naming.output_name.is_none()) {
             (run.show)(Progress::GoesOnAs(name.to_owned()));
         }
         (run.show)(Progress::Place(served_pieces.place()));
@@ -145,6 +148,7 @@ fn open(
                     stored,
                     wanted,
                     order,
+                    selection: None,
                 });
             }
             // It was complete a moment ago, so it may be the user's own work that is in it now.
@@ -155,7 +159,8 @@ fn open(
     }
     let wanted = selected.map_or(WantedPieces::All, WantedPieces::Only);
     let (storage, served_pieces) = (Some(storage), Some(served_pieces));
-    Ok(CheckedPayload { geometry, storage, stream: None, served_pieces, stored, wanted, order })
+    let selection = None;
+    Ok(CheckedPayload { geometry, storage, stream: None, served_pieces, stored, wanted, order, selection })
 }
 
 /// Opens the payload to share it as it is.
@@ -167,7 +172,7 @@ fn share(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<CheckedP
     }
     let (geometry, wanted, order) = (payload.geometry, WantedPieces::Nothing, PieceOrder::default());
     let (storage, stream, served_pieces) = (None, None, Some(served_pieces));
-    Ok(CheckedPayload { geometry, storage, stream, served_pieces, stored, wanted, order })
+    Ok(CheckedPayload { geometry, storage, stream, served_pieces, stored, wanted, order, selection: None })
 }
 
 /// Prepares to write the payload out. Nothing of it is on the disk, and nothing is looked for there.
@@ -187,7 +192,8 @@ fn stream(
     let wanted = selection.map_or(WantedPieces::All, |it| WantedPieces::Only(it.pieces().clone()));
     let stream = Some(Stream::new(to, Arc::clone(metainfo), geometry, selection.cloned()));
     let stored = Bitfield::none(geometry.piece_count());
-    Ok(CheckedPayload { geometry, storage: None, stream, served_pieces: None, stored, wanted, order })
+    let (storage, served_pieces, selection) = (None, None, None);
+    Ok(CheckedPayload { geometry, storage, stream, served_pieces, stored, wanted, order, selection })
 }
 
 /// A piece verifies as a whole, so it has to fit into memory.

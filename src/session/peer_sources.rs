@@ -11,11 +11,12 @@
 //! The calls here start and stop those threads. None of them waits, except that the end waits for the
 //! trackers for a limited time.
 
+use super::tracker_answers::TrackerAnswers;
 use super::{FAREWELL, Network, PeerSourceOptions};
 use crate::address::{IpFamily, is_local};
 use crate::discovery::dht::DhtSearch;
 use crate::discovery::lan::LanRegistration;
-use crate::message::{Announced, Door, Event, Notice, TrackerReport};
+use crate::message::{Announced, Door, Event, Notice, SourceSight, TrackerReport};
 use crate::metainfo::InfoHash;
 use crate::net::proxy::Proxy;
 use crate::net::{OwnPorts, ThisHost, in_words};
@@ -60,6 +61,7 @@ pub struct PeerSearch<'a> {
 /// [`FAREWELL`].
 pub struct PeerSources {
     announcers: Announcers,
+    answers: Arc<TrackerAnswers>,
     totals: Arc<Totals>,
     search: Option<DhtSearch>,
     lan: Option<LanRegistration>,
@@ -87,7 +89,8 @@ impl PeerSources {
         let hash = wanted.info_hash;
         let port = network.ports.listening();
         let totals = Arc::new(Totals::new(wanted.counts));
-        let announcers = announce(wanted, sources, network, &totals, events, door);
+        let answers = Arc::<TrackerAnswers>::default();
+        let announcers = announce(wanted, sources, network, &totals, &answers, (events, door));
         let public = !wanted.private;
         let dht = network.dht.as_ref().filter(|_| public);
         let lan = network.lan.as_ref().filter(|_| public);
@@ -118,6 +121,7 @@ impl PeerSources {
         let (ports, announced) = (network.ports.clone(), Mutex::new([port; 2]));
         Some(PeerSources {
             announcers,
+            answers,
             totals,
             search,
             lan,
@@ -143,6 +147,14 @@ impl PeerSources {
         let dht = self.search.as_ref().and_then(DhtSearch::trouble);
         let troubles: Vec<String> = self.announcers.waiting(now).into_iter().chain(dht).collect();
         (!troubles.is_empty()).then(|| troubles.join("; "))
+    }
+
+    /// How each of them stands, for the live view. Never waits.
+    pub fn sights(&self, now: Instant) -> Vec<SourceSight> {
+        let mut sights = self.answers.sights(self.announcers.asked(), now);
+        sights.extend(self.search.iter().flat_map(|search| search.sights(now)));
+        sights.extend(self.lan.iter().map(|lan| lan.sight(now)));
+        sights
     }
 
     /// Looks whether the host was suspended or has another address. If so, all sources are asked as soon as
@@ -209,8 +221,8 @@ fn announce(
     sources: &PeerSourceOptions,
     network: &Network,
     totals: &Arc<Totals>,
-    events: &Sender<Event>,
-    door: &Door,
+    answers: &Arc<TrackerAnswers>,
+    (events, door): (&Sender<Event>, &Door),
 ) -> Announcers {
     let identity = Identity {
         info_hash: wanted.info_hash,
@@ -239,7 +251,7 @@ fn announce(
     if let Some(last) = tiers.last_mut() {
         last.extend(rest.into_iter().flatten());
     }
-    let (events, door) = (events.clone(), door.clone());
+    let (events, door, answers) = (events.clone(), door.clone(), Arc::clone(answers));
     let news = move |news: TrackerNews| {
         let (mut external_ip, mut peers) = (None, Vec::new());
         let outcome = match news.outcome {
@@ -256,6 +268,7 @@ fn announce(
                 Err(error.to_string())
             }
         };
+        answers.heard(&news.tracker, &outcome, news.next);
         door.tell(|| {
             let (tracker, outcome) = (news.tracker.clone(), outcome.clone());
             Notice::Tracker(Announced { tracker, outcome, next: news.next })

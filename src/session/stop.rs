@@ -1,5 +1,5 @@
-//! The user's wishes on their way from the main thread to the threads of a run: to stop, or to see the peers. Telling
-//! them never waits.
+//! The user's wishes on their way from the main thread to the threads of a run: to stop, to see the peers, or to look at
+//! all of it. Telling them never waits.
 
 use crate::message::Event;
 use crate::thread::lock;
@@ -13,6 +13,8 @@ pub struct Stop {
     is_asked: AtomicBool,
     /// The table of the peers is wanted.
     wants_peers: AtomicBool,
+    /// The live view wants what it shows.
+    wants_sight: AtomicBool,
     inbox: OnceLock<Sender<Event>>,
     /// While this is there, who waits for the wish goes on waiting.
     not_yet: Mutex<Option<Sender<()>>>,
@@ -26,6 +28,7 @@ impl Default for Stop {
         Stop {
             is_asked: AtomicBool::new(false),
             wants_peers: AtomicBool::new(false),
+            wants_sight: AtomicBool::new(false),
             inbox: OnceLock::new(),
             not_yet,
             asked,
@@ -52,6 +55,23 @@ impl Stop {
     /// Whether that was asked since the last call.
     pub(super) fn takes_peers(&self) -> bool {
         self.wants_peers.swap(false, Ordering::SeqCst)
+    }
+
+    /// Asks for what the live view shows, once. The coordinator looks for this wish at each tick, and gives it as a
+    /// [`Progress`](super::Progress): so it does nothing for a view that is closed, or that takes nothing.
+    pub fn look(&self) {
+        self.wants_sight.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether that was asked since the last call.
+    pub(super) fn takes_sight(&self) -> bool {
+        self.wants_sight.swap(false, Ordering::SeqCst)
+    }
+
+    /// The same for tests of whoever asks.
+    #[cfg(test)]
+    pub(crate) fn is_looked_at(&self) -> bool {
+        self.takes_sight()
     }
 
     /// Whether the run was asked to end.

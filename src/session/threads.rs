@@ -4,12 +4,13 @@
 use super::environment::{RunEnvironment, counts};
 use super::payload::CheckedPayload;
 use super::peer_sources::{PeerSearch, PeerSources};
-use super::{Completion, END_TIMEOUT, Outcome, Prepared, Progress, RunContext, SessionError};
+use super::{Aim, Completion, END_TIMEOUT, Outcome, Prepared, Progress, RunContext, SessionError};
 use crate::address::IpFamily;
 use crate::message::{Event, Notice, RunPhase, Write};
 use crate::metainfo::Metainfo;
 use crate::peer;
 use crate::piece::Geometry;
+use crate::storage::Selection;
 use crate::storage::writer::{self, Written};
 use crate::strategy::MAX_WINDOW;
 use crate::swarm::{Coordinator, InitialState, RunEnd, Settings, WantedPieces};
@@ -32,6 +33,8 @@ pub(super) struct Threads<'a> {
     /// How many pieces are to be on the disk in the end.
     wanted_count: u32,
     state: InitialState,
+    /// The files that are downloaded, if not all.
+    selection: Option<Arc<Selection>>,
     ending: Ending,
 }
 
@@ -55,7 +58,7 @@ impl<'a> Threads<'a> {
         let left = geometry.total_size().saturating_sub(payload.stored_bytes());
         let Prepared { metainfo, peer_id, events, inbox, sources, known_peers } = prepared;
         let private = metainfo.private;
-        let CheckedPayload { storage, stream, served_pieces, stored, wanted, order, .. } = payload;
+        let CheckedPayload { storage, stream, served_pieces, stored, wanted, order, selection, .. } = payload;
 
         let (pieces, writer_orders) = writer_queue(geometry, stream.is_some());
         let (alive, all_gone) = bounded(0);
@@ -105,12 +108,12 @@ impl<'a> Threads<'a> {
         };
         sources.set(counts);
         let state = InitialState { stored, wanted, order, known_peers, web_seeds };
-        Ok(Threads { run, shared, inbox, sources, wanted_count, state, ending })
+        Ok(Threads { run, shared, inbox, sources, wanted_count, state, selection, ending })
     }
 
     /// Downloads the missing pieces, and shares what there is. This thread becomes the coordinator.
     pub(super) fn run(self) -> Result<Outcome, SessionError> {
-        let Threads { run, shared, inbox, sources, wanted_count, state, ending } = self;
+        let Threads { run, shared, inbox, mut sources, wanted_count, state, selection, ending } = self;
         let (port, of, metainfo) =
             (shared.ports.listening(), shared.geometry.piece_count(), Arc::clone(&shared.metainfo));
         if matches!(state.wanted, WantedPieces::Nothing) {
@@ -140,6 +143,7 @@ impl<'a> Threads<'a> {
             shared,
             caller,
             sources: &sources,
+            selection,
             seeding,
             completion: completion.clone(),
         };
@@ -148,6 +152,10 @@ impl<'a> Threads<'a> {
         let (end, snapshot) = coordinator.run(&inbox);
         // Whoever waits for room in it, or for what it said to be taken in, ends now.
         drop(inbox);
+        let is_complete = end == RunEnd::Done && snapshot.phase != RunPhase::Seeding && snapshot.left == 0;
+        if is_complete && !matches!(run.job.aim, Aim::Try(_)) {
+            sources.end_complete();
+        }
         let outcome = ending.finish(sources, Outcome { end, snapshot })?;
         // A run that seeds has shown it.
         if outcome.end == RunEnd::Done && outcome.snapshot.phase != RunPhase::Seeding {
@@ -183,9 +191,6 @@ impl Ending {
         sources.close();
         sources.set(counts(snapshot));
         let deadline = Instant::now() + END_TIMEOUT;
-        if end == RunEnd::Done && snapshot.phase != RunPhase::Seeding && snapshot.left == 0 {
-            sources.end_complete();
-        }
         // The trackers hear that we leave.
         drop(sources);
         let all_gone = self.all_gone.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected);

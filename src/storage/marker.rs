@@ -210,6 +210,13 @@ impl Marker {
         }
     }
 
+    /// Whether another process holds it. For those who only read: nothing is created, and the lock that is tried is one
+    /// of many, given back at once.
+    pub fn is_held(&self, folder: &RootFolder) -> bool {
+        let Ok(file) = patiently(|| folder.open_file(&self.path, Access::Read)) else { return false };
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+    }
+
     /// Opens the marker. `None` if there is none.
     fn open(&mut self, folder: &RootFolder) -> io::Result<Option<File>> {
         self.is_read_only = false;

@@ -81,7 +81,7 @@ pub use file_limit::FileLimit;
 pub use hashing::Watch;
 pub use marker::output_name_fault;
 pub use payload::{Allocate, Existing, Options, Payload};
-pub use probe::{FolderProbe, bytes_there, probe};
+pub use probe::{FolderProbe, bytes_there, held_by_another, probe};
 pub use resume::Check;
 pub use selection::Selection;
 pub use served_pieces::{BlockPart, ServedPieces};

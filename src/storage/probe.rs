@@ -5,7 +5,11 @@
 
 use super::calls;
 use super::error::{Action, StorageError};
+use super::file_limit::FileLimit;
+use super::folder::RootFolder;
+use super::marker::Marker;
 use super::space;
+use crate::metainfo::InfoHash;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -24,6 +28,8 @@ pub struct FolderProbe {
     pub place: PathBuf,
     /// Bytes that may still be written there, if the system says so.
     pub free: Option<u64>,
+    /// How long a file may be there, if there is a limit that we know of.
+    pub longest: Option<FileLimit>,
     /// Bytes a second that were written and synced, or why nothing could be written.
     pub speed: Result<f64, StorageError>,
 }
@@ -33,12 +39,14 @@ pub struct FolderProbe {
 pub fn probe(folder: &Path) -> FolderProbe {
     let there = space::existing(folder).find(|path| fs::symlink_metadata(path).is_ok());
     let place = there.unwrap_or(Path::new(".")).to_owned();
-    let speed = write_at(&place);
-    FolderProbe { free: space::free(&place), speed, place }
+    let free = space::free(&place);
+    let speed = write_at(&place, free);
+    FolderProbe { free, longest: FileLimit::below(&place), speed, place }
 }
 
-/// Creates a file in this folder, takes its name away, and writes it.
-fn write_at(place: &Path) -> Result<f64, StorageError> {
+/// Creates a file in this folder, takes its name away, and writes it: no more than half of what is free, since others
+/// may need it now.
+fn write_at(place: &Path, free: Option<u64>) -> Result<f64, StorageError> {
     let path = place.join(format!(".femtotorrent-doctor-{:016x}", fastrand::u64(..)));
     let failed = |action| move |error| StorageError::from_io(action, place.to_owned(), error);
     if !place.is_dir() {
@@ -46,14 +54,23 @@ fn write_at(place: &Path) -> Result<f64, StorageError> {
     }
     let file = File::options().write(true).create_new(true).open(&path).map_err(failed(Action::Create))?;
     fs::remove_file(&path).map_err(failed(Action::Remove))?;
-    let (started, bytes) = (Instant::now(), vec![0xa5; AT_ONCE]);
+    let half = free.map_or(u64::MAX, |free| free / 2);
+    let most = usize::try_from(half).map_or(BYTES, |half| half.clamp(1, BYTES));
+    let (started, bytes) = (Instant::now(), vec![0xa5; AT_ONCE.min(most)]);
     let mut written = 0;
-    while written < BYTES && started.elapsed() < PATIENCE {
+    while written < most && started.elapsed() < PATIENCE {
         calls::write_all_at(&file, &bytes, written as u64).map_err(failed(Action::Write))?;
-        written += AT_ONCE;
+        written += bytes.len();
     }
     calls::sync(&file).map_err(failed(Action::Sync))?;
     Ok(written as f64 / started.elapsed().as_secs_f64().max(1e-6))
+}
+
+/// The lock file of another process that is downloading this torrent into the folder now, if one is.
+pub fn held_by_another(folder: &Path, name: &str, info_hash: InfoHash) -> Option<PathBuf> {
+    let root = RootFolder::open_to_read(folder).ok()??;
+    let marker = Marker::new(name, info_hash);
+    marker.is_held(&root).then(|| folder.join(marker.path()))
 }
 
 /// Bytes that these files, of these lengths below the folder, have on the disk already.

@@ -4,7 +4,7 @@
 //! needs done, this trait has a method. In a run the session implements it; in tests and in simulated swarms
 //! a plain struct does, and the coordinator cannot tell the difference.
 
-use crate::message::{HandedOver, Incoming, Notice, PeerKey, PeerState, Snapshot};
+use crate::message::{HandedOver, Incoming, Notice, PeerKey, PeerState, Sight, Snapshot};
 use crate::net::PeerStream;
 use crate::peer::{MAX_HALF_OPEN, Worker};
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
@@ -46,6 +46,9 @@ pub trait Environment {
     ///
     /// The system has no more threads.
     fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<()>;
+
+    /// Tells whoever sees what goes over the network why we try to connect to this address.
+    fn explain_connecting(&self, _address: SocketAddr, _why: &dyn Fn() -> String) {}
 
     /// Starts a worker for a peer that we have connected to.
     ///
@@ -127,6 +130,14 @@ pub trait Environment {
 
     /// Shows the table of the peers, and how the run stands.
     fn show_peers(&mut self, _snapshot: Snapshot, _peers: Vec<PeerState>) {}
+
+    /// Whether the live view has asked for what it shows since the last call.
+    fn wants_sight(&mut self) -> bool {
+        false
+    }
+
+    /// Gives it that.
+    fn show_sight(&mut self, _sight: Sight) {}
 
     /// Tells the sources of peers how well we are supplied with them, which decides when they are asked again.
     fn supply(&mut self, supply: Supply);

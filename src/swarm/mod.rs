@@ -35,7 +35,7 @@
 //! - `peers`: the roster; connecting, accepting and disconnecting; who makes room for others; the supply of
 //!   peers; PEX.
 //! - `web_seeds`: servers of the web that have the files (BEP 19): which of them are asked, and for what.
-//! - `status.rs`: what the screen shows. `statistics.rs`: what it counts.
+//! - `status.rs`: what the screen shows. `statistics.rs`: what it counts. `sight`: what the live view shows.
 
 mod config;
 mod download;
@@ -44,6 +44,7 @@ mod event_loop;
 mod ordered_list;
 mod peer_messages;
 mod peers;
+mod sight;
 mod statistics;
 mod status;
 #[cfg(test)]

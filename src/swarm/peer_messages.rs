@@ -78,7 +78,7 @@ impl Coordinator<'_> {
         peer.download.standing.delivered();
         let bytes = span.blocks().map(|block| u64::from(self.geometry.block_length(block))).sum();
         self.peer_sent(key, span.count, bytes, now);
-        let mut is_useful = false;
+        let (mut is_useful, mut wasted) = (false, 0);
         for block in span.blocks() {
             let arrival = self.requests.received(key, block, assembly);
             let length = u64::from(self.geometry.block_length(block));
@@ -86,8 +86,11 @@ impl Coordinator<'_> {
             if let Arrival::Useful { cancel } = arrival {
                 is_useful = true;
                 cancel.into_iter().flatten().for_each(|other| self.cancel(other, block));
+            } else {
+                wasted += length;
             }
         }
+        self.peer_wasted(key, wasted);
         if is_useful {
             self.web_seed_sent(key);
         }
@@ -101,6 +104,14 @@ impl Coordinator<'_> {
         self.requests.rejected(key, block);
         self.statistics.received(bytes, false, now);
         self.peer_sent(key, 1, bytes, now);
+        self.peer_wasted(key, bytes);
+    }
+
+    /// So many bytes that a peer has sent were of no use.
+    fn peer_wasted(&mut self, key: PeerKey, bytes: u64) {
+        if let Some(peer) = self.roster.get_mut(key).filter(|_| bytes > 0) {
+            peer.download.total.wasted = peer.download.total.wasted.saturating_add(bytes);
+        }
     }
 
     /// A peer sent blocks, of use or not: it is there, and this fast.
@@ -113,6 +124,7 @@ impl Coordinator<'_> {
         download.snubs = 0;
         download.rejections = 0;
         download.rate.add(bytes);
+        download.total.bytes = download.total.bytes.saturating_add(bytes);
         if !std::mem::replace(&mut download.useful, true) && !peer.is_web_seed() {
             self.dialer.candidates_mut().proved_useful(peer.best_address());
         }
@@ -233,6 +245,7 @@ impl Coordinator<'_> {
 
     fn extensions(&mut self, key: PeerKey, handshake: &ExtensionHandshake, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
+        peer.worker.speaks(handshake);
         if let Some(client) = &handshake.client {
             debug!("{}: client is {}", peer.address, printable(client));
             peer.messages.client = Some(client.as_str().into());

@@ -1,16 +1,12 @@
-//! What the screen shows: the state of the torrent, why nothing moves, and the table of the peers.
+//! What the screen shows: the state of the torrent, and why nothing moves.
 
-use super::peers::Peer;
 use super::{Coordinator, Phase};
-use crate::message::{PeerFlags, PeerKey, PeerState, RunPhase, Snapshot, Stall};
-use crate::strategy::{PeerPieces, Security, Source};
-use crate::text::excerpt;
+use crate::message::{RunPhase, Snapshot, Stall};
+use crate::piece::PieceIndex;
 use std::time::{Duration, Instant};
 
 /// When nothing moved for this long, the user is told why.
 const STALLED: Duration = Duration::from_secs(10);
-/// The most characters of what a peer calls its program that are shown.
-const MAX_CLIENT: usize = 24;
 
 impl Coordinator<'_> {
     /// The state of the torrent.
@@ -36,7 +32,14 @@ impl Coordinator<'_> {
                 Phase::Seeding { .. } => RunPhase::Seeding,
             },
             stall: self.stall(now),
+            copies: None,
         }
+    }
+
+    /// The same, with the copies of the torrent that the peers and web seeds have together.
+    pub(super) fn with_copies(&self, snapshot: &Snapshot) -> Snapshot {
+        let whole = snapshot.seeds.saturating_add(snapshot.web_seeds) as f64;
+        Snapshot { copies: Some(whole + self.pieces.rarity().copies()), ..snapshot.clone() }
     }
 
     fn stall(&self, now: Instant) -> Option<Stall> {
@@ -59,46 +62,11 @@ impl Coordinator<'_> {
         }
     }
 
-    /// How each peer and each web seed stands, in the order in which they came.
-    pub fn peer_table(&self) -> Vec<PeerState> {
-        self.roster.senders().map(|(key, peer)| self.peer_state(key, peer)).collect()
-    }
-
-    fn peer_state(&self, key: PeerKey, peer: &Peer) -> PeerState {
-        let client = peer.messages.client.as_deref().map(|name| excerpt(name, MAX_CLIENT));
-        let of_id = || peer.peer_id().map(|id| id.client()).unwrap_or_default();
-        let source = match peer.is_incoming() {
-            true => Some(Source::Incoming),
-            false => peer.dial.and_then(|address| self.dialer.candidates().source(address)),
-        };
-        PeerState {
-            name: peer.name(),
-            client: client.unwrap_or_else(of_id),
-            source,
-            encryption: peer.greeting.map_or(Security::Plain, |greeting| greeting.encryption),
-            pieces: match &peer.pieces {
-                PeerPieces::All => self.geometry.piece_count(),
-                PeerPieces::Some(pieces) => pieces.count(),
-            },
-            of: self.geometry.piece_count(),
-            down_rate: peer.download.rate.per_second(),
-            up_rate: peer.upload.rate.per_second(),
-            flags: PeerFlags {
-                am_interested: peer.flags.am_interested,
-                am_choking: !self.slots.is_unchoked(key),
-                peer_interested: peer.flags.peer_interested,
-                peer_choking: peer.flags.peer_choking,
-            },
-            in_flight: self.requests.count(key),
-            depth: peer.download.pipeline.depth(),
-            snubs: peer.download.snubs,
-        }
-    }
-
     /// Why no peer sends anything.
     fn stall_of_peers(&self, now: Instant) -> Stall {
         let known = self.dialer.candidates().known();
         let greeted = || self.roster.greeted().map(|(_, peer)| peer);
+        let has = |piece| self.roster.senders().any(|(_, peer)| peer.pieces.has(piece));
         if known == 0 && greeted().next().is_none() {
             let said = self.statistics.tracker_trouble();
             Stall::NoPeers(said.or_else(|| self.environment.search_trouble(now)))
@@ -110,6 +78,9 @@ impl Coordinator<'_> {
             Stall::NothingSaid(greeted().count())
         } else if greeted().all(|peer| peer.wanted == 0) {
             Stall::NobodyHas(self.first_missing())
+        } else if let Some(piece) = self.next_of_stream().filter(|piece| !has(*piece)) {
+            // What comes behind it may be here already, and waits.
+            Stall::NobodyHas(piece.get())
         } else if greeted().filter(|peer| peer.wanted > 0).all(|peer| peer.flags.peer_choking) {
             Stall::AllChoke
         } else {
@@ -124,6 +95,11 @@ impl Coordinator<'_> {
         }
         let no_room = self.statistics.waits_for_disk() && !self.pieces.has_room();
         no_room || self.environment.is_writer_behind()
+    }
+
+    /// The piece that a stream goes on with.
+    fn next_of_stream(&self) -> Option<PieceIndex> {
+        self.geometry.pieces().find(|piece| self.pieces.wants(*piece)).filter(|_| self.pieces.is_stream())
     }
 
     /// The number of a piece that no partial peer has, or else of the first piece that we lack.

@@ -44,7 +44,11 @@ impl Coordinator<'_> {
         self.timers.dial = self.timers.dial.or(Some(now));
         let snapshot = self.snapshot(now);
         if self.environment.wants_peers() {
-            self.environment.show_peers(snapshot.clone(), self.peer_table());
+            self.environment.show_peers(self.with_copies(&snapshot), self.peer_table(now));
+        }
+        if self.environment.wants_sight() {
+            let sight = self.sight(now);
+            self.environment.show_sight(sight);
         }
         self.environment.show(snapshot);
         if self.has_seeded_enough(now) {

@@ -83,10 +83,14 @@ impl Announcers {
         self.handles.is_empty()
     }
 
+    /// The trackers whose answers are waited for, and since when.
+    pub fn asked(&self) -> Vec<(String, Instant)> {
+        self.handles.iter().filter_map(AnnouncerHandle::asked).collect()
+    }
+
     /// The tracker that has left us without an answer for the longest time, if one of them does.
     pub fn waiting(&self, now: Instant) -> Option<String> {
-        let asked = self.handles.iter().filter_map(AnnouncerHandle::asked);
-        let (tracker, since) = asked.min_by_key(|(_, since)| *since)?;
+        let (tracker, since) = self.asked().into_iter().min_by_key(|(_, since)| *since)?;
         let seconds = now.saturating_duration_since(since).as_secs();
         Some(format!("waiting for {tracker} ({seconds} s)"))
     }

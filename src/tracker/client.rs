@@ -123,8 +123,12 @@ impl TrackerClient {
     ///
     /// As [`announce`](Self::announce), and [`TrackerError::NoScrape`].
     pub fn scrape(&self, tracker: &TrackerAddress, info_hash: InfoHash) -> Result<Scrape, TrackerError> {
-        let outcome = self.protocol_of(tracker)?.scrape(tracker, info_hash, MAX_EXCHANGE);
-        outcome.map_err(|error| tracker.secrets().taken_out_of(error))
+        let protocol = self.protocol_of(tracker)?;
+        self.tap.tell(|| seen::scrape(tracker, info_hash));
+        let outcome = protocol.scrape(tracker, info_hash, MAX_EXCHANGE);
+        let outcome = outcome.map_err(|error| tracker.secrets().taken_out_of(error));
+        self.tap.tell(|| seen::scraped(tracker, &outcome));
+        outcome
     }
 
     fn protocol_of(&self, tracker: &TrackerAddress) -> Result<&dyn TrackerProtocol, TrackerError> {

@@ -9,6 +9,9 @@ use crate::text;
 use std::fmt;
 use std::time::Duration;
 
+/// What is awaited of a name server.
+pub(super) const NAME: &str = "address for its name";
+
 /// Why an announce brought no answer. The message does not name the tracker: the caller that prints it does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrackerError {
@@ -84,6 +87,12 @@ impl fmt::Display for TrackerError {
                 write!(f, "sent a web page, not a tracker's answer (check the address)")
             }
             TrackerError::Unreachable(reason) => write!(f, "cannot be reached: {reason}"),
+            TrackerError::TimedOut { awaited: NAME, seconds } => {
+                write!(
+                    f,
+                    "cannot look up its name: no name server answered in {seconds} s (is the network up?)"
+                )
+            }
             TrackerError::TimedOut { awaited, seconds } => write!(f, "no {awaited} in {seconds} s"),
             TrackerError::Status(code) => write!(f, "answered with HTTP status {code}"),
             TrackerError::TooLarge => write!(f, "sent a response larger than 1 MiB"),

@@ -14,7 +14,7 @@ use super::address::TrackerAddress;
 use super::announce::Announce;
 use super::answer::{Answer, MAX_ANSWER};
 use super::client::TrackerProtocol;
-use super::error::{TrackerError, excerpt};
+use super::error::{NAME, TrackerError, excerpt};
 use super::scrape::Scrape;
 use crate::net::Outlet;
 pub use crate::net::http::USER_AGENT;
@@ -165,7 +165,7 @@ fn tracker_error(error: WebError, within: Duration) -> TrackerError {
     match error {
         WebError::TimedOut(awaited) => {
             let (awaited, limit) = match awaited {
-                Awaited::Name => ("address for its name", CONNECT_DEADLINE),
+                Awaited::Name => (NAME, CONNECT_DEADLINE),
                 Awaited::Connection => ("connection", CONNECT_DEADLINE),
                 Awaited::Answer => ("answer", within),
             };

@@ -6,6 +6,8 @@ use super::address::TrackerAddress;
 use super::announce::{Announce, AnnounceEvent};
 use super::answer::Answer;
 use super::error::TrackerError;
+use super::scrape::Scrape;
+use crate::metainfo::InfoHash;
 use crate::net::tap::{Direction, Seen};
 
 /// We announce.
@@ -24,7 +26,7 @@ pub(super) fn announce(tracker: &TrackerAddress, announce: &Announce) -> Seen {
         identity.port,
         announce.peers_wanted(),
     );
-    Seen::Tracker { site: tracker.site(), direction: Direction::Out, message: "announce", meaning }
+    Seen::Server { site: tracker.site(), direction: Direction::Out, message: "announce", meaning }
 }
 
 /// It answered, or did not.
@@ -42,5 +44,28 @@ pub(super) fn answer(tracker: &TrackerAddress, outcome: &Result<Answer, TrackerE
         }
         Err(error) => ("no answer", error.to_string()),
     };
-    Seen::Tracker { site: tracker.site(), direction: Direction::In, message, meaning }
+    Seen::Server { site: tracker.site(), direction: Direction::In, message, meaning }
+}
+
+/// We ask for the numbers of a torrent.
+pub(super) fn scrape(tracker: &TrackerAddress, info_hash: InfoHash) -> Seen {
+    let meaning = format!("how many have {info_hash}?");
+    Seen::Server { site: tracker.site(), direction: Direction::Out, message: "scrape", meaning }
+}
+
+/// It gave them, or did not.
+pub(super) fn scraped(tracker: &TrackerAddress, outcome: &Result<Scrape, TrackerError>) -> Seen {
+    let (message, meaning) = match outcome {
+        Ok(scrape) => {
+            let counts = [
+                (scrape.complete, "seeds"),
+                (scrape.incomplete, "other peers"),
+                (scrape.downloaded, "downloads that were completed"),
+            ];
+            let known = counts.into_iter().filter_map(|(count, of)| Some(format!("{} {of}", count?)));
+            ("answer", known.collect::<Vec<_>>().join(", "))
+        }
+        Err(error) => ("no answer", error.to_string()),
+    };
+    Seen::Server { site: tracker.site(), direction: Direction::In, message, meaning }
 }

@@ -11,10 +11,12 @@ use super::files::{Segment, first_segment};
 use super::intake::Intake;
 use super::orders::Orders;
 use super::progress::Progress;
+use super::seen;
 use super::verdict::{MAX_SKIPPED, judge};
 use crate::message::{HangUp, Order, PeerError, PeerKey, WebSeedFailure};
 use crate::metainfo::Metainfo;
 use crate::net::http::{RangeAnswer, Site, WebClient, WebError};
+use crate::net::tap::Tap;
 use crate::peer::{Delivery, DetachedWorker, TorrentContext};
 use crate::piece::{BLOCK_LENGTH, Geometry};
 use crate::text::printable;
@@ -79,6 +81,8 @@ pub struct Fetcher {
     /// The server has answered the last request, so that there may be a kept connection to it.
     answered: bool,
     progress: Progress,
+    /// Who sees what is said.
+    tap: Tap,
 }
 
 /// How a body came to its end.
@@ -98,6 +102,7 @@ impl Fetcher {
         ends: DetachedWorker,
         context: &Arc<TorrentContext>,
         patience: Patience,
+        tap: Tap,
     ) -> Fetcher {
         Fetcher {
             seed,
@@ -114,6 +119,7 @@ impl Fetcher {
             breaks: 0,
             answered: false,
             progress: Progress::new(patience.block),
+            tap,
         }
     }
 
@@ -123,7 +129,9 @@ impl Fetcher {
         // What came before the end counts: a verdict on a piece comes only once.
         let _ = self.report();
         // A request that was aborted looks like a server that failed.
-        self.ends.hung_up().map_or(end, PeerError::HungUp)
+        let end = self.ends.hung_up().map_or(end, PeerError::HungUp);
+        self.tap.tell(|| seen::end(&self.seed, &end));
+        end
     }
 
     fn live(&mut self) -> Result<(), PeerError> {
@@ -221,7 +229,9 @@ impl Fetcher {
 
     fn ask_at(&mut self, site: &Site, segment: &Segment<'_>) -> Result<(RangeAnswer, Range<u64>), PeerError> {
         debug!("{site:?}: bytes {:?} of file {}", segment.bytes, segment.number + 1);
+        self.tap.tell(|| seen::request(&self.seed, segment));
         let answer = self.client.get_range(site, &segment.bytes).map_err(end_of)?;
+        self.tap.tell(|| seen::answer(&self.seed, &answer));
         self.answered = true;
         let sent = judge(&answer.head, &segment.bytes, segment.number, segment.file.length);
         Ok((answer, sent.map_err(PeerError::WebSeed)?))
@@ -324,6 +334,7 @@ impl Fetcher {
         self.report()?;
         self.take_orders()?;
         self.breaks += 1;
+        self.tap.tell(|| seen::broke(&self.seed, error));
         if self.breaks > MAX_BREAKS {
             return Err(failed(error));
         }

@@ -11,6 +11,7 @@ mod files;
 mod intake;
 mod orders;
 mod progress;
+mod seen;
 mod verdict;
 
 pub use verdict::judge;
@@ -76,11 +77,12 @@ fn start_with(
     patience: Patience,
 ) -> io::Result<Worker> {
     let (worker, ends) = Worker::detached();
+    let tap = outlet.tap.clone();
     let client = WebClient::for_ranges(outlet, USER_AGENT, CONNECT_DEADLINE, patience.silence);
     let worker = worker.fetching_by(client.clone());
     let name = format!("web-{}", address::host(&seed.address));
     let events = context.events.clone();
-    let fetcher = Fetcher::new(seed, client, key, ends, context, patience);
+    let fetcher = Fetcher::new(seed, client, key, ends, context, patience, tap);
     thread::spawn(name, STACK_BYTES, move || {
         let mut farewell = Farewell::new(key, events, Arc::default());
         farewell.say(fetcher.run());

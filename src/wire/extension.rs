@@ -77,6 +77,17 @@ impl ExtensionHandshake {
         })
     }
 
+    /// This handshake, where `before` was said earlier: the extensions that it does not mention stay as they were.
+    #[must_use]
+    pub fn after(self, before: &ExtensionHandshake) -> ExtensionHandshake {
+        ExtensionHandshake {
+            metadata: self.metadata.or(before.metadata),
+            pex: self.pex.or(before.pex),
+            dont_have: self.dont_have.or(before.dont_have),
+            ..self
+        }
+    }
+
     /// The payload of the message.
     pub fn to_wire(&self) -> Vec<u8> {
         let understood =

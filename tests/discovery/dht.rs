@@ -24,6 +24,7 @@ pub fn options(ip: impl Into<IpAddr>) -> DhtOptions {
         nodes: Vec::new(),
         routers: false,
         saved: None,
+        saves: true,
         tap: Default::default(),
     }
 }

@@ -2,15 +2,22 @@
 //!
 //! The runs of one test go on side by side, because each lasts as long as it is told to.
 
+use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::support::folder::TestFolder;
-use crate::support::program::Program;
+use crate::support::gate::Gate;
+use crate::support::json_schema::Schema;
+use crate::support::program::{Program, TERMINATED};
 use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
-use crate::support::talk::{MODERN, Talk};
+use crate::support::skip::skip;
+use crate::support::talk::{MODERN, Said, Talk};
 use crate::support::tracker::{Reply, Tracker};
+use crate::support::web_server::WebServer;
+use femtotorrent::wire::Message;
 use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_secs(90);
@@ -44,18 +51,37 @@ impl Patients {
         self.runs.push((Program::start(all), exit, advice.to_owned()));
     }
 
-    fn assert_all_are_helped(self) {
+    /// Returns what was said, in the order in which it was asked.
+    fn assert_all_are_helped(self) -> Vec<Value> {
+        let mut all = Vec::new();
         for (program, exit, advice) in self.runs {
             let outcome = program.finish(LIMIT);
             let text = outcome.stdout_text();
-            let said: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+            let said = report(&text);
             let found = said["advice"].as_str().unwrap();
             assert!(found.contains(&advice), "{advice:?} is not in\n{text}");
             assert_eq!(outcome.code, Some(i32::from(exit)), "{text}");
-            assert_eq!((&said["exit_code"], &said["format"]), (&exit.into(), &1.into()));
+            assert_eq!(said["exit_code"], exit);
+            all.push(said);
         }
         assert!(!self.folder.path().join("output").exists(), "the doctor writes nothing");
+        all
     }
+}
+
+/// The report in this output, which is as the schema says.
+fn report(text: &str) -> Value {
+    let said: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let schema = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/doctor.schema.json")).unwrap();
+    Schema::parse(&schema).check(&said).unwrap_or_else(|fault| panic!("{fault}"));
+    said
+}
+
+/// What it says about this, each with its mark.
+fn about(said: &Value, what: &str) -> Vec<String> {
+    let findings = said["findings"].as_array().unwrap().iter().filter(|finding| finding["about"] == what);
+    let word = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
+    findings.map(|finding| format!("{} {}", word(finding, "mark"), word(finding, "text"))).collect()
 }
 
 /// An address at which nobody listens.
@@ -152,4 +178,144 @@ fn a_folder_that_takes_nothing_matters_most() {
     let arguments = format!("--peer {} --timeout 2", nobody());
     patients.ask_of(huge.to_str().unwrap(), &arguments, 9, "Make room at");
     patients.assert_all_are_helped();
+}
+
+#[test]
+fn nothing_is_kept_and_trackers_hear_of_no_completion() {
+    let sample = Sample::small();
+    let seed = ScriptedPeer::honest(&sample);
+    let tracker = Tracker::start(&[seed.address()]);
+    let folder = TestFolder::new();
+    let (torrent, cache, output) =
+        (sample.write_torrent(folder.path()), folder.path().join("cache"), folder.path().join("output"));
+    fs::create_dir(&output).unwrap();
+    let (url, to) = (tracker.url(), output.to_str().unwrap());
+    let all = ["doctor", &torrent, "--no-lan", "--dht-node", "127.0.0.1:9", "--tracker", &url, "-d", to];
+    let outcome = Program::start_with_cache(&cache, all).finish(LIMIT);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    assert!(outcome.output.contains("all of them came"), "{}", outcome.output);
+    assert!(!cache.exists() && fs::read_dir(output).unwrap().next().is_none());
+    let announces = tracker.announces();
+    let mut events: Vec<String> = announces.iter().map(|announce| announce.get("event")).collect();
+    // What is asked beside, the time and the numbers, is no announce.
+    events.retain(|event| !event.is_empty());
+    assert_eq!(events, ["started", "stopped"]);
+}
+
+#[test]
+fn nobody_is_unchoked() {
+    let sample = Sample::small();
+    // It lacks a piece, so that there is time, and wants what the doctor has got.
+    let greedy = ScriptedPeer::seed(&sample).speaking(MODERN).having(|piece| piece > 0).then(|talk| {
+        talk.say(Message::Interested)?;
+        talk.serve()
+    });
+    let mut patients = Patients::new();
+    patients.ask(&sample, &format!("--peer {}", greedy.address()), 2, "Wait for a seed");
+    patients.assert_all_are_helped();
+    let said = greedy.record().said;
+    assert!(!said.iter().any(|said| matches!(said, Said::Unchoke | Said::Piece(..))), "{said:?}");
+}
+
+#[test]
+fn a_download_of_the_same_torrent_goes_on_and_is_named() {
+    let sample = Sample::small();
+    let gate = Gate::new();
+    let running = ScriptedPeer::honest_after(&sample, gate);
+    let folder = TestFolder::new();
+    let output = folder.path().join("output").to_str().unwrap().to_owned();
+    let (torrent, seed) = (sample.write_torrent(folder.path()), ScriptedPeer::honest(&sample));
+    let [known, peer] = [&running, &seed].map(|peer| peer.address().to_string());
+    let download = Program::start(["get", &torrent, "-o", &output, "--peer", &known, "--no-listen"]);
+    running.wait_until(|record| record.connections > 0);
+    let all = ["doctor", &torrent, "-d", &output, "--peer", &peer, "--json", "--no-listen"];
+    let outcome = Program::start(all).finish(LIMIT);
+    let said = report(&outcome.stdout_text());
+    assert_eq!(outcome.code, Some(0), "{said}");
+    let lock = about(&said, "folder").remove(1);
+    assert!(lock.starts_with("note another process is downloading this into it (lock file "), "{lock}");
+    assert!(said["advice"].as_str().unwrap().starts_with("Leave it to the other process"), "{said}");
+    gate.open();
+    let outcome = download.finish(LIMIT);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+}
+
+#[test]
+fn a_trial_ends_in_time_though_something_comes_again_and_again() {
+    let sample = Sample::small();
+    let slow = ScriptedPeer::seed(&sample).speaking(MODERN).having(|piece| piece > 0).then(|talk| {
+        loop {
+            let wanted = talk.next_request()?;
+            std::thread::sleep(Duration::from_millis(700));
+            talk.send(wanted)?;
+        }
+    });
+    let mut patients = Patients::new();
+    patients.ask(&sample, &format!("--peer {} --timeout 1", slow.address()), 2, "Have patience: data comes");
+    patients.assert_all_are_helped();
+    // All 28 blocks would have taken twenty seconds.
+    let served = slow.record().served;
+    assert!(served < 20, "{served}");
+}
+
+#[test]
+fn ctrl_c_ends_it_with_what_is_known_so_far() {
+    let sample = Sample::small();
+    let silent = ScriptedPeer::start(&sample, Talk::hear_out);
+    let folder = TestFolder::new();
+    let (torrent, peer) = (sample.write_torrent(folder.path()), silent.address().to_string());
+    let all = ["doctor", &torrent, "--peer", &peer, "--json", "--no-listen", "--timeout", "10m"];
+    let program = Program::start(all);
+    silent.wait_until(|record| record.connections > 0);
+    program.terminate();
+    let outcome = program.finish(LIMIT);
+    let said = report(&outcome.stdout_text());
+    assert_eq!(outcome.code, Some(TERMINATED), "{said}");
+    assert_eq!((&said["exit_code"], about(&said, "trial")), (&7.into(), vec!["note stopped".to_owned()]));
+    assert!(said["advice"].as_str().unwrap().starts_with("Run it again for longer"), "{said}");
+}
+
+#[test]
+fn where_there_is_little_room_no_more_than_half_of_it_is_tried() {
+    let sample = Sample::small();
+    let seed = ScriptedPeer::honest(&sample);
+    let folder = TestFolder::new();
+    let torrent = sample.write_torrent(folder.path());
+    let shell = || {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c"]).stdin(Stdio::null());
+        command.current_dir(folder.path()).env("XDG_CACHE_HOME", "/dev/null");
+        command
+    };
+    fs::create_dir(folder.path().join("out")).unwrap();
+    let mount = "mount -t tmpfs -o size=1m none out || exit 99\n";
+    if !shell().arg(mount).stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        return skip("this host lets no user mount a small file system");
+    }
+    let mut command = shell();
+    command.arg(format!("{mount}exec \"$0\" doctor \"$@\"")).arg(env!("CARGO_BIN_EXE_femtotorrent"));
+    command.args([&torrent, "-d", "out", "--json", "--no-dht", "--no-lan", "--no-listen"]);
+    command.args(["--peer", &seed.address().to_string()]);
+    let outcome = Program::launch(command).finish(LIMIT);
+    let said = report(&outcome.stdout_text());
+    assert!(about(&said, "folder").concat().starts_with("ok out can be written"), "{said}");
+    assert_eq!(said["advice"], "Download it: a piece came and was right.");
+}
+
+#[test]
+fn what_web_seeds_say_is_told() {
+    let sample = Sample::small();
+    let gone = WebServer::start(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    let address = format!("http://127.0.0.1:{}/x", gone.port());
+    let mut patients = Patients::new();
+    patients.ask(&sample, &format!("--web-seed {address}"), 2, "Look after the web seed");
+    let said = patients.assert_all_are_helped();
+    let web_seeds = about(&said[0], "web seed").concat();
+    assert!(web_seeds.starts_with("bad ") && web_seeds.contains("does not have file 1"), "{web_seeds}");
+}
+
+#[test]
+fn a_failure_is_as_the_schema_says() {
+    let outcome = Program::start(["doctor", "/nowhere/x.torrent", "--json"]).finish(LIMIT);
+    assert_eq!((outcome.code, &report(&outcome.stdout_text())["exit_code"]), (Some(3), &3.into()));
 }

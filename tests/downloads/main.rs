@@ -7,6 +7,7 @@
 mod support;
 
 #[cfg(feature = "tls")]
+mod captures;
 mod certificates;
 mod changed_files;
 mod checking;
@@ -41,12 +42,15 @@ mod seeding;
 mod selecting;
 mod signals;
 mod silent_peers;
+mod situations;
 mod stalls;
 mod stdout;
 mod strangers;
 mod terminal;
 mod trace;
 mod trackers;
+#[cfg(feature = "watch")]
+mod watch;
 mod web_seed_options;
 mod web_seeds;
 mod whole_downloads;

@@ -1,6 +1,7 @@
 //! `get --trace` and `-vv`: what is seen of real conversations, and that nothing of it is on standard output.
 
 use std::fs;
+use std::net::TcpListener;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -12,6 +13,8 @@ use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
 use crate::support::talk::MODERN;
 use crate::support::tracker::Tracker;
+use crate::support::udp_tracker::UdpTracker;
+use crate::support::web_server::WebServer;
 
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -107,7 +110,63 @@ fn what_goes_encrypted_or_straight_from_a_file_is_seen_by_both_ends_alike() {
         assert!(got.iter().all(|line| gave.contains(line)), "{got:?} {gave:?}");
         assert!(named(&theirs, "piece").iter().all(|line| line["length"].as_u64() > Some(13)));
         assert!(named(&theirs, "unchoke")[0]["why"].is_string());
+        // Whatever is said to a peer has a reason.
+        for line in ours.iter().chain(&theirs) {
+            let is_said = line["direction"] == "out" && line["bytes"].is_string();
+            assert!(!is_said || line["why"].is_string(), "{line}");
+        }
     }
+}
+
+#[test]
+fn what_goes_to_servers_and_attempts_that_fail_are_seen_and_no_secret_of_an_address() {
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let sample = Sample::small();
+    let peers: Vec<u8> = [127, 0, 0, 1].into_iter().chain(dead.port().to_be_bytes()).collect();
+    let tracker = UdpTracker::start([127, 0, 0, 1].into(), &peers);
+    let http = Tracker::start(&[]);
+    let server = WebServer::start_file(&sample.payload);
+    let (folder, traces) = (TestFolder::new(), TestFolder::new());
+    let torrent = sample.clone().with_tracker(&tracker.url()).write_torrent(folder.path());
+    let output = folder.path().join("out").display().to_string();
+    let web = format!("http://me:secret@127.0.0.1:{}/secret/", server.port());
+    let trace = traces.path().join("a.jsonl");
+    let also = format!("{}?passkey=secret", http.url());
+    let arguments = ["get", &torrent, "-o", &output, "--no-listen", "-vv", "--tracker", &also];
+    // The web seed comes last, so that the download does not end before the attempt has.
+    let program = Program::start(arguments.iter().chain(&["--trace", trace.to_str().unwrap()]));
+    program.wait_for(LIMIT, |output| output.contains("not connected").then_some(()));
+    program.terminate();
+    let outcome = program.finish(LIMIT);
+    let lines = read(&trace);
+    let text = fs::read_to_string(&trace).unwrap();
+    assert!(!text.contains("secret") && !outcome.output.contains("secret"), "{}", outcome.output);
+    for name in ["udp connect", "udp announce"] {
+        let said = named(&lines, name);
+        assert_eq!((&said[0]["direction"], &said[1]["direction"]), (&"out".into(), &"in".into()), "{text}");
+        assert!(said.iter().all(|line| line["bytes"].is_string()));
+    }
+    assert!(named(&lines, "udp announce")[1]["meaning"].as_str().unwrap().starts_with("1 peers; "));
+    let attempt = named(&lines, "connecting")[0];
+    assert_eq!(attempt["peer"], dead.to_string().as_str());
+    assert!(attempt["why"].as_str().unwrap().starts_with("a tracker named it; "), "{attempt}");
+    let failed = named(&lines, "not connected")[0];
+    assert_eq!(failed["peer"], dead.to_string().as_str());
+    assert!(failed["meaning"].as_str().unwrap().contains("refused"), "{failed}");
+
+    let trace = traces.path().join("b.jsonl");
+    let arguments = ["get", &torrent, "-o", &output, "--no-listen", "--web-seed", &web, "--trace"];
+    let outcome = Program::start(arguments.iter().chain(&[trace.to_str().unwrap()])).finish(LIMIT);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    let (lines, text) = (read(&trace), fs::read_to_string(&trace).unwrap());
+    assert!(!text.contains("secret"), "{text}");
+    let asked = named(&lines, "request");
+    assert_eq!(asked[0]["peer"], format!("web seed 127.0.0.1:{}", server.port()).as_str());
+    assert!(asked[0]["meaning"].as_str().unwrap().starts_with("GET of payload.bin, bytes=0-"), "{text}");
+    let from_web = |line: &&&Value| line["peer"] == asked[0]["peer"];
+    let answers = named(&lines, "answer");
+    let answer = answers.iter().find(from_web).unwrap();
+    assert!(answer["meaning"].as_str().unwrap().starts_with("status 206; bytes 0-"), "{answer}");
 }
 
 #[test]

@@ -141,6 +141,18 @@ def seeds():
         packet(1, 3, b"not welcome"),
     ]
 
+    yield "wire_tap", [bytes([1, 6, 9, 100, 1, 0]) * 20, bytes([4, 7, 3, 200, 0, 5, 3, 20, 1, 128, 1, 0]) * 10]
+    yield "trace_words", [
+        b"\0" + frame(4, bytes(4)) + frame(5, b"\xff\xff") + frame(6, bytes(12)) + frame(7, bytes(40)) + frame(20, b"\1x"),
+        b"\1" + shorthand({b"m": {b"ut_metadata": 1, b"ut_pex": 2}, b"v": b"evil\xe2\x80\xae\x1b[2J", b"reqq": 250}),
+        b"\1" + shorthand({b"msg_type": 1, b"piece": 0, b"total_size": 40}) + bytes(40),
+        b"\1" + shorthand({b"added": bytes(range(12)), b"added.f": bytes(2), b"dropped": bytes(6)}),
+        b"\0" + struct.pack(">I4sIII", 1, b"tran", 1800, 3, 4) + peers,
+        b"\0" + struct.pack(">I4s", 3, b"tran") + b"go \x1b[2J away",
+        b"\2" + struct.pack(">QI4s", 1, 1, b"tran") + bytes(82),
+        b"\1" + shorthand({b"q": b"get_peers", b"a": {b"id": bytes(20), b"info_hash": bytes(20)}, b"y": b"q", b"t": b"x"}),
+    ]
+
     search = b"BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: 6881\r\n"
     yield "searching", [
         search + b"Infohash: %s\r\ncookie: 1f\r\n\r\n\r\n" % (b"0a" * 20),
@@ -198,6 +210,17 @@ def seeds():
     every += [frame(7, block[:8] + bytes(7232)), frame(7, struct.pack(">II", 0, 0) + bytes(16384))]
     ten = struct.pack(">H", 10)
     yield "frames", [ten + frame(5, b"\xff\xc0") + b"".join(every)] + [ten + one for one in every]
+
+    hello = b"\x13BitTorrent protocol" + bytes(8) + b"h" * 20 + b"-ST0001-abcdefghijkl"
+    blocks = b"".join(frame(7, struct.pack(">II", 0, at) + bytes(16384)) for at in range(0, 65536, 16384))
+    yield "student", [
+        hello + frame(5, b"\0") + frame(2, b"") + frame(6, struct.pack(">III", 0, 0, 16384)) + frame(4, bytes(4)),
+        hello + frame(5, b"\xf0") + frame(1, b"") + blocks,
+        hello + frame(2, b"") + frame(6, struct.pack("<III", 1, 16384, 16384)) + frame(8, bytes(12)) + frame(99, b""),
+        hello + b"\x0d\0\0\0\x06", hello + frame(5, b"\xff"), hello + b"\0\0\0\x05\x02", hello[:67], hello[:20] + hello[28:] * 2,
+        b"19BitTorrent protocol", b"\x13Bittorrent protocol",
+        b"/announce?info_hash=" + b"h" * 20 + b"&peer_id=" + b"p" * 20 + b"&port=1&uploaded=0&downloaded=0&left=1",
+    ]
 
     yield "address", [
         b"http://t.example/announce",

@@ -24,6 +24,7 @@ fn node(ip: [u8; 4], nodes: &Nodes) -> Dht {
         nodes: known.map(|node| (node.ip().to_string(), node.port())).collect(),
         routers: false,
         saved: None,
+        saves: true,
         tap: Default::default(),
     })
     .unwrap()

@@ -18,6 +18,7 @@ need danted dante-server
 need squid squid
 need tinyproxy tinyproxy-bin
 need python3 python3
+need tshark tshark
 need openssl openssl
 need musl-gcc musl-tools
 need i686-linux-gnu-gcc gcc-i686-linux-gnu libc6-dev-i386-cross

@@ -6,6 +6,7 @@
 //! by libtorrent and Transmission, so that neither end of any test is our opinion of the protocol.
 #![cfg(test)]
 
+mod captures;
 mod create;
 mod dht;
 mod encryption;

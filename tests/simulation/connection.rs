@@ -94,7 +94,9 @@ impl Connection {
     /// A reject for each request that is not served (BEP 6).
     pub fn rejects(&self, geometry: Geometry) -> Segment {
         let rejects = self.worker.requests().take_rejects().into_iter();
-        let block = |wanted: BlockRequest| geometry.block(wanted.index, wanted.begin, wanted.length as usize);
+        let block = |(wanted, _): (BlockRequest, _)| {
+            geometry.block(wanted.index, wanted.begin, wanted.length as usize)
+        };
         rejects.filter_map(block).map(Message::Reject).collect()
     }
 }

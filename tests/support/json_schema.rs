@@ -1,4 +1,5 @@
-//! Checks JSON against a schema, for the part of JSON Schema (2020-12) that `docs/events.schema.json` uses. A keyword
+//! Checks JSON against a schema, for the part of JSON Schema (2020-12) that `docs/events.schema.json` and
+//! `docs/doctor.schema.json` use. A keyword
 //! that is not known here fails the test, so that nothing passes because nobody looked.
 
 use std::collections::BTreeSet;
@@ -81,6 +82,7 @@ impl Schema {
                 "properties" => rule.as_object().unwrap().iter().find_map(|(name, rule)| {
                     self.fault(rule, value.get(name)?).map(|fault| format!("{name}: {fault}"))
                 }),
+                "items" => value.as_array()?.iter().find_map(|item| self.fault(rule, item)),
                 other => panic!("the keyword {other} is not known here"),
             }
         })
@@ -94,6 +96,7 @@ fn keys(value: &Value) -> impl Iterator<Item = String> {
 fn is_of_type(kind: &str, value: &Value) -> bool {
     match kind {
         "object" => value.is_object(),
+        "array" => value.is_array(),
         "string" => value.is_string(),
         "boolean" => value.is_boolean(),
         "number" => value.is_number(),

@@ -4,7 +4,7 @@
 //! test can wait for it to say something.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -147,6 +147,39 @@ impl Program {
             if over {
                 drop(streams);
                 panic!("femtotorrent did not say it within {limit:?}; it printed:\n{}", self.output());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            (streams, _) = self.printed.more.wait_timeout(streams, left).unwrap();
+        }
+    }
+
+    /// Presses these keys, where its standard input is a pipe.
+    pub fn press(&mut self, keys: &[u8]) {
+        let input = self.child.stdin.as_mut().expect("standard input is a pipe");
+        // It fails where the program has ended: what it printed tells why.
+        let _ = input.write_all(keys).and_then(|()| input.flush());
+    }
+
+    /// Waits until it has printed this so many times, also within a line.
+    ///
+    /// # Panics
+    ///
+    /// If it has not within `limit` or before its end; what it printed is shown.
+    pub fn wait_for_text(&self, limit: Duration, text: &str, times: usize) {
+        let deadline = Instant::now() + limit;
+        let mut streams = self.printed.streams.lock().unwrap();
+        loop {
+            let over = streams.iter().all(|stream| stream.ended) || Instant::now() >= deadline;
+            let has = |stream: &Stream| String::from_utf8_lossy(&stream.bytes).matches(text).count() >= times;
+            if streams.iter().any(has) {
+                return;
+            }
+            if over {
+                drop(streams);
+                panic!(
+                    "femtotorrent did not show {text:?} within {limit:?}; it printed:\n{:?}",
+                    self.output()
+                );
             }
             let left = deadline.saturating_duration_since(Instant::now());
             (streams, _) = self.printed.more.wait_timeout(streams, left).unwrap();

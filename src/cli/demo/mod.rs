@@ -1,234 +1,213 @@
-//! `demo`: a download to watch, with everything that it needs inside this process.
+//! `demo`: a download to watch, with everything that it needs inside this process; and a partner for a client that a
+//! student writes.
 //!
-//! A tracker and two seeders run on threads of their own and on real sockets, all on loopback. The ordinary
-//! code of `get` downloads from them. The torrent is part of the program, which also computes the payload, so
-//! that the result can be compared byte by byte. Standard output says what happens, standard error shows the
-//! progress. The demo runs on the main thread, which waits for the download as `get` does.
+//! By default (`download`) a tracker and two seeders run on threads of their own and on real sockets, all on loopback,
+//! and the ordinary code of `get` downloads from them. The torrent is part of the program, which also computes the
+//! payload (`material`), so that the result can be compared byte by byte. `--liar`, `--slow` and `--choke` change how a
+//! seeder behaves (`mood`), and `narrator` says what comes of it. `--serve` (`serve`) is a seeder for a student's client,
+//! `--with` (`with`) a client for a student's seeder, and `student` knows what can be wrong with either.
+//!
+//! Standard output says what happens, standard error shows the progress.
 
+mod cast;
+mod download;
+mod lesson;
+mod material;
+mod mood;
+mod narrator;
 mod payload;
 mod seeder;
+mod serve;
 mod server;
+pub mod student;
 mod tracker;
+mod voice;
+mod with;
 
 use super::events::Events;
 use super::exit::Exit;
-use super::progress::{Screen, Style};
+use super::help::headings::{FILES, LESSONS, OUTPUT};
+use super::progress::Style;
 use super::runs::CommandFailure;
-use super::signals::interrupts;
-use super::supervisor::supervise;
 use super::terminal;
-use crate::metainfo::{FileChoice, Metainfo};
-use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
-use crate::session::{Aim, Job, Naming, Network, PeerSourceOptions, Torrent};
-use crate::storage::{Allocate, Check, Existing};
-use crate::swarm::{Limits, UploadPolicy};
-use crate::text::{reason, size};
-use seeder::Seeder;
-use server::DemoServer;
-use std::fmt::Display;
+use super::trace::{Form, Sink, Trace};
+use super::trace_option::TraceOption;
+use super::values::host_and_port;
+use super::watch_option::WatchOption;
+use crate::text::reason;
+use clap::{Args, ValueHint};
+use download::View;
+use material::Material;
+use mood::Mood;
+use narrator::Name;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use voice::Voice;
 
-const TORRENT: &[u8] = include_bytes!("../../../sample-torrents/factors.torrent");
-/// The longest time without progress. If it passes, something here is broken.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// What the user wants of the demo.
+#[derive(Args, Debug)]
+pub struct DemoArguments {
+    /// Print each message, or write them to this file
+    ///
+    /// As `get --trace` does: its meaning, and why we sent it. The file must not exist.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
+    pub trace: Option<Option<PathBuf>>,
+    /// With a seeder that sends a wrong byte
+    #[arg(long, help_heading = LESSONS)]
+    pub liar: bool,
+    /// With a slow seeder beside a fast one
+    #[arg(long, help_heading = LESSONS)]
+    pub slow: bool,
+    /// With a seeder that chokes us for a while
+    #[arg(long, help_heading = LESSONS)]
+    pub choke: bool,
+    /// Seed for a client of your own, and say what it does wrong
+    ///
+    /// Until Ctrl-C, at a free port of 127.0.0.1 or at this address. The torrent is written to the output folder.
+    #[arg(long, value_name = "IP:PORT", num_args = 0..=1, value_parser = own_address, help_heading = LESSONS)]
+    pub serve: Option<Option<SocketAddrV4>>,
+    /// With --serve: end after one client took everything
+    #[arg(long, help_heading = LESSONS)]
+    pub once: bool,
+    /// Download from a seeder of your own, and say what it does wrong
+    ///
+    /// The torrent and the payload are written to the output folder first.
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        value_parser = host_and_port,
+        conflicts_with_all = ["serve", "liar", "slow", "choke", "trace", "json"],
+        help_heading = LESSONS
+    )]
+    pub with: Option<String>,
+    /// Keep the files in this folder
+    ///
+    /// --serve and --with write theirs to the current folder otherwise.
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'd',
+        visible_alias = "dir",
+        value_name = "DIR",
+        value_hint = ValueHint::DirPath,
+        help_heading = FILES
+    )]
+    pub output_dir: Option<PathBuf>,
+    /// Print what happens as JSON, one object a line
+    #[arg(long, conflicts_with = "serve", help_heading = OUTPUT)]
+    pub json: bool,
+    /// Show it on a full screen, and let it last five times as long
+    ///
+    /// As `get --watch` does.
+    #[cfg(feature = "watch")]
+    #[arg(long, conflicts_with_all = ["serve", "with", "trace", "json", "quiet"], help_heading = OUTPUT)]
+    pub watch: bool,
+    /// Print only errors
+    #[arg(short, long, overrides_with = "verbose", help_heading = OUTPUT)]
+    pub quiet: bool,
+    /// Log what peers and trackers do (-vv: each message)
+    #[arg(short, long, action = clap::ArgAction::Count, help_heading = OUTPUT)]
+    pub verbose: u8,
+}
 
 /// Runs the demo.
 ///
 /// # Errors
 ///
-/// Loopback or the folder cannot be used, or the downloaded file is wrong (exit code 32).
-pub fn run(output_dir: Option<&Path>) -> Result<Exit, CommandFailure> {
-    let mut metainfo = Metainfo::parse(TORRENT.to_vec()).map_err(|error| (Exit::OTHER, error.to_string()))?;
-    let geometry = Geometry::new(metainfo.total_size, metainfo.piece_length)
-        .ok_or((Exit::OTHER, "the torrent inside has no pieces".to_owned()))?;
-    let payload: Arc<[u8]> = payload::factors(geometry.total_size()).into();
-    let seeder = |has: fn(u32) -> bool| {
-        let mut pieces = Bitfield::none(geometry.piece_count());
-        geometry.pieces().filter(|piece| has(piece.get())).for_each(|piece| {
-            pieces.insert(piece);
-        });
-        Seeder { info_hash: metainfo.info_hash, geometry, payload: Arc::clone(&payload), pieces }
+/// An address or a folder cannot be used, or the downloaded file is wrong (exit code 32).
+pub fn run(arguments: &DemoArguments, events: &mut Events) -> Result<Exit, CommandFailure> {
+    let DemoArguments { output_dir, liar, slow, choke, .. } = arguments;
+    if arguments.once && arguments.serve.is_none() {
+        return Err((Exit::BAD_OPTION, "--once ends --serve (give both, or leave it out)".to_owned()));
+    }
+    let material = Material::new()?;
+    let wanted = arguments.watch().wanted(arguments.style() == Style::Bars, false);
+    let is_watched = arguments.watch() != WatchOption::default();
+    let mood = Mood { lies: *liar, is_slow: *slow, chokes: *choke, is_watched, ..Mood::default() };
+    let voice = match (arguments.quiet, arguments.json) {
+        (true, _) => Voice::Silent,
+        (false, true) => Voice::Errors,
+        (false, false) => Voice::Output,
     };
-    // Each seeder lacks every third piece, but not the same ones.
-    let has: [fn(u32) -> bool; 2] = [|piece| piece % 3 != 1, |piece| piece % 3 != 0];
-    let [first, second] = has.map(seeder);
-    let seeders = [
-        seeder::start(Ipv4Addr::LOCALHOST, first).map_err(no_loopback)?,
-        seeder::start(second_address(), second).map_err(no_loopback)?,
-    ];
-    let tracker = tracker::start(&seeders.each_ref().map(DemoServer::address)).map_err(no_loopback)?;
-    metainfo.trackers = vec![vec![format!("http://{}/announce", tracker.address())]];
-    let folder = DemoFolder::new(output_dir)?;
-
-    introduce(&metainfo, geometry, &folder);
-    for ((name, seeder), has) in ["seeder A", "seeder B"].into_iter().zip(&seeders).zip(has) {
-        let row: String = geometry.pieces().map(|piece| if has(piece.get()) { '#' } else { '.' }).collect();
-        tell(name, format_args!("{:<21} has the pieces {row}", seeder.address().to_string()));
+    let folder = output_dir.as_deref().unwrap_or(Path::new("."));
+    if let Some(address) = &arguments.with {
+        return with::run(address, &material, folder, voice);
     }
-    let digests: Vec<PieceDigest> = (0..).map_while(|piece| metainfo.piece_digest(piece)).collect();
-    let file = metainfo.files.first().map(|file| folder.path.join(&file.path)).unwrap_or_default();
-
-    let exit = download(metainfo, &folder.path);
-
-    let events = tracker.stop().unwrap_or_default();
-    let sent = seeders.map(|seeder| seeder.stop().unwrap_or_default());
-    if exit != Exit::DONE {
-        return Ok(exit);
+    if let Some(address) = arguments.serve {
+        let address = address.unwrap_or(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
+        return serve::run(serve::Wish { address, once: arguments.once, mood }, &material, folder, voice);
     }
-    account(&events, &sent);
-    verify(&file, geometry, &digests, &payload)?;
-    tell("verified", format_args!("the SHA-1 of all {} pieces, and every byte is correct", digests.len()));
-    if output_dir.is_some() {
-        tell("kept", file.display());
-    }
-    Ok(Exit::DONE)
+    let view =
+        View { voice, prints_trace: arguments.prints_trace(), style: arguments.style(), wanted, events };
+    download::run(material, mood, output_dir.as_deref(), view, |names| arguments.begin_trace(names))
 }
 
-/// Says what is to be downloaded, and where to.
-fn introduce(metainfo: &Metainfo, geometry: Geometry, folder: &DemoFolder) {
-    let Metainfo { name, info_hash, trackers, .. } = metainfo;
-    tell(
-        "torrent",
-        format_args!(
-            "{name}, {} in {} pieces of {}, one block each (most torrents have larger pieces)",
-            size(geometry.total_size()),
-            geometry.piece_count(),
-            size(u64::from(geometry.piece_length()))
-        ),
-    );
-    tell("info-hash", info_hash);
-    tell(
-        "folder",
-        format_args!(
-            "{}{}",
-            folder.path.display(),
-            if folder.temporary { ", removed at the end" } else { "" }
-        ),
-    );
-    tell("tracker", format_args!("{}, which knows both seeders", trackers.concat().concat()));
-}
-
-/// Says what the tracker and the seeders did.
-fn account(events: &[String], [from_first, from_second]: &[Vec<u32>; 2]) {
-    tell("tracker", format_args!("heard from us: {}", listed(events)));
-    tell("seeder A", format_args!("sent the pieces {}", listed(from_first)));
-    tell("seeder B", format_args!("sent the pieces {}", listed(from_second)));
-    let twice: Vec<&u32> = from_first.iter().filter(|piece| from_second.contains(piece)).collect();
-    if !twice.is_empty() {
-        tell("end game", format_args!("asked both for {}: the first answer counted", listed(&twice)));
+impl DemoArguments {
+    /// Begins the trace, if there is to be one.
+    fn begin_trace(&self, names: Vec<Name>) -> Result<Trace, CommandFailure> {
+        if self.prints_trace() {
+            let sink =
+                Sink { name: "standard output".to_owned(), form: Form::Story(names), out: Box::new(Output) };
+            return Trace::to(vec![sink]).map_err(|error| {
+                (Exit::OTHER, format!("cannot start the thread of --trace: {}", reason(&error)))
+            });
+        }
+        TraceOption { trace: self.trace.clone().flatten() }.begin(self.verbose)
     }
-}
 
-/// The ordinary download, as `get` runs it.
-fn download(metainfo: Metainfo, folder: &Path) -> Exit {
-    let style = Style::of(false);
-    let screen = Screen::new(style, vec![metainfo.name.clone()]);
-    let job = Job {
-        torrent: Torrent::Whole(Arc::new(metainfo)),
-        aim: Aim::Download,
-        selected: Vec::new(),
-        choice: FileChoice::default(),
-        folder: folder.to_owned(),
-        uploads: UploadPolicy::default(),
-        sources: PeerSourceOptions::of_the_torrent(),
-        naming: Naming::default(),
-        limits: Limits {
-            max_peers: 10,
-            memory: 1 << 20,
-            timeout: Some(PATIENCE),
-            idle_before: Duration::ZERO,
-        },
-        allocate: Allocate::Sparse,
-        existing: Existing::Keep,
-        open_files: 4,
-        check: Check::Changed,
-        cache: None,
-    };
-    supervise(vec![job], 1, Network::unlimited(), screen, &mut Events::default(), interrupts(), None)
-}
+    /// Whether the live view is shown at once.
+    fn watch(&self) -> WatchOption {
+        WatchOption {
+            #[cfg(feature = "watch")]
+            watch: self.watch,
+        }
+    }
 
-/// Checks the file independently of the download: the digest of each piece, then each byte.
-fn verify(
-    file: &Path,
-    geometry: Geometry,
-    digests: &[PieceDigest],
-    payload: &[u8],
-) -> Result<(), CommandFailure> {
-    let bytes = std::fs::read(file).map_err(|error| {
-        (Exit::CANNOT_OPEN, format!("cannot read {}: {}", file.display(), reason(&error)))
-    })?;
-    let pieces = bytes.chunks(geometry.piece_length() as usize);
-    let wrong: Vec<PieceIndex> = geometry
-        .pieces()
-        .zip(digests.iter().zip(pieces))
-        .filter(|(_, (digest, piece))| **digest != PieceDigest::of(piece))
-        .map(|(piece, _)| piece)
-        .collect();
-    match wrong.first() {
-        None if bytes == payload => Ok(()),
-        None => Err((Exit::NOT_VERIFIED, format!("{} is not what the seeders have", file.display()))),
-        Some(piece) => {
-            Err((Exit::NOT_VERIFIED, format!("piece {} of {} is wrong", piece.get(), file.display())))
+    /// Whether each message is printed among what the demo says.
+    fn prints_trace(&self) -> bool {
+        matches!(self.trace, Some(None)) && !self.json && !self.quiet
+    }
+
+    /// How the progress is shown.
+    fn style(&self) -> Style {
+        match Style::of(self.quiet) {
+            // The messages say it.
+            Style::Bars | Style::Lines if self.prints_trace() => Style::Quiet,
+            Style::Bars if self.verbose > 0 || self.json || self.liar || self.slow || self.choke => {
+                Style::Lines
+            }
+            style => style,
         }
     }
 }
 
-/// The folder of the download: the user's, or a temporary one that is removed at the end.
-struct DemoFolder {
-    path: PathBuf,
-    temporary: bool,
-}
+/// Standard output, of which a line is locked at a time.
+struct Output;
 
-impl DemoFolder {
-    fn new(given: Option<&Path>) -> Result<DemoFolder, CommandFailure> {
-        if let Some(path) = given {
-            return Ok(DemoFolder { path: path.to_owned(), temporary: false });
-        }
-        let name = format!("femtotorrent-demo-{}-{:08x}", std::process::id(), fastrand::u32(..));
-        let path = std::env::temp_dir().join(name);
-        // This fails if the folder exists, so that we never remove a folder that we did not create.
-        std::fs::create_dir(&path).map_err(|error| {
-            let text = format!(
-                "cannot create {}: {} (choose a folder with --output-dir)",
-                path.display(),
-                reason(&error)
-            );
-            (Exit::CANNOT_CREATE, text)
-        })?;
-        Ok(DemoFolder { path, temporary: true })
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        terminal::output().write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        terminal::output().flush()
     }
 }
 
-impl Drop for DemoFolder {
-    fn drop(&mut self) {
-        if self.temporary {
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
-    }
+/// An address of this machine at which others can be told to connect.
+fn own_address(text: &str) -> Result<SocketAddrV4, String> {
+    let address = text.parse::<SocketAddrV4>().ok().filter(|address| !address.ip().is_unspecified());
+    address.ok_or_else(|| {
+        "an IPv4 address of this machine and a port are expected, such as 127.0.0.1:7000".to_owned()
+    })
 }
 
-/// The address of the second seeder: one of its own, if the system has a second loopback address.
-fn second_address() -> Ipv4Addr {
-    let own = Ipv4Addr::new(127, 0, 0, 2);
-    TcpListener::bind((own, 0)).map_or(Ipv4Addr::LOCALHOST, |_| own)
-}
-
-fn no_loopback(error: io::Error) -> CommandFailure {
-    (Exit::NETWORK, format!("cannot listen on 127.0.0.1: {}", reason(&error)))
-}
-
-/// The items with spaces between them.
-fn listed(items: &[impl Display]) -> String {
-    let words: Vec<String> = items.iter().map(ToString::to_string).collect();
-    if words.is_empty() { "none, everything was there".to_owned() } else { words.join(" ") }
-}
-
-/// Prints one line: what it is about, and the text.
-fn tell(what: &str, text: impl Display) {
-    // This fails if the reader of standard output is gone.
-    let _ = writeln!(terminal::output(), "{what:<10} {text}");
+/// Listens on this address, on a free port if that is 0. The port that it is.
+fn listen(address: SocketAddrV4) -> Result<(TcpListener, SocketAddr), CommandFailure> {
+    TcpListener::bind(address)
+        .and_then(|listener| Ok((listener.local_addr()?, listener)))
+        .map(|(address, listener)| (listener, address))
+        .map_err(|error| (Exit::NETWORK, format!("cannot listen on {address}: {}", reason(&error))))
 }

@@ -1,37 +1,55 @@
-//! A minimal tracker: it hands out the addresses of the two seeders.
+//! A minimal tracker: it hands out the addresses of the seeders.
 //!
 //! An announce is the query string of an HTTP GET, and its answer is a bencoded dictionary (BEP 3,
-//! "trackers"; BEP 23 for the peers, six bytes each). This tracker knows only one torrent, so it ignores the
-//! info-hash of the announce.
+//! "trackers"; BEP 23 for the peers, six bytes each). This tracker knows only one torrent.
 
 use super::server::DemoServer;
+use super::student::report::Fault;
 use crate::bencode::Item;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 /// The most bytes in the head of a request. That of an announce has about 400.
 const MAX_HEAD: usize = 8 * 1024;
+/// The most events in the account.
+const MAX_EVENTS: usize = 100;
 /// How long a request may take to arrive.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Starts the tracker. Its account lists the events that were announced.
+/// Starts the tracker. Its account lists the events that were announced. `examine` may find a fault in
+/// the target of a request; then that is the answer.
 ///
 /// # Errors
 ///
-/// The tracker cannot listen on any port.
-pub fn start(seeders: &[SocketAddr]) -> io::Result<DemoServer<Vec<String>>> {
-    let answer = answer(seeders);
-    DemoServer::start("demo-tracker", Ipv4Addr::LOCALHOST, move |mut stream, events: &mut Vec<String>| {
+/// The system has no more threads.
+pub fn start(
+    listener: TcpListener,
+    seeders: &[SocketAddr],
+    examine: impl Fn(&str) -> Option<Fault> + Send + 'static,
+) -> io::Result<DemoServer<Vec<String>>> {
+    let peers = compact(seeders);
+    let serve = move |mut stream: &TcpStream, events: &mut Vec<String>| {
         let head = read_head(stream)?;
         let target = head.split(' ').nth(1).unwrap_or_default();
+        let body = match examine(target) {
+            Some(fault) => Item::dictionary([("failure reason", fault.text.as_bytes().into())]),
+            None => Item::dictionary([("interval", 1800.into()), ("peers", peers.as_slice().into())]),
+        };
         let parameters = target.split_once('?').map_or("", |(_, query)| query).split('&');
-        events.extend(parameters.filter_map(|pair| pair.strip_prefix("event=")).map(str::to_owned));
-        stream.write_all(&answer)
-    })
+        let event = parameters.filter_map(|pair| pair.strip_prefix("event=")).next();
+        if events.len() < MAX_EVENTS {
+            events.extend(event.map(str::to_owned));
+        }
+        let body = body.encode();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+        stream.write_all(&[head.into_bytes(), body].concat())
+    };
+    DemoServer::start("demo-tracker", listener, serve)
 }
 
-fn answer(seeders: &[SocketAddr]) -> Vec<u8> {
+/// Addresses, six bytes each.
+fn compact(seeders: &[SocketAddr]) -> Vec<u8> {
     let mut peers = Vec::new();
     for seeder in seeders {
         if let SocketAddr::V4(seeder) = seeder {
@@ -39,9 +57,7 @@ fn answer(seeders: &[SocketAddr]) -> Vec<u8> {
             peers.extend(seeder.port().to_be_bytes());
         }
     }
-    let body = Item::dictionary([("interval", 1800.into()), ("peers", peers.as_slice().into())]).encode();
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-    [head.into_bytes(), body].concat()
+    peers
 }
 
 fn read_head(mut stream: &TcpStream) -> io::Result<String> {

@@ -13,8 +13,12 @@ use std::time::Duration;
 /// The most addresses of peers that are remembered, and the most trackers.
 const MOST_PEERS: usize = 10_000;
 const MOST_TRACKERS: usize = 1_000;
+const MOST_WEB_SEEDS: usize = 100;
 /// A clock that is off by more than this makes certificates invalid, or will.
 const FAR_OFF: u64 = 24 * 60 * 60;
+
+/// How an error names our clock (`net/http/tls.rs`).
+const CLOCK: &str = "the clock of this host is wrong";
 
 /// All of it.
 #[derive(Debug, Default)]
@@ -23,6 +27,8 @@ pub struct Facts {
     pub clock: Clock,
     /// The host names that were looked up, and how many addresses each has, or why it has none.
     pub names: Vec<(String, Result<usize, String>)>,
+    /// How many trackers there are to ask.
+    pub trackers: usize,
     /// Each tracker's numbers of the torrent.
     pub scrapes: Vec<(String, Result<Scrape, String>)>,
     /// Our addresses of IPv4 and IPv6, where there is a way to the internet.
@@ -35,14 +41,27 @@ pub struct Facts {
     pub reach: Option<String>,
     /// The folder of the payload.
     pub folder: Folder,
-    /// How many files may be open.
+    /// How many files may be open, and how many peers can be connected with that.
     pub open_files: u64,
+    pub room_for: usize,
     /// What the trial has seen.
     pub seen: Seen,
     /// How it ended.
     pub end: End,
     /// Whether peers are connected in the open only.
     pub is_never_encrypted: bool,
+    /// Whether only the torrent's own trackers may be asked.
+    pub is_private: bool,
+}
+
+impl Facts {
+    /// What said that a certificate is expired or not valid yet, and that, if nothing has shown that our clock is right.
+    pub fn doubt_of_the_clock(&self) -> Option<(&str, &str)> {
+        let of_web_seeds = self.seen.web_seeds.iter().map(|(name, said)| (name, said.as_ref().err()));
+        let of_trackers = self.seen.trackers.iter().map(|(name, said)| (name, said.as_ref().err()));
+        let mut said = of_trackers.chain(of_web_seeds).filter_map(|(name, why)| Some((&**name, &**why?)));
+        said.find(|(_, why)| why.contains(CLOCK) && self.clock == Clock::Alone)
+    }
 }
 
 /// The clock of this host beside another one.
@@ -89,6 +108,10 @@ pub struct Folder {
     pub free: Option<u64>,
     /// Bytes that the payload still takes. `None` while that is not known.
     pub needed: Option<u64>,
+    /// Why the longest file is too long for it, and the way out.
+    pub too_long: Option<(String, String)>,
+    /// The lock file of another process that downloads the torrent into it, fit to print.
+    pub held: Option<String>,
 }
 
 impl Folder {
@@ -119,6 +142,8 @@ pub enum End {
 pub struct Seen {
     /// What each tracker said last to our announces: how many peers it named, or why none.
     pub trackers: Vec<(String, Result<usize, String>)>,
+    /// What the web seeds said: that they are asked, or why no more.
+    pub web_seeds: Vec<(String, Result<(), String>)>,
     /// What became of each peer.
     peers: HashMap<SocketAddr, Meeting>,
     /// The last state of the run.
@@ -129,6 +154,8 @@ pub struct Seen {
     pub known: usize,
     /// The largest part of the pieces that a connected peer had: so many, of so many.
     pub best: Option<(u32, u32)>,
+    /// The most copies of the torrent that the connected peers had together.
+    pub copies: Option<f64>,
     /// So many of the connected peers choked us, of so many.
     pub choking: (usize, usize),
 }
@@ -207,9 +234,21 @@ impl Seen {
         }
     }
 
+    /// This web seed is asked, or is asked no more for this reason.
+    pub fn asked(&mut self, web_seed: String, said: Result<(), String>) {
+        let has_room = self.web_seeds.len() < MOST_WEB_SEEDS;
+        match self.web_seeds.iter_mut().find(|(known, _)| *known == web_seed) {
+            Some((_, known)) => *known = said,
+            None if has_room => self.web_seeds.push((web_seed, said)),
+            None => {}
+        }
+    }
+
     /// The run stands like this.
     pub fn stands(&mut self, snapshot: Snapshot) {
         self.seeds = self.seeds.max(snapshot.seeds);
+        let more = |known: f64| snapshot.copies.map_or(known, |copies| copies.max(known));
+        self.copies = self.copies.map(more).or(snapshot.copies);
         self.snapshot = snapshot;
     }
 
@@ -268,13 +307,24 @@ mod tests {
     }
 
     #[test]
+    fn the_most_copies_count_since_peers_go() {
+        let mut seen = Seen::default();
+        for copies in [None, Some(0.5), Some(2.25), None, Some(0.0)] {
+            seen.stands(Snapshot { copies, ..Snapshot::default() });
+        }
+        assert_eq!(seen.copies, Some(2.25));
+    }
+
+    #[test]
     fn what_strangers_send_is_remembered_up_to_a_bound() {
         let mut seen = Seen::default();
         for number in 0..=MOST_PEERS as u32 {
             seen.met(SocketAddr::new(IpAddr::from(number.to_be_bytes()), 1), Meeting::Silent);
         }
         (0..=MOST_TRACKERS).for_each(|number| seen.heard(number.to_string(), Ok(0)));
-        assert_eq!((seen.tried(), seen.trackers.len()), (MOST_PEERS, MOST_TRACKERS));
+        (0..=MOST_WEB_SEEDS).for_each(|number| seen.asked(number.to_string(), Ok(())));
+        let counts = (seen.tried(), seen.trackers.len(), seen.web_seeds.len());
+        assert_eq!(counts, (MOST_PEERS, MOST_TRACKERS, MOST_WEB_SEEDS));
     }
 
     #[test]

@@ -9,11 +9,11 @@ use crate::net::{Outlet, in_words, resolve};
 use crate::text::reason;
 use crate::thread::{self, lock};
 use crate::tracker::{Scrape, TrackerAddress, scrape_all, time_at};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use log::debug;
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The most trackers that are asked. A torrent can name thousands.
 const MOST: usize = 24;
@@ -75,9 +75,13 @@ impl Inquiry {
         Inquiry { told, asking }
     }
 
-    /// Notes what was heard, until all have been asked or the time is over.
-    pub fn hear_out(self, until: Instant, facts: &mut Facts) {
-        let _ = self.asking.recv_deadline(until);
+    /// Whether all have been asked.
+    pub fn is_over(&self) -> bool {
+        self.asking.try_recv() == Err(TryRecvError::Disconnected)
+    }
+
+    /// Notes what was heard.
+    pub fn note(self, facts: &mut Facts) {
         std::mem::take(&mut *lock(&self.told)).into_iter().for_each(|told| note(facts, told));
     }
 }

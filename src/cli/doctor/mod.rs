@@ -8,50 +8,58 @@
 
 mod facts;
 mod inquiry;
+mod place;
 mod report;
 #[cfg(test)]
 mod tests;
 mod trial;
 mod verdict;
 
+use super::client_name_options::ClientNameOptions;
 use super::exit::Exit;
-use super::help::headings::{DOWNLOAD, LIMITS, OUTPUT};
+use super::help::headings::{DOWNLOAD, LIMITS, OUTPUT, PEERS};
 use super::json;
-use super::network_options::{NetworkOptions, cache_folder};
+use super::network_options::NetworkOptions;
 use super::port_mapping_options::PortMappingOptions;
 use super::proxy_options;
 use super::resources::Resources;
 use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
-use super::signals::interrupts;
+use super::signals::{Interrupts, interrupts};
 use super::source;
 use super::source_name::source_name;
 use super::terminal;
 use super::values::seconds;
+use super::web_seed_options::WebSeedOptions;
 use crate::address::IpFamily;
 use crate::discovery::dht::Dht;
-use crate::metainfo::{FileChoice, Metainfo};
+use crate::metainfo::FileChoice;
 use crate::net::{ThisHost, raise_limit};
-use crate::session::{Aim, Job, Naming, Network, Torrent};
+use crate::port_mapping::MappingState;
+use crate::session::{Aim, Job, Naming, Network, PeerSourceOptions, Torrent};
 use crate::storage::stream::{Outlet as StreamOutlet, StreamFormat};
-use crate::storage::{self, Allocate, Check, Existing};
+use crate::storage::{Allocate, Check, Existing};
 use crate::strategy::{Encryption, Surroundings};
 use crate::swarm::{Limits, UploadPolicy};
-use crate::text::{reason, shown};
+use crate::text::reason;
 use crate::tracker::TrackerAddress;
 use clap::{Args, ValueHint};
-use facts::{Clock, Facts, Folder};
+use facts::{Clock, End, Facts};
 use inquiry::Inquiry;
+use place::Place;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// When this program was made: the 1st of January 2026, in seconds since 1970. No clock can be earlier.
 const MADE: u64 = 1_767_225_600;
+/// How long what is asked beside the trial may take after its end, and the time between two looks at that.
+const MOMENT: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(50);
 /// What a trial may use: as many peers as `get` has, and as much memory for pieces.
-const PEERS: usize = 100;
+const MOST_PEERS: usize = 100;
 const MEMORY: u64 = 32 << 20;
 
 #[derive(Args, Debug)]
@@ -85,6 +93,13 @@ pub struct DoctorArguments {
     #[command(flatten)]
     pub network: NetworkOptions,
     #[command(flatten)]
+    pub web: WebSeedOptions,
+    /// Disable peer exchange (PEX)
+    #[arg(long, help_heading = PEERS)]
+    pub no_pex: bool,
+    #[command(flatten)]
+    pub client_name: ClientNameOptions,
+    #[command(flatten)]
     pub port_mapping: PortMappingOptions,
 }
 
@@ -93,19 +108,16 @@ pub struct DoctorArguments {
 /// # Errors
 ///
 /// The torrent cannot be read, the network cannot be used as the user wants it, or `out` cannot be written.
-pub fn run(arguments: &DoctorArguments, out: &mut impl Write) -> Result<Exit, CommandFailure> {
-    let (facts, torrent) = examine(arguments)?;
+pub fn run(mut arguments: DoctorArguments, out: &mut impl Write) -> Result<Exit, CommandFailure> {
+    arguments.network.keeps_nothing = true;
+    let (facts, torrent) = examine(&arguments)?;
     let verdict = verdict::of(&facts);
     let findings = report::findings(&torrent, &facts);
     let written = if arguments.json {
         json::write(out, &report::object(&torrent, &findings, &facts, &verdict))
     } else {
-        let mut text = String::new();
-        for finding in &findings {
-            text.push_str(&report::line(finding));
-            text.push('\n');
-        }
-        writeln!(out, "{text}\n{}", verdict.advice).and_then(|()| out.flush())
+        let text = report::page(&findings, &verdict.advice, terminal::columns());
+        write!(out, "{text}").and_then(|()| out.flush())
     };
     match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -125,52 +137,64 @@ fn examine(arguments: &DoctorArguments) -> Result<(Facts, Torrent), CommandFailu
     if !arguments.json {
         terminal::say(&format!("{}: trying for {} s at most", torrent.name(), arguments.timeout));
     }
-    let resources = Resources::find(std::slice::from_ref(&torrent), PEERS)?;
+    let resources = Resources::find(std::slice::from_ref(&torrent), MOST_PEERS)?;
     let nowhere = File::options().write(true).open("/dev/null");
     let nowhere =
         nowhere.map_err(|error| (Exit::IO, format!("cannot open /dev/null: {}", reason(&error))))?;
+    let place = Place::ask(&arguments.output_dir);
     let mut facts = Facts {
-        folder: folder(&arguments.output_dir),
+        folder: place.for_torrent(&arguments.output_dir, &torrent),
         open_files: raise_limit(),
+        room_for: MOST_PEERS.min(resources.connections),
         routes: ThisHost(outlet.bind_address).local_addresses(),
         is_never_encrypted: options.encryption.encryption == Encryption::Off,
+        is_private: torrent.is_private(),
         ..Facts::default()
     };
-    if let Torrent::Whole(metainfo) = &torrent {
-        facts.folder.needed = Some(needed(&arguments.output_dir, metainfo));
-        facts.clock = Clock::alone(inquiry::now(), metainfo.about().date, MADE);
-    } else {
-        facts.clock = Clock::alone(inquiry::now(), None, MADE);
-    }
+    let created = match &torrent {
+        Torrent::Whole(metainfo) => metainfo.about().date,
+        Torrent::Magnet(_) => None,
+    };
+    facts.clock = Clock::alone(inquiry::now(), created, MADE);
     // All that is written was written: strangers are heard from now on.
-    Sandbox { output: None, cache: cache_folder(), reads_all: true }.enter();
+    Sandbox { output: None, cache: None, reads_all: true }.enter();
     let interrupts = interrupts();
     let mut network = options.open(outlet.clone(), !torrent.is_private(), [None, None], &resources)?;
+    network.name = arguments.client_name.name();
     network.port_mapping = arguments.port_mapping.start(true, &network, &resources);
     let trackers = trackers(&torrent, options);
+    facts.trackers = trackers.len();
     let inquiry = Inquiry::start(trackers, torrent.info_hash(), &outlet, network.dht.is_some());
     let within = Duration::from_secs(arguments.timeout);
     let job = job(arguments, &torrent, nowhere, &resources);
-    let found = trial::run(&job, &network, within, inquiry, &interrupts, &mut facts);
+    let found = trial::run(&job, &network, within, &interrupts, &mut facts);
+    if facts.end != End::Interrupted {
+        wait_for_the_rest(&network, &inquiry, &interrupts);
+    }
+    inquiry.note(&mut facts);
     look_back(&network, &mut facts);
     let came = found.filter(|_| matches!(torrent, Torrent::Magnet(_)));
     let Some(came) = came else { return Ok((facts, torrent)) };
-    facts.folder.needed = Some(needed(&arguments.output_dir, &came));
-    Ok((facts, Torrent::Whole(came)))
+    let torrent = Torrent::Whole(came);
+    facts.folder = place.for_torrent(&arguments.output_dir, &torrent);
+    facts.is_private = torrent.is_private();
+    Ok((facts, torrent))
 }
 
-/// What the folder says. Its name is fit to print.
-fn folder(path: &Path) -> Folder {
-    let probe = storage::probe(path);
-    let speed = probe.speed.map_err(|error| (Exit(error.exit_code()), error.to_string()));
-    Folder { name: shown(path), speed: Some(speed), free: probe.free, needed: None }
-}
-
-/// Bytes that the payload still takes in the folder.
-fn needed(folder: &Path, metainfo: &Metainfo) -> u64 {
-    let files = || metainfo.files.iter().filter(|file| !file.padding);
-    let all = files().map(|file| file.length).fold(0, u64::saturating_add);
-    all.saturating_sub(storage::bytes_there(folder, files().map(|file| (&*file.path, file.length))))
+/// The trial was perhaps shorter than what is asked beside it takes, which gets a moment.
+fn wait_for_the_rest(network: &Network, inquiry: &Inquiry, interrupts: &Interrupts) {
+    let until = Instant::now() + MOMENT;
+    let has_nodes = || {
+        let dht = network.dht.as_ref();
+        dht.is_none_or(|dht| IpFamily::BOTH.into_iter().any(|family| dht.known(family).unwrap_or(0) > 0))
+    };
+    let is_mapped =
+        || network.port_mapping.as_ref().is_none_or(|mapping| mapping.state() != MappingState::Asking);
+    while Instant::now() < until && !(inquiry.is_over() && has_nodes() && is_mapped()) {
+        if interrupts.end.recv_timeout(LOOK).is_ok() {
+            return;
+        }
+    }
 }
 
 /// The trackers that a download would ask.
@@ -192,14 +216,18 @@ fn job(arguments: &DoctorArguments, torrent: &Torrent, nowhere: File, resources:
     let options = &arguments.network;
     Job {
         torrent: torrent.clone(),
-        sources: options.sources(options.port.is_some(), !torrent.is_private()),
-        aim: Aim::Stream(StreamOutlet { format: StreamFormat::Tar, file: Arc::new(nowhere) }),
+        sources: PeerSourceOptions {
+            web_seeds: arguments.web.web_seeds.clone(),
+            own_web_seeds: !arguments.web.no_web_seeds,
+            ..options.sources(options.port.is_some(), !arguments.no_pex)
+        },
+        aim: Aim::Try(StreamOutlet { format: StreamFormat::Tar, file: Arc::new(nowhere) }),
         selected: torrent.selected().to_vec(),
         choice: FileChoice::default(),
         folder: arguments.output_dir.clone(),
         naming: Naming::default(),
         limits: Limits {
-            max_peers: PEERS.min(resources.connections),
+            max_peers: MOST_PEERS.min(resources.connections),
             memory: MEMORY,
             timeout: Some(Duration::from_secs(arguments.timeout)),
             idle_before: Duration::ZERO,

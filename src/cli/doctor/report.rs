@@ -5,10 +5,12 @@
 use super::facts::{Clock, End, Facts, Meeting};
 use super::verdict::Verdict;
 use crate::cli::json;
+use crate::cli::progress::wrapped;
 use crate::session::Torrent;
 use crate::text::{fixed, grouped, printable, size};
 use crate::tracker::Scrape;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// How a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,34 +45,56 @@ pub struct Finding {
     text: String,
 }
 
-/// The finding as a line.
-pub fn line(finding: &Finding) -> String {
-    format!("{:<5} {:<9} {}", finding.mark.word(), finding.about, printable(&finding.text))
+/// A trial that was over after less than this says little about what else did not answer.
+const EARLY: Duration = Duration::from_secs(10);
+/// Columns in front of what was found.
+const MARGIN: usize = 16;
+
+/// All of it, in lines of so many columns, and at the end what to do.
+pub fn page(findings: &[Finding], advice: &str, columns: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for Finding { about, mark, text } in findings {
+        let mut head = format!("{:<5} {:<9} ", mark.word(), about);
+        for part in wrapped(&printable(text), "", columns.saturating_sub(MARGIN).max(MARGIN)) {
+            lines.push(format!("{head}{part}"));
+            head = " ".repeat(MARGIN);
+        }
+    }
+    lines.push(String::new());
+    lines.extend(wrapped(advice, "", columns));
+    lines.iter().flat_map(|line| [line, "\n"]).collect()
 }
 
-/// All of it as one object.
+/// All of it as one object. `docs/doctor.schema.json` describes it.
 pub fn object(torrent: &Torrent, findings: &[Finding], facts: &Facts, verdict: &Verdict) -> Value {
-    let finding = |it: &Finding| json!({"about": it.about, "mark": it.mark.word(), "text": it.text});
+    let finding =
+        |it: &Finding| json!({"about": it.about, "mark": it.mark.word(), "text": printable(&it.text)});
     let seen = &facts.seen;
+    let mut peers = json!({
+        "tried": seen.tried(),
+        "connected": seen.greeted(),
+        "encrypted": seen.count(Meeting::Encrypted),
+        "refused": seen.count(Meeting::Refused),
+        "silent": seen.count(Meeting::Silent),
+        "mute": seen.count(Meeting::Mute),
+        "closed": seen.count(Meeting::Closed),
+        "other_torrent": seen.count(Meeting::OtherTorrent),
+        "no_route": seen.count(Meeting::NoRoute),
+        "barred_by_the_proxy": seen.count(Meeting::Proxy),
+        "other": seen.count(Meeting::Other),
+        "choking": seen.choking.0,
+    });
+    if let (Some(peers), Some(copies)) = (peers.as_object_mut(), seen.copies) {
+        peers.insert("copies".to_owned(), rounded_down(copies).into());
+    }
     json!({
         "format": json::FORMAT,
         "exit_code": verdict.exit.0,
         "advice": verdict.advice,
-        "name": torrent.name(),
+        "name": printable(&torrent.name()),
         "info_hash": torrent.info_hash().to_string(),
         "findings": findings.iter().map(finding).collect::<Vec<_>>(),
-        "peers": {
-            "tried": seen.tried(),
-            "connected": seen.greeted(),
-            "encrypted": seen.count(Meeting::Encrypted),
-            "refused": seen.count(Meeting::Refused),
-            "silent": seen.count(Meeting::Silent),
-            "mute": seen.count(Meeting::Mute),
-            "closed": seen.count(Meeting::Closed),
-            "other_torrent": seen.count(Meeting::OtherTorrent),
-            "no_route": seen.count(Meeting::NoRoute),
-            "choking": seen.choking.0,
-        },
+        "peers": peers,
     })
 }
 
@@ -79,10 +103,12 @@ pub fn findings(torrent: &Torrent, facts: &Facts) -> Vec<Finding> {
     let mut all = Vec::new();
     let mut add = |about, mark, text: String| all.push(Finding { about, mark, text });
     add("torrent", Mark::Good, of_the_torrent(torrent));
-    add("clock", Mark::good_if(!facts.clock.is_wrong()), of_the_clock(&facts.clock));
+    let is_doubted = facts.doubt_of_the_clock().is_some();
+    let clock_mark = if is_doubted { Mark::Note } else { Mark::good_if(!facts.clock.is_wrong()) };
+    add("clock", clock_mark, of_the_clock(facts));
     of_the_folder(facts, &mut add);
-    let files = format!("{} may be open", grouped(facts.open_files));
-    add("files", if facts.open_files < 256 { Mark::Note } else { Mark::Good }, files);
+    let files = format!("{} may be open, enough for {} peers", grouped(facts.open_files), facts.room_for);
+    add("files", if facts.room_for < super::MOST_PEERS { Mark::Note } else { Mark::Good }, files);
     for (family, address) in ["IPv4", "IPv6"].into_iter().zip(facts.routes) {
         let text = address.map_or("no way to the internet".to_owned(), |ip| format!("leaves by {ip}"));
         add(family, if address.is_some() { Mark::Good } else { Mark::Note }, text);
@@ -100,44 +126,62 @@ pub fn findings(torrent: &Torrent, facts: &Facts) -> Vec<Finding> {
         None => add("DHT", Mark::Note, "not asked".to_owned()),
         Some([four, six]) => {
             let text = format!("nodes that answered: {four} over IPv4, {six} over IPv6");
-            add("DHT", Mark::good_if(four + six > 0), text);
+            // After a moment that says little.
+            let is_early = matches!(facts.end, End::Came(after) if after < EARLY);
+            let mark = if is_early { Mark::Note } else { Mark::Bad };
+            add("DHT", if four + six > 0 { Mark::Good } else { mark }, text);
         }
     }
     of_the_port(facts, &mut add);
     of_the_peers(facts, &mut add);
-    add("trial", Mark::good_if(matches!(facts.end, End::Came(_) | End::Empty)), of_the_end(facts));
+    let trial_mark = match facts.end {
+        End::Interrupted => Mark::Note,
+        _ => Mark::good_if(matches!(facts.end, End::Came(_) | End::Empty)),
+    };
+    add("trial", trial_mark, of_the_end(facts));
     all
 }
 
 type Add<'a> = dyn FnMut(&'static str, Mark, String) + 'a;
 
 fn of_the_torrent(torrent: &Torrent) -> String {
-    let trackers = match torrent {
-        Torrent::Whole(metainfo) => metainfo.trackers.iter().flatten().count(),
-        Torrent::Magnet(magnet) => magnet.trackers.len(),
+    let (trackers, web_seeds) = match torrent {
+        Torrent::Whole(metainfo) => (metainfo.trackers.iter().flatten().count(), metainfo.web_seeds.len()),
+        Torrent::Magnet(magnet) => (magnet.trackers.len(), magnet.web_seeds.len()),
     };
     let privacy = if torrent.is_private() { ", private" } else { "" };
     let size = match torrent {
         Torrent::Whole(metainfo) => format!(
-            "{} in {} pieces of {}",
+            "{} in {} pieces of {}, version 1{privacy}",
             size(metainfo.total_size),
             grouped(metainfo.piece_count().into()),
             size(metainfo.piece_length.into())
         ),
         Torrent::Magnet(_) => "a link whose metadata has not come".to_owned(),
     };
-    format!("{}: {size}, version 1{privacy}, trackers: {trackers}", torrent.name())
+    let sources = format!("trackers: {trackers}, web seeds: {web_seeds}");
+    format!("{}: {size}, {sources}", torrent.name())
 }
 
-fn of_the_clock(clock: &Clock) -> String {
-    match clock {
-        Clock::Alone => "plausible (nothing has said what time it is)".to_owned(),
+fn of_the_clock(facts: &Facts) -> String {
+    match &facts.clock {
+        Clock::Alone => match facts.doubt_of_the_clock() {
+            Some((name, why)) => format!("perhaps wrong, or the certificate of {name} is old ({why})"),
+            None => "plausible (nothing has said what time it is)".to_owned(),
+        },
         Clock::Before(what) => format!("earlier than the day on which {what}"),
         Clock::Beside(ahead, by) => match ahead.unsigned_abs() {
             0..=120 => format!("that of {by} agrees"),
-            seconds if *ahead > 0 => format!("{} s behind that of {by}", grouped(seconds)),
-            seconds => format!("{} s ahead of that of {by}", grouped(seconds)),
+            seconds if *ahead > 0 => format!("{} behind that of {by}", span(seconds)),
+            seconds => format!("{} ahead of that of {by}", span(seconds)),
         },
+    }
+}
+
+fn span(seconds: u64) -> String {
+    match seconds / 86_400 {
+        0 | 1 => format!("{} s", grouped(seconds)),
+        days => format!("{} days", grouped(days)),
     }
 }
 
@@ -152,17 +196,27 @@ fn of_the_folder(facts: &Facts, add: &mut Add<'_>) {
             add("folder", if *speed < 1e6 { Mark::Note } else { Mark::Good }, text);
         }
     }
+    if let Some(lock) = &folder.held {
+        add("folder", Mark::Note, format!("another process is downloading this into it (lock file {lock})"));
+    }
+    if let Some((why, _)) = &folder.too_long {
+        add("folder", Mark::Bad, why.clone());
+    }
     let Some(free) = folder.free else { return };
-    let needed = folder.needed.map_or("an unknown number of bytes".to_owned(), size);
     let mark = Mark::good_if(folder.shortage().is_none());
-    add("disk", mark, format!("{} are free, {needed} are needed", size(free)));
+    let needed = match folder.needed {
+        Some(needed) => format!("{} are needed", size(needed)),
+        None => "how much is needed is not known".to_owned(),
+    };
+    add("disk", mark, format!("{} are free, {needed}", size(free)));
 }
 
 fn of_the_trackers(torrent: &Torrent, facts: &Facts, add: &mut Add<'_>) {
     let (said, numbers) = (&facts.seen.trackers, &facts.scrapes);
     if said.is_empty() && numbers.is_empty() {
         let mark = if torrent.is_private() { Mark::Bad } else { Mark::Note };
-        add("tracker", mark, "none has answered".to_owned());
+        let text = if facts.trackers == 0 { "there is none to ask" } else { "none has answered" };
+        add("tracker", mark, text.to_owned());
     }
     for (tracker, outcome) in said {
         let text = match outcome {
@@ -177,6 +231,12 @@ fn of_the_trackers(torrent: &Torrent, facts: &Facts, add: &mut Add<'_>) {
         };
         add("tracker", mark, text);
     }
+    for (web_seed, outcome) in &facts.seen.web_seeds {
+        match outcome {
+            Ok(()) => add("web seed", Mark::Good, format!("{web_seed} is asked")),
+            Err(why) => add("web seed", Mark::Bad, format!("{web_seed}: {why}")),
+        }
+    }
     for (tracker, outcome) in numbers {
         let number = |count: Option<u64>| count.map_or("unknown".to_owned(), grouped);
         match outcome {
@@ -188,6 +248,8 @@ fn of_the_trackers(torrent: &Torrent, facts: &Facts, add: &mut Add<'_>) {
                 );
                 add("tracker", if *complete == Some(0) { Mark::Note } else { Mark::Good }, text);
             }
+            // The same again, most likely.
+            Err(_) if said.iter().any(|(known, outcome)| known == tracker && outcome.is_err()) => {}
             // Many count nothing, and that keeps nobody from downloading.
             Err(why) => add("tracker", Mark::Note, format!("{tracker} gives no numbers: {why}")),
         }
@@ -220,6 +282,7 @@ fn of_the_peers(facts: &Facts, add: &mut Add<'_>) {
         ("of another torrent", seen.count(Meeting::OtherTorrent)),
         ("without a way to them", seen.count(Meeting::NoRoute)),
         ("barred by the proxy", seen.count(Meeting::Proxy)),
+        ("failed otherwise", seen.count(Meeting::Other)),
     ];
     let counts: Vec<String> = counts
         .iter()
@@ -227,7 +290,11 @@ fn of_the_peers(facts: &Facts, add: &mut Add<'_>) {
         .map(|(word, count)| format!("{word} {count}"))
         .collect();
     let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
-    add("peers", Mark::good_if(seen.greeted() > 0), format!("tried {}{counts}", seen.tried()));
+    let text = match seen.tried() {
+        0 => "none was found".to_owned(),
+        tried => format!("tried {tried}{counts}"),
+    };
+    add("peers", Mark::good_if(seen.greeted() > 0), text);
     let families: Vec<&str> = ["IPv4", "IPv6"]
         .into_iter()
         .zip(seen.greeted_families())
@@ -242,6 +309,10 @@ fn of_the_peers(facts: &Facts, add: &mut Add<'_>) {
     let best = seen.best.map_or(String::new(), |(pieces, of)| {
         format!("; the best one has {} of {} pieces", grouped(pieces.into()), grouped(of.into()))
     });
+    if let Some(copies) = seen.copies {
+        let mark = if copies < 1.0 { Mark::Note } else { Mark::Good };
+        add("copies", mark, format!("{} among the connected peers", fixed(rounded_down(copies), 2)));
+    }
     let (mark, text) = match seen.seeds {
         _ if seen.snapshot.left == 0 && seen.snapshot.total > 0 => {
             (Mark::Good, "all of them came".to_owned())
@@ -253,9 +324,14 @@ fn of_the_peers(facts: &Facts, add: &mut Add<'_>) {
     add("pieces", mark, text);
 }
 
+/// To two places, and never up: what is nearly one copy is not one.
+fn rounded_down(copies: f64) -> f64 {
+    (copies * 100.0).floor() / 100.0
+}
+
 fn of_the_end(facts: &Facts) -> String {
     match &facts.end {
-        End::Came(after) => format!("a piece came and was right after {} s", fixed(after.as_secs_f64(), 1)),
+        End::Came(after) => format!("a piece came and was right after {} s", fixed(after.as_secs_f64(), 2)),
         End::Empty => "there is nothing to come".to_owned(),
         End::Nothing(Some(stall)) => format!("no piece came: {stall}"),
         End::Nothing(None) => "no piece came".to_owned(),

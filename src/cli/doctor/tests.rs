@@ -1,6 +1,7 @@
 //! What is said in each of the situations in which a friend is asked.
 
 use super::facts::{Clock, End, Facts, Folder, Meeting, Seen};
+use super::report::Finding;
 use super::verdict::{self, Verdict};
 use super::{MADE, report};
 use crate::cli::exit::Exit;
@@ -20,6 +21,7 @@ fn stalled(stall: Option<Stall>) -> Facts {
             speed: Some(Ok(1e8)),
             free: Some(1 << 30),
             needed: Some(1 << 20),
+            ..Folder::default()
         },
         end: End::Nothing(stall),
         ..Facts::default()
@@ -42,6 +44,12 @@ fn met(meetings: &[Meeting], stall: Stall) -> Facts {
 
 fn unreachable() -> Stall {
     Stall::Unreachable(1, None)
+}
+
+/// The findings, each in one line.
+fn lines_of(findings: &[Finding]) -> Vec<String> {
+    let page = report::page(findings, "", 10_000);
+    page.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 #[track_caller]
@@ -191,8 +199,10 @@ fn a_finding_is_one_line_whatever_strangers_say() {
     tracker(&mut facts, Err("said\n\u{1b}[2J"));
     facts.seen.heard("http://u".to_owned(), Err("said\n\u{1b}[2J".to_owned()));
     facts.seen.best = Some((3, 1_000));
+    facts.seen.copies = Some(0.999);
+    facts.seen.asked("w\u{1b}".to_owned(), Err("gone\r".to_owned()));
     let findings = report::findings(&torrent, &facts);
-    let lines: Vec<String> = findings.iter().map(report::line).collect();
+    let lines = lines_of(&findings);
     assert!(lines.iter().all(|line| !line.contains(['\n', '\u{1b}'])), "{lines:#?}");
     for expected in [
         "ok    disk      1 GiB are free, 1 MiB are needed",
@@ -201,14 +211,18 @@ fn a_finding_is_one_line_whatever_strangers_say() {
         "ok    tracker   http://t named 3 peers",
         "ok    peers     tried 3: connected 2, encrypted 1, refused 1",
         "ok    peers     connected over IPv4",
+        "note  copies    0.99 among the connected peers",
+        "bad   web seed  w",
         "note  pieces    no connected peer was seen to have everything; the best one has 3 of 1,000 pieces",
         "bad   trial     no piece came: all peers choke us",
     ] {
         assert!(lines.iter().any(|line| line.starts_with(expected)), "{expected} is not in {lines:#?}");
     }
     let pieces = |facts: &Facts| {
-        let lines: Vec<String> = report::findings(&torrent, facts).iter().map(report::line).collect();
-        lines.into_iter().find(|line| line.contains("pieces ")).unwrap()
+        lines_of(&report::findings(&torrent, facts))
+            .into_iter()
+            .find(|line| line.contains("pieces "))
+            .unwrap()
     };
     // Those that had everything may be gone by the end.
     facts.seen.stands(Snapshot { seeds: 2, total: 9, left: 9, ..Snapshot::default() });
@@ -232,4 +246,83 @@ fn where_nothing_is_known_yet_more_time_helps() {
 fn peers_that_take_the_connection_and_say_nothing() {
     let advice = verdict::of(&met(&[Meeting::Mute, Meeting::Mute, Meeting::Silent], unreachable())).advice;
     assert!(advice.starts_with("Try --encryption prefer") && advice.contains("all 3 peers"), "{advice}");
+}
+
+#[test]
+fn the_page_fits_the_terminal() {
+    let magnet = Magnet::parse(&"0".repeat(40)).unwrap();
+    let mut facts = met(&[Meeting::Plain], Stall::AllChoke);
+    tracker(&mut facts, Err("it says a lot, and more than there is room for in a line of this terminal"));
+    let findings = report::findings(&Torrent::Magnet(Arc::new(magnet)), &facts);
+    for columns in [200, 80, 40] {
+        let page = report::page(&findings, &"do this ".repeat(30), columns);
+        assert!(page.lines().all(|line| line.chars().count() <= columns), "{page}");
+        assert!(page.ends_with("do this\n") && page.contains("\n\ndo this"), "{page}");
+    }
+}
+
+#[test]
+fn advice_has_nothing_in_it_that_could_control_a_terminal() {
+    let mut facts = stalled(Some(Stall::NoPeers(None)));
+    tracker(&mut facts, Err("said\n\u{1b}[2J\u{202e}"));
+    let advice = verdict::of(&facts).advice;
+    assert!(!advice.contains(['\n', '\u{1b}', '\u{202e}']), "{advice:?}");
+}
+
+#[test]
+fn a_clock_that_only_a_certificate_speaks_against() {
+    let mut facts = stalled(Some(Stall::NoPeers(None)));
+    let why = "its certificate has expired (or the clock of this host is wrong)";
+    tracker(&mut facts, Err(why));
+    assert_says(&facts, 2, &format!("Check the clock of this computer: http://t: {why}."));
+    // One that knows better.
+    facts.clock = Clock::Beside(1, "http://u".to_owned());
+    assert!(verdict::of(&facts).advice.starts_with("Add a tracker"));
+}
+
+#[test]
+fn the_tracker_of_a_private_torrent_is_all_there_is() {
+    let mut facts = stalled(Some(Stall::NoPeers(None)));
+    facts.is_private = true;
+    tracker(&mut facts, Err("answered: unregistered torrent"));
+    let advice = "Look at the web site of the tracker, the only source of a private torrent: http://t: answered: unregistered torrent.";
+    assert_says(&facts, 2, advice);
+}
+
+#[test]
+fn a_proxy_that_leads_nowhere() {
+    let facts = met(&[Meeting::Proxy, Meeting::Proxy], Stall::Unreachable(2, Some("forbidden".to_owned())));
+    let advice = "Choose another proxy with --proxy: this one leads to none of the peers (forbidden).";
+    assert_says(&facts, 2, advice);
+}
+
+#[test]
+fn a_torrent_that_another_process_downloads_or_that_does_not_fit() {
+    let mut facts = stalled(None);
+    facts.end = End::Came(Duration::ZERO);
+    facts.folder.held = Some("dl/.x".to_owned());
+    let advice = "Leave it to the other process that is downloading it: a piece came and was right.";
+    assert_says(&facts, 0, advice);
+    let mut closed = met(&[Meeting::Closed], unreachable());
+    closed.folder.held = Some("dl/.x".to_owned());
+    assert!(verdict::of(&closed).advice.starts_with("Ask the process that is downloading it already"));
+    facts.folder.too_long = Some(("the longest file is too long".to_owned(), "choose another".to_owned()));
+    assert_says(&facts, 16, "Choose another: the longest file is too long.");
+}
+
+#[test]
+fn what_is_known_when_it_is_stopped() {
+    let mut facts = stalled(None);
+    facts.end = End::Interrupted;
+    assert_says(&facts, 7, "Run it again for longer: it was stopped before all was looked at.");
+    facts.seen.snapshot.stall = Some(Stall::NobodyHas(7));
+    assert_says(&facts, 7, "Run it again for longer; so far, none of the connected peers has piece 7.");
+}
+
+#[test]
+fn data_that_comes_too_slowly() {
+    let mut facts = met(&[Meeting::Plain], Stall::AllChoke);
+    facts.end = End::Nothing(None);
+    facts.seen.snapshot.received = 1;
+    assert!(verdict::of(&facts).advice.starts_with("Have patience: data comes"));
 }

@@ -3,10 +3,9 @@
 //! The run has a thread of its own, as in `get`. This one waits for what it tells, and notes it.
 
 use super::facts::{End, Facts, Meeting, Seen};
-use super::inquiry::Inquiry;
 use crate::cli::exit::Exit;
 use crate::cli::signals::Interrupts;
-use crate::message::{Door, Notice, PieceChange, Snapshot, Stall};
+use crate::message::{Door, Notice, PeerError, PieceChange, Snapshot, Stall};
 use crate::metainfo::Metainfo;
 use crate::session::{self, Job, Network, Outcome, Progress, SessionError, Stop};
 use crate::strategy::Security;
@@ -25,13 +24,12 @@ const GRACE: Duration = Duration::from_secs(3);
 /// Where no connected peer is a seed, more than one piece is fetched to see where it ends: up to so many bytes.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// Tries to download for this long, and notes in the facts what happens, and what is heard beside it. Returns the
-/// torrent, if it became known.
+/// Tries to download for this long, and notes in the facts what happens. Returns the torrent, if it became
+/// known.
 pub fn run(
     job: &Job,
     network: &Network,
     within: Duration,
-    inquiry: Inquiry,
     interrupts: &Interrupts,
     facts: &mut Facts,
 ) -> Option<Arc<Metainfo>> {
@@ -76,9 +74,6 @@ pub fn run(
         }
         run.join().ok().filter(|_| !interrupted)
     });
-    // The run was perhaps shorter than what is asked beside it may take, which gets a moment.
-    let until = Instant::now() + if ended.is_some() { GRACE } else { Duration::ZERO };
-    inquiry.hear_out(until, facts);
     let mut trial = lock(&trial);
     facts.end = trial.end(ended);
     facts.seen = std::mem::take(&mut trial.seen);
@@ -106,6 +101,11 @@ impl Trial {
             }
             Notice::NotConnected(peer, error) => self.seen.met(peer.address, Meeting::failed(&error)),
             Notice::Tracker(announced) => self.seen.heard(announced.tracker, announced.outcome),
+            Notice::WebSeedAsked(name) => self.seen.asked(name, Ok(())),
+            // All are left at the end.
+            Notice::WebSeedGone(name, why) if !matches!(why, PeerError::HungUp(_)) => {
+                self.seen.asked(name, Err(why.to_string()));
+            }
             _ => {}
         }
     }

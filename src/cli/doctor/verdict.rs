@@ -6,7 +6,7 @@
 use super::facts::{Clock, End, Facts, Meeting};
 use crate::cli::exit::Exit;
 use crate::message::Stall;
-use crate::text::size;
+use crate::text::{printable, size};
 
 /// What comes of all that was found.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,12 +20,22 @@ pub struct Verdict {
 /// What to do.
 pub fn of(facts: &Facts) -> Verdict {
     let found = match &facts.end {
-        End::Interrupted => {
-            (Exit::UNFINISHED, "Run it again: it was stopped before all was looked at.".to_owned())
-        }
+        End::Interrupted => (Exit::UNFINISHED, stopped(facts)),
         _ => of_the_folder(facts).unwrap_or_else(|| of_the_trial(facts)),
     };
-    Verdict { exit: found.0, advice: found.1 }
+    // Trackers and peers have a word in it.
+    Verdict { exit: found.0, advice: printable(&found.1) }
+}
+
+/// What is known when the user ends it.
+fn stopped(facts: &Facts) -> String {
+    if let Some((_, advice)) = of_the_folder(facts) {
+        return advice;
+    }
+    match &facts.seen.snapshot.stall {
+        Some(stall) => format!("Run it again for longer; so far, {stall}."),
+        None => "Run it again for longer: it was stopped before all was looked at.".to_owned(),
+    }
 }
 
 /// What is wrong with the folder, whatever the peers do.
@@ -37,6 +47,12 @@ fn of_the_folder(facts: &Facts) -> Option<(Exit, String)> {
             Exit::DISK_FULL => (*exit, format!("Make room on the disk, or {other}: {why}.")),
             _ => (*exit, format!("Make the folder writable, or {other}: {why}.")),
         });
+    }
+    if let Some((why, way_out)) = &folder.too_long {
+        let mut letters = way_out.chars();
+        let first = letters.next().into_iter().flat_map(char::to_uppercase);
+        let way_out: String = first.chain(letters).collect();
+        return Some((Exit::CANNOT_CREATE, format!("{way_out}: {why}.")));
     }
     let (needed, free) = folder.shortage()?;
     let (needed, free, name) = (size(needed), size(free), &folder.name);
@@ -53,6 +69,10 @@ fn of_the_trial(facts: &Facts) -> (Exit, String) {
         End::Came(_) if facts.clock.is_wrong() => (
             Exit::DONE,
             "Set the clock of this computer, which is wrong; the download works all the same.".into(),
+        ),
+        End::Came(_) if facts.folder.held.is_some() => (
+            Exit::DONE,
+            "Leave it to the other process that is downloading it: a piece came and was right.".to_owned(),
         ),
         End::Came(_) => (Exit::DONE, "Download it: a piece came and was right.".to_owned()),
         End::Empty => (Exit::DONE, "Download it: it is empty.".to_owned()),
@@ -76,7 +96,13 @@ fn why_nothing(facts: &Facts, stall: Option<&Stall>) -> String {
         (_, Some(Stall::Proxy(why))) => {
             return format!("Look after the proxy, or choose another one with --proxy: {why}.");
         }
-        (_, Some(Stall::AndWebSeeds(of_peers, _))) => return why_nothing(facts, Some(of_peers)),
+        (_, Some(Stall::AndWebSeeds(of_peers, said))) => {
+            let is_all = facts.seen.tried() == 0 && facts.seen.trackers.is_empty() && facts.nodes.is_none();
+            return match is_all {
+                true => format!("Look after the web seed, or add another with --web-seed: {said}."),
+                false => why_nothing(facts, Some(of_peers)),
+            };
+        }
         _ => {}
     }
     let seen = &facts.seen;
@@ -90,6 +116,9 @@ fn why_nothing(facts: &Facts, stall: Option<&Stall>) -> String {
 
 /// No source has named a peer.
 fn nobody_found(facts: &Facts) -> String {
+    if facts.routes == [None, None] && facts.seen.trackers.iter().all(|(_, said)| said.is_err()) {
+        return "Connect this computer to a network: it has no way to the internet.".to_owned();
+    }
     let names = &facts.names;
     // One that does not exist says nothing about the name server.
     let is_one_slip = |why: &str| names.len() == 1 && why.starts_with("there is no such host");
@@ -101,12 +130,17 @@ fn nobody_found(facts: &Facts) -> String {
         }
         _ => {}
     }
-    if facts.routes == [None, None] && facts.seen.trackers.iter().all(|(_, said)| said.is_err()) {
-        return "Connect this computer to a network: it has no way to the internet.".to_owned();
+    if let Some((name, why)) = facts.doubt_of_the_clock() {
+        return format!("Check the clock of this computer: {name}: {why}.");
     }
     let is_alone = facts.nodes.is_none_or(|nodes| nodes == [0, 0]);
     let trackers = &facts.seen.trackers;
     match trackers.iter().find_map(|(tracker, said)| Some((tracker, said.as_ref().err()?))) {
+        Some((tracker, why)) if facts.is_private && trackers.iter().all(|(_, said)| said.is_err()) => {
+            format!(
+                "Look at the web site of the tracker, the only source of a private torrent: {tracker}: {why}."
+            )
+        }
         Some((tracker, why)) if trackers.iter().all(|(_, said)| said.is_err()) && is_alone => {
             let others = match (trackers.len(), facts.nodes) {
                 (_, Some(_)) => "; allow UDP, too, since no node of the DHT answers",
@@ -132,20 +166,31 @@ fn nobody_found(facts: &Facts) -> String {
 fn nobody_reached(facts: &Facts, found: usize, stall: Option<&Stall>) -> String {
     let seen = &facts.seen;
     let peers = if found == 1 { "the only peer".to_owned() } else { format!("all {found} peers") };
-    let [silent, mute, refused, other, closed, no_route] = [
+    let [silent, mute, refused, other, closed, no_route, barred] = [
         Meeting::Silent,
         Meeting::Mute,
         Meeting::Refused,
         Meeting::OtherTorrent,
         Meeting::Closed,
         Meeting::NoRoute,
+        Meeting::Proxy,
     ]
     .map(|meeting| seen.count(meeting));
-    let most = [silent, mute, refused, other, closed, no_route].into_iter().max().unwrap_or_default();
+    let most = [silent, mute, refused, other, closed, no_route, barred].into_iter().max().unwrap_or_default();
+    if barred > 0 && barred == most {
+        let why = match stall {
+            Some(Stall::Unreachable(_, Some(why))) => format!(" ({why})"),
+            _ => String::new(),
+        };
+        return format!("Choose another proxy with --proxy: this one leads to none of the peers{why}.");
+    }
     if other > 0 && other == most {
         return "Check the torrent or the link: the peers answer for another torrent.".to_owned();
     }
     if closed > 0 && closed == most {
+        if facts.folder.held.is_some() {
+            return "Ask the process that is downloading it already, with kill -USR1: many peers take one connection from each address and close that of doctor.".to_owned();
+        }
         return match facts.is_never_encrypted {
             true => "Leave out --encryption off: the peers close connections that are not encrypted.".to_owned(),
             false => "Check the info-hash: the peers close the connection, as they do for a torrent that they do not have.".to_owned(),
@@ -189,6 +234,9 @@ fn nobody_sends(facts: &Facts, stall: Option<&Stall>) -> String {
             "Wait: all peers choke us, since they upload to others first, which is normal in the first minutes.".to_owned()
         }
         Some(why) => format!("Try again later: {why}."),
+        None if facts.seen.snapshot.received > 0 => {
+            "Have patience: data comes, and no piece was whole in time (see more with a longer --timeout).".to_owned()
+        }
         None => "Try again with a longer --timeout: peers are connected, and no piece has come yet.".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! `get --json` and `seed --json`: what happens, on standard output, for programs. Each event is one object in one line.
+//! `get --json`, `seed --json` and `demo --json`: what happens, on standard output, for programs. Each event is one object in one line.
 //! `docs/events.schema.json` describes them all.
 //!
 //! [`Events`] is what the main thread knows of it. Runs tell their notices through a door ([`Events::door`]) on threads
@@ -40,7 +40,12 @@ pub struct Events {
     queue: Option<Arc<EventQueue>>,
     /// How each torrent stood when that was last told.
     torrents: Vec<TorrentProgress>,
+    /// Who hears each notice before programs do.
+    watcher: Option<Arc<Watches>>,
 }
+
+/// Who hears notices, on the threads of the runs.
+type Watches = dyn Fn(&Notice) + Send + Sync;
 
 /// What is told of the torrents, besides the notices of their runs.
 enum Told {
@@ -55,11 +60,11 @@ enum Told {
     End(Exit),
 }
 
-/// The command, `get` or `seed`, if these words ask for it and for its events, even if it does not understand them all.
+/// The command, `get`, `seed` or `demo`, if these words ask for it and for its events, even if it does not understand them all.
 pub fn command_of(words: &[OsString], program: &Command) -> Option<&'static str> {
     let named = program.find_subcommand(words.get(1)?)?.get_name();
     let mut options = words.iter().take_while(|word| *word != "--");
-    let command = ["get", "seed"].into_iter().find(|command| *command == named);
+    let command = ["get", "seed", "demo"].into_iter().find(|command| *command == named);
     command.filter(|_| options.any(|word| word == "--json"))
 }
 
@@ -74,7 +79,7 @@ impl Events {
         let queue = EventQueue::open()
             .map_err(|error| (Exit::OTHER, format!("cannot start the thread that writes events: {error}")))?;
         queue.tell(Told::Start { command });
-        Ok(Events { queue: Some(queue), torrents: Vec::new() })
+        Ok(Events { queue: Some(queue), ..Events::default() })
     }
 
     /// This source names this torrent, whose number is the next one.
@@ -96,8 +101,21 @@ impl Events {
 
     /// Where the run of this torrent tells what happens.
     pub fn door(&self, number: usize) -> Door {
-        let Some(queue) = self.queue.clone() else { return Door::default() };
-        Door::to(move |notice| queue.tell(Told::Notice(number, notice)))
+        let (queue, watcher) = (self.queue.clone(), self.watcher.clone());
+        if queue.is_none() && watcher.is_none() {
+            return Door::default();
+        }
+        Door::to(move |notice| {
+            watcher.iter().for_each(|watcher| watcher(&notice));
+            if let Some(queue) = &queue {
+                queue.tell(Told::Notice(number, notice));
+            }
+        })
+    }
+
+    /// From now on this hears each notice, on the threads of the runs.
+    pub fn watched_by(&mut self, watcher: impl Fn(&Notice) + Send + Sync + 'static) {
+        self.watcher = Some(Arc::new(watcher));
     }
 
     /// Where the thread `hook` tells what became of the user's program for the torrent with this number.

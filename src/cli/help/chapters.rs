@@ -120,8 +120,14 @@ pub const CHAPTERS: &[Chapter] = &[
     Chapter {
         command: "demo",
         usage: "demo [OPTIONS]",
-        every_day: &["output_dir"],
-        examples: &[("demo", "takes three seconds"), ("demo -o .", "keep the file that was downloaded")],
+        every_day: &["trace", "liar", "slow", "choke", "serve", "once", "with", "output_dir"],
+        examples: &[
+            ("demo", "takes three seconds"),
+            ("demo --trace", "each message, and why it is sent"),
+            ("demo --liar", "what if a seeder sends wrong bytes?"),
+            ("demo --serve", "a seeder for your own client"),
+            ("demo --with 127.0.0.1:7000", "a client for your own seeder"),
+        ],
     },
 ];
 

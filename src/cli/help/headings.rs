@@ -2,6 +2,8 @@
 //!
 //! Each option names one of them (`help_heading`), and a test fails for one that does not.
 
+/// What the demo teaches.
+pub const LESSONS: &str = "Lessons";
 /// What is downloaded, to where, and when to give up.
 pub const DOWNLOAD: &str = "Download";
 /// Which files, and what becomes of those that are on the disk.
@@ -23,4 +25,5 @@ pub const OUTPUT: &str = "Output";
 pub const SETTINGS: &str = "Settings";
 
 /// All of them, in the order of the help.
-pub const ALL: &[&str] = &[DOWNLOAD, FILES, TORRENT, SEEDING, LIMITS, PEERS, NETWORK, OUTPUT, SETTINGS];
+pub const ALL: &[&str] =
+    &[LESSONS, DOWNLOAD, FILES, TORRENT, SEEDING, LIMITS, PEERS, NETWORK, OUTPUT, SETTINGS];

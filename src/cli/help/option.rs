@@ -23,7 +23,10 @@ pub fn term(option: &Arg) -> String {
         if !term.is_empty() {
             term.push(' ');
         }
-        term.push_str(value);
+        match option.get_num_args() {
+            Some(count) if count.min_values() == 0 => term.push_str(&format!("[{value}]")),
+            _ => term.push_str(value),
+        }
     }
     if option.is_positional() && is_repeatable(option) {
         term.push_str("...");

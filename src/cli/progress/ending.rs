@@ -3,7 +3,7 @@
 use super::super::terminal::{Tone, say_in_colour};
 use super::figures::{duration, part_of, percent, rate, ratio};
 use super::view::how_far;
-use crate::message::{RunPhase, Snapshot};
+use crate::message::{RunPhase, Snapshot, Stall};
 use crate::session::Outcome;
 use crate::swarm::RunEnd;
 use crate::text::{printable, size};
@@ -64,6 +64,14 @@ pub fn sentence(account: &Account, outcome: &Outcome) -> Sentence {
         RunEnd::WriterFailed => (Tone::Error, "the writer failed", String::new()),
     };
     Sentence { before: format!("{}: ", account.name), tone, word, after }
+}
+
+/// Whether nothing came for a while when the run ended, for a reason that lies outside this host, so that it helps to
+/// look closer.
+pub fn is_for_doctor(outcome: &Outcome) -> bool {
+    let is_unfinished = matches!(outcome.end, RunEnd::Stopped | RunEnd::TimedOut);
+    let is_ours = |stall: &Stall| matches!(stall, Stall::SlowDisk | Stall::SlowReader | Stall::NoMemory);
+    is_unfinished && outcome.snapshot.stall.as_ref().is_some_and(|stall| !is_ours(stall))
 }
 
 /// What came in this run, how fast, and where it is.
@@ -170,7 +178,6 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Stall;
 
     fn account() -> Account {
         Account {
@@ -240,6 +247,22 @@ mod tests {
             said(&magnet, RunEnd::TimedOut, Snapshot::default()),
             "Album: timed out: no peer sent the metadata in 25 s: no name server answers"
         );
+    }
+
+    #[test]
+    fn the_doctor_is_named_where_nothing_comes_from_others() {
+        let is_named = |end, stall| is_for_doctor(&Outcome { end, snapshot: Snapshot { stall, ..album() } });
+        for (end, stall, expected) in [
+            (RunEnd::TimedOut, Some(Stall::AllChoke), true),
+            (RunEnd::Stopped, Some(Stall::NoPeers(None)), true),
+            (RunEnd::Stopped, None, false),
+            (RunEnd::TimedOut, Some(Stall::SlowDisk), false),
+            (RunEnd::Stopped, Some(Stall::SlowReader), false),
+            (RunEnd::TimedOut, Some(Stall::NoMemory), false),
+            (RunEnd::Done, Some(Stall::AllChoke), false),
+        ] {
+            assert_eq!(is_named(end, stall.clone()), expected, "{end:?} {stall:?}");
+        }
     }
 
     #[test]

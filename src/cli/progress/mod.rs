@@ -18,15 +18,26 @@ pub use bar::{Line, Part, Rank, name_columns};
 pub use columns::{width, wrapped};
 pub use figures::{percent, rate};
 pub use pace::Pace;
+#[cfg(feature = "watch")]
+pub use {
+    columns::{cut, filled},
+    figures::{short_time, time},
+    peer_table::{encryption, source_name},
+    view::View,
+};
 
 use super::exit::Exit;
 use super::foreground;
 use super::terminal::{self, say, say_error};
-use crate::session::{Outcome, Progress, SessionError};
+use super::watch::{Key, Wanted, Watch};
+use crate::net::tap::Tap;
+use crate::session::{Outcome, Progress, SessionError, Stop};
 use crate::swarm::RunEnd;
+use crossbeam_channel::{Receiver, never};
 use ending::Tally;
 use pace::MINUTE;
 use row::TorrentRow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The least time between two frames: five a second are enough for a person.
@@ -66,8 +77,12 @@ pub struct Screen {
     interrupted: bool,
     /// What is said of many torrents at once.
     tally: Tally,
+    /// A torrent ended before it was complete, and `doctor` may find out why.
+    needs_doctor: bool,
     /// When it was last said how many torrents run and wait, and how many these were.
     queue: (Instant, (usize, usize)),
+    /// What is shown instead of the bars, if the user wants it.
+    watch: Option<Watch>,
 }
 
 impl Screen {
@@ -76,13 +91,45 @@ impl Screen {
         let now = Instant::now();
         let rows: Vec<TorrentRow> = names.iter().map(|name| TorrentRow::new(style, name, now)).collect();
         let queue = (now, (0, 0));
-        Screen { style, rows, due: None, drawn: now, interrupted: false, tally: Tally::default(), queue }
+        Screen {
+            style,
+            rows,
+            due: None,
+            drawn: now,
+            interrupted: false,
+            tally: Tally::default(),
+            needs_doctor: false,
+            queue,
+            watch: None,
+        }
+    }
+
+    /// The same with the live view, which sees messages at this door.
+    pub fn with_watch(mut self, wanted: Wanted, tap: &Tap) -> Screen {
+        let names: Vec<String> = self.rows.iter().map(|row| row.name().to_owned()).collect();
+        self.watch = Watch::new(wanted, &names, tap);
+        self
+    }
+
+    /// What the user presses.
+    pub fn keys(&self) -> Receiver<Key> {
+        self.watch.as_ref().map_or_else(never, Watch::keys)
+    }
+
+    /// A key was pressed, or none can come any more.
+    pub fn press(&mut self, key: Option<Key>) {
+        match (key, &mut self.watch) {
+            (Some(key), Some(watch)) => watch.press(key, Instant::now()),
+            _ => self.watch = None,
+        }
+        self.changed();
     }
 
     /// Shows the progress of a torrent.
     pub fn show(&mut self, number: usize, progress: Progress) {
         let now = Instant::now();
         self.changed();
+        self.watch.iter_mut().for_each(|watch| watch.hears(number, &progress));
         let Some(row) = self.rows.get_mut(number) else { return };
         let notice = match progress {
             Progress::Metadata(state) => return row.metadata(state, now),
@@ -95,7 +142,7 @@ impl Screen {
             Progress::Checking(done, total) => return row.checking(done, total, now),
             Progress::Running(snapshot) => return row.running(snapshot, now),
             Progress::Peers(snapshot, peers) => return row.peers(*snapshot, &peers),
-            Progress::Completed(_) => return,
+            Progress::Completed(_) | Progress::Sight(_) | Progress::SearchSight(_) => return,
             Progress::Reach(text) => text,
             Progress::Short(shortage) => row.disk_too_small(&shortage),
             Progress::Seeding { port, pieces, of } => row.seeding_begins(port, pieces, of),
@@ -105,11 +152,16 @@ impl Screen {
 
     /// When [`Screen::draw`] is to be called.
     pub fn due(&self) -> Option<Instant> {
-        self.due
+        let of_watch = self.watch.as_ref().filter(|watch| watch.is_open());
+        of_watch.map_or(self.due, Watch::due)
     }
 
     /// Draws what has changed, if it is time to. In the background nothing is drawn: the terminal is another program's.
     pub fn draw(&mut self, now: Instant) {
+        self.watch.iter_mut().for_each(|watch| watch.draw(now));
+        if self.watch.as_ref().is_some_and(Watch::is_open) {
+            return;
+        }
         if self.due.is_none_or(|due| now < due) {
             return;
         }
@@ -128,13 +180,15 @@ impl Screen {
     }
 
     /// The turn of a torrent begins.
-    pub fn begins(&mut self, number: usize) {
+    pub fn begins(&mut self, number: usize, stop: &Arc<Stop>) {
+        self.watch.iter_mut().for_each(|watch| watch.begins(number, stop));
         self.rows.get_mut(number).into_iter().for_each(|row| row.begins(Instant::now()));
         self.changed();
     }
 
     /// A torrent waits for its turn.
     pub fn waits(&mut self, number: usize) {
+        self.watch.iter_mut().for_each(|watch| watch.ends(number, false));
         self.rows.get_mut(number).into_iter().for_each(|row| row.waits("waiting for its turn"));
         self.changed();
     }
@@ -170,8 +224,10 @@ impl Screen {
     /// A run has ended. Returns its exit code.
     pub fn ended(&mut self, number: usize, outcome: &Outcome) -> Exit {
         self.changed();
+        self.watch.iter_mut().for_each(|watch| watch.ends(number, true));
         let Some(row) = self.rows.get_mut(number) else { return Exit::OTHER };
         let sentence = row.ended(outcome, Instant::now());
+        self.needs_doctor |= ending::is_for_doctor(outcome);
         let is_error = matches!(outcome.end, RunEnd::TimedOut | RunEnd::WriterFailed);
         let is_counted = self.interrupted && self.rows.len() > FEW && self.tally.count(outcome);
         // Errors are shown with --quiet too.
@@ -184,6 +240,7 @@ impl Screen {
     /// A run has failed. Returns its exit code.
     pub fn failed(&mut self, number: usize, error: &SessionError) -> Exit {
         self.changed();
+        self.watch.iter_mut().for_each(|watch| watch.ends(number, true));
         let (exit, many) = (Exit(error.exit_code()), self.rows.len() > FEW);
         let Some(row) = self.rows.get_mut(number) else { return exit };
         row.close();
@@ -199,6 +256,7 @@ impl Screen {
 
     /// The user wants to stop.
     pub fn interrupted(&mut self) {
+        self.watch.iter_mut().for_each(Watch::close);
         if !std::mem::replace(&mut self.interrupted, true) {
             let is_kept = self.rows.iter().any(TorrentRow::keeps);
             self.say(if is_kept { "stopping; everything downloaded so far is kept" } else { "stopping" });
@@ -223,9 +281,12 @@ impl Screen {
 
     /// Removes the bars, and says what is left to say.
     pub fn close(&mut self) {
-        self.due = None;
+        (self.due, self.watch) = (None, None);
         terminal::clear();
         self.tally.sentence().into_iter().for_each(|text| self.say(&text));
+        if std::mem::take(&mut self.needs_doctor) {
+            self.say("To find out why, and what helps: femtotorrent doctor TORRENT");
+        }
     }
 
     fn say(&self, text: &str) {

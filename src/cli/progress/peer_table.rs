@@ -27,7 +27,7 @@ const COLUMNS: [Column; 10] = [
     Column { head: "we", cell: we, is_number: false, rank: 7 },
     Column { head: "in flight", cell: in_flight, is_number: false, rank: 6 },
     Column { head: "it", cell: it, is_number: false, rank: 3 },
-    Column { head: "found by", cell: |peer| source(peer.source).to_owned(), is_number: false, rank: 2 },
+    Column { head: "found by", cell: |peer| source_name(peer.source).to_owned(), is_number: false, rank: 2 },
     Column { head: "sent", cell: |peer| encryption(peer.encryption).to_owned(), is_number: false, rank: 1 },
 ];
 
@@ -88,7 +88,8 @@ fn in_flight(peer: &PeerState) -> String {
     format!("{}/{}{silent}", peer.in_flight, peer.depth)
 }
 
-fn source(source: Option<Source>) -> &'static str {
+/// How a peer was found, in a word.
+pub fn source_name(source: Option<Source>) -> &'static str {
     match source {
         Some(Source::User) => "--peer",
         Some(Source::Tracker) => "tracker",
@@ -101,7 +102,8 @@ fn source(source: Option<Source>) -> &'static str {
     }
 }
 
-fn encryption(security: Security) -> &'static str {
+/// What of a connection is encrypted, in a word.
+pub fn encryption(security: Security) -> &'static str {
     match security {
         Security::Plain => "plain",
         Security::Handshake => "hidden",
@@ -112,7 +114,7 @@ fn encryption(security: Security) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::PeerFlags;
+    use crate::message::{PeerFlags, PeerReasons, PeerRecord, Transport};
 
     #[test]
     fn each_peer_has_a_row() {
@@ -131,6 +133,9 @@ mod tests {
             in_flight: 12,
             depth: 64,
             snubs: 1,
+            transport: Transport::default(),
+            why: PeerReasons::default(),
+            record: PeerRecord::default(),
         };
         let other = PeerState {
             name: "[2001:db8::7]:6881".to_owned(),

@@ -11,8 +11,18 @@ use clap::{Arg, ArgAction, Command};
 const COMMANDS: [&str; 6] = ["get", "seed", "create", "verify", "show", "doctor"];
 
 /// Options that are about one command line, with what they would do as a setting in mind.
-const NOT_TO_SET: [&str; 9] =
-    ["help", "version", "no-config", "input-file", "save", "output", "output-name", "stdout", "trace"];
+const NOT_TO_SET: [&str; 10] = [
+    "help",
+    "version",
+    "no-config",
+    "input-file",
+    "save",
+    "output",
+    "output-name",
+    "stdout",
+    "trace",
+    "pcap",
+];
 
 /// The most characters of a value that an error shows.
 const MOST_SHOWN: usize = 60;

@@ -1,5 +1,6 @@
 //! The log: what `-v` and `RUST_LOG` have this program say, one line for each message, on standard error.
 
+use super::super::watch::log_ring;
 use super::{Lines, Tone, has_colours, painted};
 use crate::text::{fixed, printable, without_error_numbers};
 use log::{Level, LevelFilter, Record};
@@ -17,14 +18,16 @@ pub fn start_log(verbose: u8, quiet: bool) {
         (2.., false) => LevelFilter::Trace,
     };
     let start = (verbose > 0).then(Instant::now);
-    let _ = env_logger::Builder::new()
+    let logger = env_logger::Builder::new()
         .filter_module("femtotorrent", level)
         .parse_default_env()
         .target(env_logger::Target::Pipe(Box::new(Lines)))
         .format(move |out, record| {
             write_record(out, record, start.map(|start| start.elapsed().as_secs_f64()), has_colours())
         })
-        .try_init();
+        .build();
+    let level = logger.filter();
+    log_ring::start(logger, level);
 }
 
 fn write_record(

@@ -4,12 +4,13 @@
 use super::line::Line;
 use super::{packets, words};
 use crate::metainfo::InfoHash;
-use crate::net::tap::{Connection, Direction, Framed, Seen, StreamEvent};
+use crate::net::tap::{Connection, Direction, Framed, Known, Seen, StreamEvent};
 use crate::piece::Geometry;
 use crate::strategy::Security;
 use crate::wire::extension::ExtensionHandshake;
 use crate::wire::{HANDSHAKE_LENGTH, Handshake, Message};
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 
 /// The most connections that are known. There are fewer, except where the word of an end was lost.
 const MOST_KNOWN: usize = 2_000;
@@ -21,7 +22,7 @@ type Torrents = Vec<(InfoHash, Geometry)>;
 
 /// All of them.
 #[derive(Default)]
-pub(super) struct Conversations {
+pub struct Conversations {
     torrents: Torrents,
     /// With their numbers, the oldest first. Searched from the end: there are hundreds at most.
     streams: VecDeque<(u64, Conversation)>,
@@ -40,14 +41,25 @@ pub(super) struct Conversation {
 
 impl Conversations {
     /// The line that tells this. `None` where it only helps to understand what follows.
-    pub(super) fn line(&mut self, seen: &Seen) -> Option<Line> {
+    pub fn line(&mut self, seen: &Seen) -> Option<Line> {
         match seen {
             Seen::Stream(connection, event) => self.stream(*connection, event),
-            Seen::Dht(direction, node, packet) => Some(packets::dht(*direction, *node, packet)),
-            Seen::Tracker { site, direction, message, meaning } => Some(Line {
+            Seen::Packet(protocol, direction, [_, address], packet) => {
+                Some(packets::line(*protocol, *direction, *address, packet))
+            }
+            Seen::Server { site, direction, message, meaning } => Some(Line {
                 direction: Some(*direction),
                 ..Line::event(site.clone(), message, meaning.clone())
             }),
+            Seen::Remark(text) => Some(Line::event(String::new(), "remark", text.clone())),
+            Seen::Connecting(address, why) => {
+                let why = Some(why.clone());
+                let meaning = "we try to connect to it".to_owned();
+                Some(Line { why, ..Line::event(address.to_string(), "connecting", meaning) })
+            }
+            Seen::NotConnected(address, why) => {
+                Some(Line::event(address.to_string(), "not connected", why.clone()))
+            }
             Seen::Torrent(info_hash, geometry) => {
                 self.torrents.retain(|(known, _)| known != info_hash);
                 self.torrents.push((*info_hash, *geometry));
@@ -64,7 +76,8 @@ impl Conversations {
     fn stream(&mut self, connection: Connection, event: &StreamEvent) -> Option<Line> {
         let peer = connection.address.to_string();
         let at = self.streams.iter().rposition(|(number, _)| *number == connection.number);
-        if at.is_none() {
+        let is_new = at.is_none();
+        if is_new {
             if self.streams.len() >= MOST_KNOWN {
                 self.streams.pop_front();
             }
@@ -78,6 +91,7 @@ impl Conversations {
                     if connection.incoming { "it has connected to us" } else { "we have connected to it" };
                 Some(Line::event(peer, "connected", how.to_owned()))
             }
+            StreamEvent::Joined(known) => stream.joined(connection, known, is_new),
             StreamEvent::KeysExchanged { received, sent, security } => {
                 let from_here = match security {
                     Security::Rc4 => "RC4 from here on",
@@ -87,11 +101,12 @@ impl Conversations {
                 Some(Line::event(peer, "key exchange", meaning))
             }
             StreamEvent::Why { message, count, why } => {
-                if stream.reasons.len() < MOST_REASONS {
+                if *count > 0 && stream.reasons.len() < MOST_REASONS {
                     stream.reasons.push((message, *count, why.clone()));
                 }
                 None
             }
+            StreamEvent::Unfinished(..) => None,
             StreamEvent::Ended(why) => {
                 self.streams.remove(at);
                 let meaning = match why {
@@ -110,6 +125,27 @@ impl Conversations {
 }
 
 impl Conversation {
+    /// The line for a conversation that began before anybody listened. Of one that is known already, because others
+    /// have begun to listen, there is nothing to say.
+    fn joined(&mut self, connection: Connection, known: &Known, is_new: bool) -> Option<Line> {
+        if !is_new {
+            return None;
+        }
+        (self.info_hash, self.theirs) = (known.info_hash, known.theirs.clone());
+        let who = if connection.incoming { "it connected to us" } else { "we connected to it" };
+        let mut meaning = format!("{who} before this trace began");
+        if let Some(info_hash) = known.info_hash {
+            let _ = write!(meaning, "; torrent {info_hash}");
+        }
+        if let Some(peer_id) = known.peer_id {
+            let _ = write!(meaning, "; peer ID {}", peer_id.client());
+        }
+        if let Some(client) = &known.theirs.client {
+            let _ = write!(meaning, "; {client}");
+        }
+        Some(Line::event(connection.address.to_string(), "joined", meaning))
+    }
+
     fn message(&mut self, direction: Direction, framed: &Framed, torrents: &Torrents) -> Line {
         let (name, meaning) = self.meaning(direction, framed, torrents);
         let why = if direction == Direction::Out { self.take_reason(&name) } else { None };

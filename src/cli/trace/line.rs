@@ -13,13 +13,13 @@ const LONGEST: usize = 400;
 
 /// One line.
 #[derive(Debug, Default)]
-pub(super) struct Line {
+pub struct Line {
     /// Who is at the other end.
-    pub(super) peer: String,
+    pub peer: String,
     /// Who says it; `None` if nothing is said.
-    pub(super) direction: Option<Direction>,
+    pub direction: Option<Direction>,
     /// The name of the message, or of what happened.
-    pub(super) message: String,
+    pub message: String,
     /// Its first bytes.
     pub(super) bytes: Vec<u8>,
     /// It is a handshake, and no frame.
@@ -34,7 +34,7 @@ pub(super) struct Line {
 
 impl Line {
     /// Something that happened with this peer.
-    pub(super) fn event(peer: String, message: &str, meaning: String) -> Line {
+    pub fn event(peer: String, message: &str, meaning: String) -> Line {
         Line { peer, message: message.to_owned(), meaning, ..Line::default() }
     }
 
@@ -51,24 +51,49 @@ impl Line {
 
     /// Adds it for people.
     pub(super) fn write_text(&self, time: Duration, out: &mut String) {
+        let seconds = fixed(time.as_secs_f64(), 3);
+        // Writing to a String does not fail.
+        let _ = writeln!(out, "{seconds} {}", self.text());
+    }
+
+    /// For people, without the time: who, the message, its first bytes, what it means and why we sent it. Fit to print.
+    pub fn text(&self) -> String {
         let who = match self.direction {
             _ if self.peer.is_empty() => String::new(),
             Some(Direction::In) => format!("{} -> us", self.peer),
             Some(Direction::Out) => format!("us -> {}", self.peer),
             None => format!("with {}", self.peer),
         };
+        let (message, bytes, meaning) = (&self.message, self.hex(true), self.sentence());
+        format!("{who:<27}  {message:<15} {bytes:<28} {meaning}")
+    }
+
+    /// For few columns, without the time and the peer: which way (`<` to us, `>` from us), the message, what it means, why
+    /// we sent it, and its first bytes. Fit to print.
+    #[cfg(feature = "watch")]
+    pub fn short(&self) -> String {
+        let way = match self.direction {
+            Some(Direction::In) => '<',
+            Some(Direction::Out) => '>',
+            None => ' ',
+        };
+        let (message, sentence, bytes) = (&self.message, self.sentence(), self.hex(true));
+        let line = format!("{way} {message:<14} {sentence}  {bytes}");
+        line.trim_end().to_owned()
+    }
+
+    /// What it means, and why we sent it. Fit to print.
+    pub fn sentence(&self) -> String {
         let mut meaning = excerpt(&self.meaning, LONGEST);
         if let Some(why) = &self.why {
             meaning.push_str("; ");
             meaning.push_str(&excerpt(why, LONGEST));
         }
-        let (seconds, message, bytes) = (fixed(time.as_secs_f64(), 3), &self.message, self.hex(true));
-        // Writing to a String does not fail.
-        let _ = writeln!(out, "{seconds} {who:<27}  {message:<15} {bytes:<28} {meaning}");
+        meaning
     }
 
     /// Adds it as an object of JSON.
-    pub(super) fn write_json(&self, time: Duration, out: &mut String) {
+    pub fn write_json(&self, time: Duration, out: &mut String) {
         let _ = write!(out, "{{\"time\":{}.{:03}", time.as_secs(), time.subsec_millis());
         let direction = self.direction.map(|way| if way == Direction::In { "in" } else { "out" });
         let bytes = self.hex(false);

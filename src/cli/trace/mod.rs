@@ -4,34 +4,48 @@
 //! (`queue`), from which the thread `trace` takes it, finds the words (`conversation`, `words`, `packets`), makes lines
 //! (`line`) and writes them. So nothing waits for a slow disk or terminal: then lines are left out, and a line says how
 //! many. If the trace cannot be written the user is told once, and the run goes on.
+//!
+//! The same lines can be had while the program runs ([`Lines`]), for as long as somebody wants to show them.
 
 mod conversation;
 mod line;
+#[cfg(feature = "watch")]
+mod lines;
 mod packets;
-mod queue;
-mod words;
+pub(super) mod queue;
+mod story;
+mod tracker_packets;
+pub mod words;
+
+pub use conversation::Conversations;
+pub use line::Line;
+#[cfg(feature = "watch")]
+pub use lines::Lines;
 
 use super::terminal;
 use crate::net::tap::Tap;
 use crate::text::reason;
 use crate::thread::{self, caught};
-use conversation::Conversations;
-use line::Line;
-use queue::TraceQueue;
+use queue::{MOST_WAITING, TraceQueue};
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+pub use story::Names;
 
+/// Whoever shows lines is told them so often. To wake a thread for each message would cost more than to find the words.
+const TELL: Duration = Duration::from_millis(50);
 /// Bytes that are written at a time, or a little more.
 const BATCH: usize = 16 * 1024;
 
 /// How a trace is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
     /// A line for people.
     Text,
     /// A line with an object of JSON.
     Json,
+    /// A short line for people, with these names.
+    Story(Names),
 }
 
 /// Where a trace is written.
@@ -58,20 +72,12 @@ impl Trace {
         if sinks.is_empty() {
             return Ok(Trace::default());
         }
-        let queue = Arc::<TraceQueue>::default();
-        let writing = Arc::clone(&queue);
-        let life = move || {
-            // A panic is in the log, and ends the trace alone.
-            let _ = caught(|| Writer::new(sinks).run(&writing));
-            writing.has_ended();
-        };
-        thread::spawn("trace", 256 * 1024, life)?;
-        Ok(Trace(Some(queue)))
+        start(Writer::new(sinks), MOST_WAITING).map(|queue| Trace(Some(queue)))
     }
 
-    /// The door to it.
+    /// The door to it. If there is no trace it is closed, until others listen.
     pub fn tap(&self) -> Tap {
-        let Some(queue) = self.0.clone() else { return Tap::default() };
+        let Some(queue) = self.0.clone() else { return Tap::switch() };
         Tap::to(move |seen| queue.tell(seen))
     }
 
@@ -85,46 +91,77 @@ impl Trace {
     }
 }
 
+/// Whoever is told each line, and when that was seen.
+type Hears = Box<dyn FnMut(Instant, &Line) + Send>;
+
+/// Starts the thread, and returns the queue that it takes from.
+fn start(mut writer: Writer, most: usize) -> io::Result<Arc<TraceQueue>> {
+    let queue = Arc::new(TraceQueue::of_at_most(most));
+    let writing = Arc::clone(&queue);
+    let life = move || {
+        // A panic is in the log, and ends the trace alone.
+        let _ = caught(|| writer.run(&writing));
+        writing.has_ended();
+    };
+    thread::spawn("trace", 256 * 1024, life)?;
+    Ok(queue)
+}
+
 /// What the thread has.
 struct Writer {
     began: Instant,
     conversations: Conversations,
+    /// The reason that stood in a line of a story last.
+    reason: String,
     /// With the lines that are not written yet.
     sinks: Vec<(Sink, String)>,
+    hear: Option<Hears>,
 }
 
 impl Writer {
     fn new(sinks: Vec<Sink>) -> Writer {
         let sinks = sinks.into_iter().map(|sink| (sink, String::new())).collect();
-        Writer { began: Instant::now(), conversations: Conversations::default(), sinks }
+        Writer {
+            began: Instant::now(),
+            conversations: Conversations::default(),
+            reason: String::new(),
+            sinks,
+            hear: None,
+        }
     }
 
     /// Until the queue is closed and empty, or nothing can be written.
     fn run(&mut self, queue: &TraceQueue) {
         while let Some(waiting) = queue.take() {
             for (at, seen) in waiting.seen {
-                let time = at.saturating_duration_since(self.began);
                 if let Some(line) = self.conversations.line(&seen) {
-                    self.add(time, &line);
+                    self.add(at, &line);
                 }
                 self.write(BATCH, queue);
             }
             if waiting.lost > 0 {
                 self.conversations.lost_some();
-                self.add(self.began.elapsed(), &Line::lost(waiting.lost));
+                self.add(Instant::now(), &Line::lost(waiting.lost));
             }
             self.write(0, queue);
-            if self.sinks.is_empty() {
-                return;
+            match self.hear {
+                Some(_) => std::thread::sleep(TELL),
+                None if self.sinks.is_empty() => return,
+                None => {}
             }
         }
     }
 
-    fn add(&mut self, time: Duration, line: &Line) {
+    fn add(&mut self, at: Instant, line: &Line) {
+        if let Some(hear) = &mut self.hear {
+            hear(at, line);
+        }
+        let time = at.saturating_duration_since(self.began);
         for (sink, lines) in &mut self.sinks {
-            match sink.form {
+            match &sink.form {
                 Form::Text => line.write_text(time, lines),
                 Form::Json => line.write_json(time, lines),
+                Form::Story(names) => line.write_story(time, names, &mut self.reason, lines),
             }
         }
     }

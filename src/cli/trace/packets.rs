@@ -1,32 +1,59 @@
-//! What the packets of the DHT mean, in words. Pure.
+//! What UDP packets mean, in words: those of the DHT, of trackers and of the local network. Pure.
 
 use super::line::Line;
+use super::tracker_packets;
 use crate::discovery::dht::packet::{Body, Method, Packet};
+use crate::discovery::lan::SearchPacket;
 use crate::metainfo::InfoHash;
-use crate::net::tap::Direction;
+use crate::net::tap::{Direction, Protocol};
 use std::net::SocketAddr;
 
-/// A packet to or from a node.
-pub(super) fn dht(direction: Direction, node: SocketAddr, bytes: &[u8]) -> Line {
-    let (message, meaning) = match Packet::from_wire(bytes) {
-        None => ("dht ?".to_owned(), format!("{} bytes that are no packet of the DHT", bytes.len())),
-        Some(packet) => match packet.body {
-            Body::Query(query) => {
-                (format!("dht {}", query.method.name()).trim_end().to_owned(), asked(query.method))
-            }
-            Body::Response(response) => {
-                let token = if response.token.is_some() { ", a token" } else { "" };
-                let (peers, nodes) = (response.values.len(), response.nodes.len());
-                ("dht answer".to_owned(), format!("{peers} peers, {nodes} nodes{token}"))
-            }
-            Body::Error(code) => ("dht error".to_owned(), format!("no answer, for the reason {code}")),
-        },
+/// The most torrents that are named.
+const MOST_NAMED: usize = 4;
+
+/// The line of a packet to or from this address.
+pub(super) fn line(protocol: Protocol, direction: Direction, address: SocketAddr, bytes: &[u8]) -> Line {
+    let (message, meaning) = match protocol {
+        Protocol::Dht => dht(bytes),
+        Protocol::Tracker => tracker_packets::words(direction, address, bytes),
+        Protocol::Lan => ("lan search".to_owned(), lan(bytes)),
     };
-    Line {
-        direction: Some(direction),
-        length: bytes.len() as u64,
-        ..Line::event(node.to_string(), &message, meaning)
+    let mut line = Line::event(address.to_string(), &message, meaning);
+    line.direction = Some(direction);
+    match protocol {
+        // Its first bytes are numbers. Elsewhere they are text, which means more in words.
+        Protocol::Tracker => line.keep(bytes, bytes.len() as u64),
+        Protocol::Dht | Protocol::Lan => line.length = bytes.len() as u64,
     }
+    line
+}
+
+/// A packet to or from a node.
+fn dht(bytes: &[u8]) -> (String, String) {
+    let Some(packet) = Packet::from_wire(bytes) else {
+        return ("dht ?".to_owned(), format!("{} bytes that are no packet of the DHT", bytes.len()));
+    };
+    match packet.body {
+        Body::Query(query) => {
+            (format!("dht {}", query.method.name()).trim_end().to_owned(), asked(query.method))
+        }
+        Body::Response(response) => {
+            let token = if response.token.is_some() { ", a token" } else { "" };
+            let (peers, nodes) = (response.values.len(), response.nodes.len());
+            ("dht answer".to_owned(), format!("{peers} peers, {nodes} nodes{token}"))
+        }
+        Body::Error(code) => ("dht error".to_owned(), format!("no answer, for the reason {code}")),
+    }
+}
+
+/// An announce to the local network.
+fn lan(bytes: &[u8]) -> String {
+    let Some(packet) = SearchPacket::from_wire(bytes) else {
+        return "it cannot be read".to_owned();
+    };
+    let named = packet.info_hashes.iter().take(MOST_NAMED).map(InfoHash::to_string);
+    let more = if packet.info_hashes.len() > MOST_NAMED { ", ..." } else { "" };
+    format!("at port {} is a peer of {}{more}", packet.port, named.collect::<Vec<_>>().join(", "))
 }
 
 fn asked(method: Method<'_>) -> String {

@@ -5,21 +5,28 @@
 
 use crate::net::tap::{Seen, StreamEvent};
 use crate::thread::lock;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The most that waits.
-pub(super) const MOST_WAITING: usize = 16 * 1024;
-/// Bytes of messages that wait.
+pub(in crate::cli) const MOST_WAITING: usize = 16 * 1024;
+/// Bytes of messages that wait, as a rule.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
+/// What waits is taken no more often than this, or the threads that speak would wake another one with each message.
+const PAUSE: Duration = Duration::from_millis(4);
+/// So many bytes are taken at once, while they are in the processor's cache still.
+const ENOUGH: usize = 512 * 1024;
 /// At the end nothing may be taken for this long, before we go without having written it all.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The queue.
-#[derive(Default)]
-pub(super) struct TraceQueue {
+pub(in crate::cli) struct TraceQueue {
     state: Mutex<State>,
     changed: Condvar,
+    /// How many things wait at most.
+    most: usize,
+    /// And so many bytes of messages, and one message more.
+    most_bytes: usize,
 }
 
 #[derive(Default)]
@@ -36,64 +43,87 @@ struct State {
 
 /// What waits to be written.
 #[derive(Default)]
-pub(super) struct Waiting {
+pub(in crate::cli) struct Waiting {
     /// In order, with the times.
-    pub(super) seen: Vec<(Instant, Seen)>,
+    pub(in crate::cli) seen: Vec<(Instant, Seen)>,
     /// How much was left out after it.
-    pub(super) lost: usize,
+    pub(in crate::cli) lost: usize,
+}
+
+impl Default for TraceQueue {
+    fn default() -> TraceQueue {
+        TraceQueue::of_at_most(MOST_WAITING)
+    }
 }
 
 impl TraceQueue {
+    /// An empty queue, in which so many bytes of messages may wait, and one message more.
+    pub(in crate::cli) fn with_room(most_bytes: usize) -> TraceQueue {
+        TraceQueue { state: Mutex::default(), changed: Condvar::new(), most: MOST_WAITING, most_bytes }
+    }
+
+    /// An empty one with room for so many things.
+    pub(super) fn of_at_most(most: usize) -> TraceQueue {
+        TraceQueue { most, ..TraceQueue::with_room(MOST_BYTES) }
+    }
+
     /// Puts something in, if there is room.
-    pub(super) fn tell(&self, seen: Seen) {
+    pub(in crate::cli) fn tell(&self, seen: Seen) {
         let bytes = bytes(&seen);
         let mut state = lock(&self.state);
         if state.is_closed || state.has_ended {
             return;
         }
-        let is_full = state.waiting.seen.len() >= MOST_WAITING || state.bytes >= MOST_BYTES;
+        let is_full = state.waiting.seen.len() >= self.most || state.bytes >= self.most_bytes;
         // What was left out stands after all that waits.
         if is_full || state.waiting.lost > 0 {
             state.waiting.lost = state.waiting.lost.saturating_add(1);
             return;
         }
-        state.bytes = state.bytes.saturating_add(bytes);
-        let is_first = state.waiting.seen.is_empty();
+        let (is_first, was_enough) = (state.waiting.seen.is_empty(), self.is_enough(&state));
         state.waiting.seen.push((Instant::now(), seen));
+        state.bytes = state.bytes.saturating_add(bytes);
+        let wakes = is_first || (self.is_enough(&state) && !was_enough);
         drop(state);
-        if is_first {
+        if wakes {
             self.changed.notify_all();
         }
     }
 
+    /// Whether it is not worth the while to wait for more.
+    fn is_enough(&self, state: &State) -> bool {
+        state.waiting.seen.len() >= self.most / 4 || state.bytes >= ENOUGH
+    }
+
     /// Waits until something waits, and takes it. `None` if nothing more comes.
-    pub(super) fn take(&self) -> Option<Waiting> {
+    pub(in crate::cli) fn take(&self) -> Option<Waiting> {
         let idle = |state: &mut State| state.waiting.seen.is_empty() && !state.is_closed;
         let waited = self.changed.wait_while(lock(&self.state), idle);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        let state = waited.unwrap_or_else(PoisonError::into_inner);
+        let little = |state: &mut State| !state.is_closed && !self.is_enough(state);
+        let waited = self.changed.wait_timeout_while(state, PAUSE, little);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.bytes = 0;
         let waiting = std::mem::take(&mut state.waiting);
         (!waiting.seen.is_empty()).then_some(waiting)
     }
 
     /// Something was written.
-    pub(super) fn has_written(&self) {
+    pub(in crate::cli) fn has_written(&self) {
         lock(&self.state).writes += 1;
         self.changed.notify_all();
     }
 
     /// Nothing more is taken.
-    pub(super) fn has_ended(&self) {
+    pub(in crate::cli) fn has_ended(&self) {
         let mut state = lock(&self.state);
         (state.has_ended, state.waiting) = (true, Waiting::default());
         self.changed.notify_all();
     }
 
     /// Nothing more comes. Waits until all is written, or nothing was for some time: then this is false.
-    pub(super) fn finish(&self) -> bool {
-        let mut state = lock(&self.state);
-        state.is_closed = true;
-        self.changed.notify_all();
+    pub(in crate::cli) fn finish(&self) -> bool {
+        let mut state = self.closed();
         loop {
             let seen = state.writes;
             let waits = |state: &mut State| !state.has_ended && state.writes == seen;
@@ -106,6 +136,18 @@ impl TraceQueue {
         }
     }
 
+    /// Nothing more comes.
+    pub(in crate::cli) fn close(&self) {
+        drop(self.closed());
+    }
+
+    fn closed(&self) -> MutexGuard<'_, State> {
+        let mut state = lock(&self.state);
+        state.is_closed = true;
+        self.changed.notify_all();
+        state
+    }
+
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         lock(&self.state).waiting.seen.len()
@@ -115,8 +157,10 @@ impl TraceQueue {
 /// Bytes of a message that are kept.
 fn bytes(seen: &Seen) -> usize {
     match seen {
-        Seen::Stream(_, StreamEvent::Message(_, message)) => message.start.len(),
-        Seen::Dht(_, _, packet) => packet.len(),
+        Seen::Stream(_, StreamEvent::Message(_, message) | StreamEvent::Unfinished(_, message)) => {
+            message.start.len()
+        }
+        Seen::Packet(_, _, _, packet) => packet.len(),
         _ => 0,
     }
 }

@@ -2,15 +2,17 @@
 
 use super::queue::MOST_WAITING;
 use super::*;
+use crate::discovery::lan::SearchPacket;
 use crate::metainfo::InfoHash;
 use crate::net::PeerStream;
-use crate::net::tap::Seen;
+use crate::net::tap::{Protocol, Seen};
 use crate::piece::Geometry;
 use crate::thread::lock;
 use crate::wire::extension::ExtensionHandshake;
 use crate::wire::{BlockRequest, Handshake, Message, PeerId};
 use crossbeam_channel::{Receiver, bounded};
 use std::sync::Mutex;
+use std::time::Duration;
 
 const TORRENT: InfoHash = InfoHash([0x25; 20]);
 
@@ -54,7 +56,7 @@ fn traced(speak: impl FnOnce(&PeerStream, &PeerStream, &Tap)) -> (String, Vec<se
     let trace = Trace::to(vec![text.sink(Form::Text), json.sink(Form::Json)]).unwrap();
     let (stream, peer) = PeerStream::in_memory();
     let tap = trace.tap();
-    tap.tell(|| Seen::Torrent(TORRENT, Geometry::new(17 * 65_536, 65_536).unwrap()));
+    tap.torrent(TORRENT, Geometry::new(17 * 65_536, 65_536).unwrap());
     stream.watched_by(&tap, ([10, 0, 0, 1], 6881).into(), false);
     speak(&stream, &peer, &tap);
     trace.end();
@@ -186,9 +188,11 @@ fn packets_and_announces_are_told_and_a_stranger_cannot_make_a_line_long() {
     let query =
         b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaa9:info_hash20:bbbbbbbbbbbbbbbbbbbbe1:q9:get_peers1:t1:x1:y1:qe";
     let (text, _) = traced(|_, _, tap| {
-        tap.tell(|| Seen::Dht(crate::net::tap::Direction::Out, node, query.to_vec()));
-        tap.tell(|| Seen::Dht(crate::net::tap::Direction::In, node, b"\x1b[2J".to_vec()));
-        tap.tell(|| Seen::Tracker {
+        tap.tell(|| Seen::Packet(Protocol::Dht, crate::net::tap::Direction::Out, [node; 2], query.to_vec()));
+        tap.tell(|| {
+            Seen::Packet(Protocol::Dht, crate::net::tap::Direction::In, [node; 2], b"\x1b[2J".to_vec())
+        });
+        tap.tell(|| Seen::Server {
             site: "http://t.example".to_owned(),
             direction: crate::net::tap::Direction::In,
             message: "no answer",
@@ -203,6 +207,146 @@ fn packets_and_announces_are_told_and_a_stranger_cannot_make_a_line_long() {
 }
 
 #[test]
+fn a_conversation_that_began_before_is_understood_all_the_same() {
+    let paper = Paper::default();
+    let trace = Trace::to(vec![paper.sink(Form::Text)]).unwrap();
+    let (stream, peer) = PeerStream::in_memory();
+    let (later, tap) = (trace.tap(), Tap::switch());
+    stream.watched_by(&tap, ([10, 0, 0, 1], 6881).into(), true);
+    tap.torrent(TORRENT, Geometry::new(17 * 65_536, 65_536).unwrap());
+    for (from, to) in [(&stream, &peer), (&peer, &stream)] {
+        from.write_all(&Handshake::ours(TORRENT, PeerId([1; 20]), false).to_wire()).unwrap();
+        read(to);
+    }
+    stream.is_about(TORRENT, PeerId(*b"-XX1234-\x1b[2Jbcdefghi"));
+    stream.speaks(&ExtensionHandshake {
+        metadata: Some(77),
+        client: Some("evil\u{202e}".to_owned()),
+        ..ExtensionHandshake::default()
+    });
+    let _listening = tap.listen(move |seen| later.tell(|| seen)).unwrap();
+    let asks = crate::wire::metadata::MetadataMessage::Request(3).to_wire();
+    stream.write_all(&bytes(&[Message::Extended(77, &asks), Message::Bitfield(&[0xb6, 0xdb, 0])])).unwrap();
+    let _other = tap.listen(|_| ()).unwrap();
+    stream.write_all(&bytes(&[Message::Choke])).unwrap();
+    trace.end();
+    let lines: Vec<String> = plain(&paper.text());
+    assert_eq!(
+        lines[0],
+        format!(
+            "with 10.0.0.1:6881 joined it connected to us before this trace began; torrent {TORRENT}; peer ID \
+             -XX1234-; evil\u{fffd}"
+        )
+    );
+    assert!(lines[1].contains(" ut_metadata ") && lines[1].ends_with(" send me piece 3 of the metadata"));
+    assert!(lines[2].ends_with("has 11 of 17 pieces") && lines[3].contains(" choke ") && lines.len() == 4);
+}
+
+#[test]
+fn lines_are_told_while_somebody_wants_them_beside_the_trace_of_a_file() {
+    let paper = Paper::default();
+    let trace = Trace::to(vec![paper.sink(Form::Text)]).unwrap();
+    let tap = trace.tap();
+    let (stream, peer) = PeerStream::in_memory();
+    stream.watched_by(&tap, ([10, 0, 0, 1], 6881).into(), false);
+    let (tell, told) = bounded(100);
+    let hear = move |_, line: &Line| {
+        let said = format!("{:?} {} {} {}", line.direction, line.peer, line.message, line.sentence());
+        assert!(line.text().ends_with(&line.sentence()));
+        tell.try_send(said).unwrap();
+    };
+    let lines = Lines::of(&tap, hear).unwrap();
+    stream.write_all(&Handshake::ours(TORRENT, PeerId([1; 20]), true).to_wire()).unwrap();
+    stream.tap().unwrap().why("interested", 1, "of \x1b[2J".to_owned());
+    stream.write_all(&bytes(&[Message::Interested])).unwrap();
+    let patience = Duration::from_secs(20);
+    assert!(told.recv_timeout(patience).unwrap().contains(" joined "));
+    assert!(told.recv_timeout(patience).unwrap().contains(" handshake torrent 2525"));
+    let said = told.recv_timeout(patience).unwrap();
+    assert_eq!(said, "Some(Out) 10.0.0.1:6881 interested you have what I lack; of \u{fffd}[2J");
+    drop(lines);
+    // The thread lets go of the sender when it ends.
+    assert!(told.recv_timeout(patience) == Err(crossbeam_channel::RecvTimeoutError::Disconnected));
+    stream.write_all(&bytes(&[Message::NotInterested])).unwrap();
+    trace.end();
+    assert_eq!(paper.text().lines().count(), 4);
+    drop(peer);
+}
+
+#[test]
+fn packets_of_trackers_and_of_the_local_network_and_attempts_are_told_in_words() {
+    use crate::net::tap::Direction::{In, Out};
+    let (four, six) = (([10, 0, 0, 2], 7).into(), ([1_u16, 2, 3, 4, 5, 6, 7, 8], 7).into());
+    let packet = |numbers: &[u32], rest: &[u8]| -> Vec<u8> {
+        numbers.iter().flat_map(|number| number.to_be_bytes()).chain(rest.iter().copied()).collect()
+    };
+    let hash = "62".repeat(20);
+    // The connection, the action, the transaction; the torrent, our ID; what came, is left and went; the event, our
+    // address, the key, the peers; the port.
+    let announce = [
+        packet(&[1, 2, 1, 0xabc], &[0x62; 20]),
+        vec![b'x'; 20],
+        packet(&[0, 1, 0, 9, 0, 3, 2, 0, 0xbeef, 80], &[0x1a, 0xe1, 2, 7]),
+        b"/secret".to_vec(),
+    ];
+    let search =
+        SearchPacket::to_wire(([239, 192, 152, 143], 6771).into(), 6881, &[InfoHash([0x62; 20])], "c");
+    let cases = [
+        (Protocol::Tracker, Out, four, packet(&[0x417, 0x2710_1980, 0, 0xabc], &[])),
+        (Protocol::Tracker, In, four, packet(&[0, 0xabc, 1, 2], b"more")),
+        (Protocol::Tracker, Out, four, announce.concat()),
+        (Protocol::Tracker, In, four, packet(&[1, 0xabc, 1800, 3, 4], &[0; 13])),
+        (Protocol::Tracker, In, six, packet(&[1, 0xabc, 1800, 3, 4], &[0; 36])),
+        (Protocol::Tracker, Out, four, packet(&[1, 2, 2, 0xabc], &[0x62; 20])),
+        (Protocol::Tracker, In, four, packet(&[2, 0xabc, 1, 2, 3], &[])),
+        (Protocol::Tracker, In, four, packet(&[3, 0xabc], b"go \x1b[2J\xe2\x80\xae away")),
+        (Protocol::Tracker, In, four, packet(&[9, 0xabc], &[])),
+        (Protocol::Tracker, In, four, vec![0; 7]),
+        (Protocol::Lan, In, four, search),
+        (Protocol::Lan, In, four, b"\x1b[2J".to_vec()),
+    ];
+    let (text, json) = traced(|_, _, tap| {
+        cases.into_iter().for_each(|(protocol, way, address, packet)| {
+            tap.tell(|| Seen::Packet(protocol, way, [address; 2], packet));
+        });
+        tap.tell(|| Seen::Connecting(four, "a tracker named it".to_owned()));
+        tap.tell(|| Seen::NotConnected(four, "no answer\x1b[2J".to_owned()));
+    });
+    let told: Vec<String> = json
+        .iter()
+        .skip(1)
+        .map(|line| format!("{}: {}", line["message"].as_str().unwrap(), line["meaning"].as_str().unwrap()))
+        .collect();
+    let under = "transaction 00000abc, connection 0000000100000002";
+    let answers = "answers transaction 00000abc";
+    assert_eq!(
+        told,
+        [
+            "udp connect: which connection ID may I use? transaction 00000abc".to_owned(),
+            format!("udp connect: use connection 0000000100000002 for a minute; {answers}"),
+            format!("udp announce: started; {hash}; 9 bytes left; port 6881; 80 peers wanted; {under}"),
+            format!(
+                "udp announce: 2 peers; ask again in 1800 s; it knows 4 seeds and 3 other peers; {answers}"
+            ),
+            format!(
+                "udp announce: 2 peers; ask again in 1800 s; it knows 4 seeds and 3 other peers; {answers}"
+            ),
+            format!("udp scrape: how many have {hash}? {under}"),
+            format!("udp scrape: 1 seeds, 3 other peers, 2 downloads that were completed; {answers}"),
+            format!("udp error: \"go \u{fffd}[2J\u{fffd} away\"; {answers}"),
+            "udp ?: action 9, which BEP 15 does not have".to_owned(),
+            "udp ?: it is shorter than a packet of its kind".to_owned(),
+            format!("lan search: at port 6881 is a peer of {hash}"),
+            "lan search: it cannot be read".to_owned(),
+            "connecting: we try to connect to it".to_owned(),
+            "not connected: no answer\u{fffd}[2J".to_owned(),
+        ]
+    );
+    assert_eq!(json[13]["why"], "a tracker named it");
+    assert!(!text.contains("secret") && text.lines().all(|line| crate::text::printable(line) == line));
+}
+
+#[test]
 fn where_a_trace_is_written_slowly_lines_are_left_out_and_counted() {
     let (gate, may_write) = bounded(0);
     let paper = Paper { may_write: Some(may_write), ..Paper::default() };
@@ -210,7 +354,7 @@ fn where_a_trace_is_written_slowly_lines_are_left_out_and_counted() {
     let tap = Trace(Some(Arc::clone(&queue))).tap();
     let tell = || {
         let (direction, node) = (crate::net::tap::Direction::In, ([10, 0, 0, 2], 7).into());
-        tap.tell(|| Seen::Dht(direction, node, vec![0; 10]));
+        tap.tell(|| Seen::Packet(Protocol::Dht, direction, [node; 2], vec![0; 10]));
     };
     (0..MOST_WAITING + 100).for_each(|_| tell());
     assert_eq!(queue.waiting(), MOST_WAITING);
@@ -234,13 +378,13 @@ fn a_full_disk_ends_one_trace_and_not_the_other_nor_those_that_speak() {
     let trace = Trace::to(vec![full.sink(Form::Text), good.sink(Form::Text)]).unwrap();
     let tap = trace.tap();
     let (direction, node) = (crate::net::tap::Direction::In, ([10, 0, 0, 2], 7).into());
-    tap.tell(|| Seen::Dht(direction, node, vec![0; 10]));
+    tap.tell(|| Seen::Packet(Protocol::Dht, direction, [node; 2], vec![0; 10]));
     trace.end();
     assert_eq!(good.text().lines().count(), 1);
     let trace = Trace::to(vec![full.sink(Form::Text)]).unwrap();
     let tap = trace.tap();
-    (0..100_000).for_each(|_| tap.tell(|| Seen::Dht(direction, node, vec![0; 10])));
+    (0..100_000).for_each(|_| tap.tell(|| Seen::Packet(Protocol::Dht, direction, [node; 2], vec![0; 10])));
     trace.end();
     // Nobody writes any more, and nobody minds.
-    tap.tell(|| Seen::Dht(direction, node, vec![0; 10]));
+    tap.tell(|| Seen::Packet(Protocol::Dht, direction, [node; 2], vec![0; 10]));
 }

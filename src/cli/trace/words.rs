@@ -18,7 +18,7 @@ const MOST_NAMED: usize = 8;
 const PIECE_HEAD: u64 = 13;
 
 /// A handshake.
-pub(super) fn handshake(handshake: Handshake) -> String {
+pub fn handshake(handshake: Handshake) -> String {
     let spoken = [
         (handshake.speaks_fast(), "Fast (BEP 6)"),
         (handshake.speaks_extensions(), "extensions (BEP 10)"),
@@ -30,11 +30,7 @@ pub(super) fn handshake(handshake: Handshake) -> String {
 }
 
 /// The name and the meaning of a message of this length that is no extension's.
-pub(super) fn message(
-    message: &Message<'_>,
-    length: u64,
-    geometry: Option<&Geometry>,
-) -> (&'static str, String) {
+pub fn message(message: &Message<'_>, length: u64, geometry: Option<&Geometry>) -> (&'static str, String) {
     let plain = |text: &str| text.to_owned();
     match *message {
         Message::KeepAlive => ("keep-alive", plain("still here")),
@@ -93,13 +89,7 @@ pub(super) fn extended(
         };
         let meaning = extensions(&said, payload);
         if direction == Direction::In {
-            let before = std::mem::take(&mut stream.theirs);
-            stream.theirs = ExtensionHandshake {
-                metadata: said.metadata.or(before.metadata),
-                pex: said.pex.or(before.pex),
-                dont_have: said.dont_have.or(before.dont_have),
-                ..said
-            };
+            stream.theirs = said.after(&stream.theirs);
         }
         return ("extensions".to_owned(), meaning);
     }

@@ -32,27 +32,28 @@ mod tokens;
 pub use addresses::Contact;
 pub use bootstrap::ROUTERS;
 pub use id::{Distance, NodeId};
-pub use node::{Node, NodeSettings, Output};
+pub use node::{Node, NodeSettings, Output, SearchFigures};
 pub use saved_nodes::{KnownNodes, SavedNodes};
 
 use crate::address::IpFamily;
 use crate::discovery::STACK_BYTES;
-use crate::message::Event;
+use crate::message::{Event, SourceSight};
 use crate::metainfo::InfoHash;
 use crate::net::tap::Tap;
 use crate::net::{BindAddress, UdpPort};
 use crate::strategy::Supply;
 use crate::text::reason;
-use crate::thread;
+use crate::thread::{self, lock};
 use crossbeam_channel::Sender;
 use log::debug;
-use service::{Command, DhtShared, Port, Service};
+use service::{Command, DhtShared, Port, SearchSights, Service};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 /// How to take part in the DHT.
 #[derive(Clone, Debug)]
@@ -69,6 +70,8 @@ pub struct DhtOptions {
     pub routers: bool,
     /// The folder that keeps the nodes from one run to the next, in a file `dht`. Created when needed.
     pub saved: Option<PathBuf>,
+    /// Whether that file is written, too.
+    pub saves: bool,
     /// Who sees the packets.
     pub tap: Tap,
 }
@@ -90,6 +93,7 @@ pub struct DhtSearch {
     shared: Arc<DhtShared>,
     info_hash: InfoHash,
     events: Sender<Event>,
+    sights: SearchSights,
 }
 
 impl Dht {
@@ -117,7 +121,10 @@ impl Dht {
         if options.routers {
             nodes.extend(ROUTERS.map(|(host, port)| (host.to_owned(), port)));
         }
-        let saved = SavedNodes::read(options.saved.as_deref());
+        let mut saved = SavedNodes::read(options.saved.as_deref());
+        if !options.saves {
+            saved.write_nothing();
+        }
         let (host_names, tap) = (Default::default(), options.tap);
         let shared = Arc::new(DhtShared { ports, saved, host_names, nodes, tap });
         // If a thread cannot be started, dropping this ends the threads that were.
@@ -135,7 +142,7 @@ impl Dht {
     /// searched for twice, the later search counts.
     pub fn search(&self, info_hash: InfoHash, announce: Option<u16>, events: Sender<Event>) -> DhtSearch {
         self.shared.tell(&Command::Search(info_hash, announce, events.clone()));
-        DhtSearch { shared: Arc::clone(&self.shared), info_hash, events }
+        DhtSearch { shared: Arc::clone(&self.shared), info_hash, events, sights: Arc::default() }
     }
 
     /// Asks whether a node is at this address: a peer said that its node is there.
@@ -194,6 +201,27 @@ impl DhtSearch {
             unknown.unwrap_or_else(|| "no node of the DHT has answered yet (is UDP blocked?)".to_owned())
         };
         is_alone.then(trouble)
+    }
+
+    /// How it stands over IPv4 and over IPv6, as far as there are sockets: as it was at the last call, since the threads
+    /// of the DHT are asked for what is told at the next. Never waits.
+    pub fn sights(&self, now: Instant) -> Vec<SourceSight> {
+        self.shared.tell(&Command::Look(self.info_hash, Arc::clone(&self.sights)));
+        let [four, six] = *lock(&self.sights);
+        let sight = |port: &Port| {
+            let nodes = port.known.load(Ordering::Relaxed);
+            let (family, figures) = if port.family == IpFamily::V6 { ("IPv6", six) } else { ("IPv4", four) };
+            let figures = figures.unwrap_or_default();
+            let trouble = (nodes == 0).then(|| self.trouble()).flatten();
+            SourceSight {
+                kind: "DHT",
+                name: format!("{family}, {nodes} nodes"),
+                is_trouble: trouble.is_some(),
+                last: trouble.unwrap_or_else(|| figures.to_string()),
+                next: figures.next.map(|next| next.saturating_duration_since(now)),
+            }
+        };
+        self.shared.ports.iter().map(sight).collect()
     }
 
     /// The host was suspended, or has another address: the next lookup runs at once.

@@ -60,6 +60,11 @@ impl SavedNodes {
         SavedNodes { file, known: Mutex::new(IpFamily::BOTH.map(|family| parse(&bytes, family))) }
     }
 
+    /// From now on the file stays as it is.
+    pub fn write_nothing(&mut self) {
+        self.file = None;
+    }
+
     /// What was known of this family.
     pub fn known(&self, family: IpFamily) -> KnownNodes {
         let known = lock(&self.known);
@@ -160,6 +165,16 @@ mod tests {
             assert_eq!(saved.known(IpFamily::V4), known(kept));
         }
         saved.write();
+    }
+
+    #[test]
+    fn those_who_only_look_write_nothing() {
+        let folder = NewFolder::somewhere();
+        let mut saved = SavedNodes::read(Some(&folder.0));
+        saved.update(IpFamily::V4, KnownNodes { id: Some(NodeId([7; 20])), nodes: nodes(3) });
+        saved.write_nothing();
+        saved.write();
+        assert!(!folder.0.exists());
     }
 
     #[test]

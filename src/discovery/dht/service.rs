@@ -14,13 +14,13 @@
 //! over IPv6 loses nothing.
 
 use super::bootstrap::{self, HostNames, Schedule};
-use super::node::{Node, NodeSettings, Output};
+use super::node::{Node, NodeSettings, Output, SearchFigures};
 use super::saved_nodes::{KnownNodes, SavedNodes};
 use crate::address::IpFamily;
 use crate::message::Event;
 use crate::metainfo::InfoHash;
 use crate::net::UdpPort;
-use crate::net::tap::{Direction, Seen, Tap};
+use crate::net::tap::{Direction, Protocol, Seen, Tap};
 use crate::strategy::{Source, Supply};
 use crate::text::reason;
 use crate::thread::lock;
@@ -58,6 +58,8 @@ pub(super) enum Command {
     Supply(InfoHash, Supply),
     /// The host was suspended, or has another address: search for this torrent anew.
     Interrupted(InfoHash),
+    /// Somebody wants to see how the search for this torrent stands.
+    Look(InfoHash, SearchSights),
     /// End the search whose peers go to this inbox.
     Forget(InfoHash, Sender<Event>),
     /// A node may be there.
@@ -65,6 +67,9 @@ pub(super) enum Command {
     /// A node may be there. It is to be asked only if few others are known.
     ContactIfFewKnown(SocketAddr),
 }
+
+/// How the search for one torrent stood when somebody last looked, for each family.
+pub(super) type SearchSights = Arc<Mutex<[Option<SearchFigures>; 2]>>;
 
 /// What the threads share.
 #[derive(Debug)]
@@ -103,7 +108,7 @@ impl Port {
             Command::Contact(node) | Command::ContactIfFewKnown(node) => {
                 self.family.has(*node) && commands.len() < MAX_COMMANDS
             }
-            Command::Supply(..) => commands.len() < MAX_COMMANDS,
+            Command::Supply(..) | Command::Look(..) => commands.len() < MAX_COMMANDS,
             Command::Search(..) | Command::Announce(..) | Command::Interrupted(_) | Command::Forget(..) => {
                 true
             }
@@ -202,7 +207,14 @@ impl Service {
                 }
                 Some((length, from)) => {
                     let packet = packet.get(..length).unwrap_or_default();
-                    self.shared.tap.tell(|| Seen::Dht(Direction::In, from, packet.to_vec()));
+                    self.shared.tap.tell(|| {
+                        Seen::Packet(
+                            Protocol::Dht,
+                            Direction::In,
+                            [port.socket.address(), from],
+                            packet.to_vec(),
+                        )
+                    });
                     self.node.receive(packet, from, Instant::now());
                 }
             }
@@ -224,6 +236,12 @@ impl Service {
                 }
             }
             Command::Supply(info_hash, supply) => self.node.supply(info_hash, supply, now),
+            Command::Look(info_hash, sights) => {
+                let figures = self.node.search_figures(info_hash);
+                let family = self.shared.ports.get(self.port).map(|port| port.family);
+                let [four, six] = &mut *lock(&sights);
+                *(if family == Some(IpFamily::V6) { six } else { four }) = figures;
+            }
             Command::Interrupted(info_hash) => self.node.interrupted(info_hash, now),
             Command::Forget(info_hash, events) => {
                 let ours = |one: &Recipient| one.info_hash == info_hash && one.events.same_channel(&events);
@@ -264,7 +282,14 @@ impl Service {
         while let Some(output) = self.node.next_output() {
             match output {
                 Output::Send { to, packet } => {
-                    self.shared.tap.tell(|| Seen::Dht(Direction::Out, to, packet.clone()));
+                    self.shared.tap.tell(|| {
+                        Seen::Packet(
+                            Protocol::Dht,
+                            Direction::Out,
+                            [port.socket.address(), to],
+                            packet.clone(),
+                        )
+                    });
                     let error = port.socket.send(to, &packet).err();
                     let kind = error.as_ref().map(io::Error::kind);
                     if let Some(error) = error.filter(|_| kind != self.logged_error) {

@@ -17,8 +17,9 @@ pub use search_packet::{MAX_HASHES, SearchPacket};
 
 use super::STACK_BYTES;
 use crate::address::is_local;
-use crate::message::Event;
+use crate::message::{Event, SourceSight};
 use crate::metainfo::InfoHash;
+use crate::net::tap::{Direction, Protocol, Seen, Tap};
 use crate::net::{BindAddress, Group};
 use crate::strategy::{Source, Supply, TokenBucket};
 use crate::text::reason;
@@ -83,6 +84,8 @@ struct LanShared {
     port: u16,
     /// It is in each packet that we send, so that we recognize our own packets.
     cookie: String,
+    /// Who sees the packets.
+    tap: Tap,
     torrents: Mutex<TorrentList>,
     /// There is a new torrent, or the end has come.
     changed: Condvar,
@@ -105,11 +108,13 @@ struct AnnouncedTorrent {
     due: Instant,
     /// How many times it was announced before its time.
     early: u32,
+    /// How many announces of it were heard.
+    heard: u32,
 }
 
 impl Lan {
     /// Begins to receive, and to announce that peers can connect to us at this port. If that is zero, nothing
-    /// is announced.
+    /// is announced. The packets are seen at `tap`.
     ///
     /// It is no error if the host can join no group, because it has no network or another program has the
     /// port for itself. It then finds no peers here.
@@ -117,7 +122,7 @@ impl Lan {
     /// # Errors
     ///
     /// A thread cannot be started.
-    pub fn start(bind_address: BindAddress, port: u16) -> io::Result<Lan> {
+    pub fn start(bind_address: BindAddress, port: u16, tap: Tap) -> io::Result<Lan> {
         let cookie = format!("{:x}", fastrand::u32(..));
         let mut groups = Vec::new();
         for (address, thread) in GROUPS {
@@ -127,7 +132,7 @@ impl Lan {
             }
         }
         let torrents = Mutex::default();
-        let shared = Arc::new(LanShared { groups, port, cookie, torrents, changed: Condvar::new() });
+        let shared = Arc::new(LanShared { groups, port, cookie, tap, torrents, changed: Condvar::new() });
         // If a thread cannot be started, dropping this ends the threads that were.
         let mut lan = Lan { shared, threads: Vec::new() };
         for (index, joined) in lan.shared.groups.iter().enumerate() {
@@ -147,7 +152,8 @@ impl Lan {
     /// until the registration is dropped. If a torrent is registered twice, the later registration counts.
     pub fn announce(&self, info_hash: InfoHash, events: Sender<Event>) -> LanRegistration {
         let due = Instant::now() + BATCHING_DELAY;
-        let torrent = AnnouncedTorrent { info_hash, events: events.clone(), announced: None, due, early: 0 };
+        let torrent =
+            AnnouncedTorrent { info_hash, events: events.clone(), announced: None, due, early: 0, heard: 0 };
         let mut list = self.shared.list();
         list.torrents.retain(|torrent| torrent.info_hash != info_hash);
         list.torrents.push(torrent);
@@ -180,6 +186,24 @@ impl LanRegistration {
     /// The host was suspended, or has another address: the torrent is announced at once.
     pub fn interrupted(&self) {
         self.change(|torrent| (torrent.due, torrent.early) = (Instant::now(), 0));
+    }
+
+    /// How it stands.
+    pub fn sight(&self, now: Instant) -> SourceSight {
+        let groups = self.shared.groups.len();
+        let list = self.shared.list();
+        let ours = list.torrents.iter().find(|one| one.info_hash == self.info_hash);
+        let heard = ours.map_or(0, |ours| ours.heard);
+        let announces = self.shared.port != 0 && groups > 0;
+        let last =
+            if groups > 0 { format!("{heard} announces heard") } else { "no network to join".to_owned() };
+        SourceSight {
+            kind: "LAN",
+            name: format!("{groups} multicast groups"),
+            last,
+            is_trouble: groups == 0,
+            next: ours.filter(|_| announces).map(|ours| ours.due.saturating_duration_since(now)),
+        }
     }
 
     fn change(&self, change: impl Fn(&mut AnnouncedTorrent)) {
@@ -229,12 +253,16 @@ impl LanShared {
                 }
             };
             let now = Instant::now();
+            let packet = packet.get(..length).unwrap_or_default();
             if bucket.has(1, now)
                 && length < PACKET_BYTES
                 && is_near(from.ip(), group.our_address())
-                && self.receive(packet.get(..length).unwrap_or_default(), from)
+                && self.receive(packet, from)
             {
                 bucket.take(now);
+                self.tap.tell(|| {
+                    Seen::Packet(Protocol::Lan, Direction::In, [group.address(), from], packet.to_vec())
+                });
             }
         }
     }
@@ -251,10 +279,11 @@ impl LanShared {
         }
         from.set_port(packet.port);
         let mut is_ours = false;
-        let list = self.list();
-        for torrent in list.torrents.iter().filter(|one| packet.info_hashes.contains(&one.info_hash)) {
+        let mut list = self.list();
+        for torrent in list.torrents.iter_mut().filter(|one| packet.info_hashes.contains(&one.info_hash)) {
             // If the inbox is full, the peer is found again with its next announce.
             let _ = torrent.events.try_send(Event::Found(Source::Lan, vec![from]));
+            torrent.heard = torrent.heard.saturating_add(1);
             is_ours = true;
         }
         is_ours
@@ -284,6 +313,9 @@ impl LanShared {
     fn announce(&self, info_hashes: &[InfoHash]) {
         for JoinedGroup { group, address, .. } in &self.groups {
             let packet = SearchPacket::to_wire(*address, self.port, info_hashes, &self.cookie);
+            self.tap.tell(|| {
+                Seen::Packet(Protocol::Lan, Direction::Out, [group.sends_from(), *address], packet.clone())
+            });
             if let Err(error) = group.send(&packet) {
                 debug!("cannot announce on {address}: {}", reason(&error));
             }

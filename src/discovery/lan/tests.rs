@@ -10,7 +10,7 @@ fn torrent() -> [u8; 20] {
 }
 
 fn lan(ip: [u8; 4], port: u16) -> Lan {
-    let lan = Lan::start(BindAddress::only(ip.into()), port).unwrap();
+    let lan = Lan::start(BindAddress::only(ip.into()), port, Tap::default()).unwrap();
     assert_eq!(lan.shared.groups.len(), 1, "the loopback interface takes no multicast on this host");
     lan
 }
@@ -100,7 +100,7 @@ fn announces_are_packed_and_spread_over_time() {
 
 #[test]
 fn a_host_that_can_join_no_group_finds_no_peer_and_has_no_error() {
-    let lan = Lan::start(BindAddress::only("192.0.2.77".parse().unwrap()), 7001).unwrap();
+    let lan = Lan::start(BindAddress::only("192.0.2.77".parse().unwrap()), 7001, Tap::default()).unwrap();
     assert!(lan.threads.is_empty());
     let (events, _inbox) = unbounded();
     drop((lan.announce(InfoHash(torrent()), events), lan));
@@ -127,7 +127,7 @@ fn an_address_far_away_is_not_believed_to_be_near() {
 fn a_torrent_without_peers_is_announced_after_one_two_and_four_minutes_and_then_every_five() {
     let (start, (events, _inbox)) = (Instant::now(), unbounded());
     let info_hash = InfoHash([1; 20]);
-    let torrent = AnnouncedTorrent { info_hash, events, announced: None, due: start, early: 0 };
+    let torrent = AnnouncedTorrent { info_hash, events, announced: None, due: start, early: 0, heard: 0 };
     let mut list = TorrentList { torrents: vec![torrent], is_closed: false };
     let mut minutes = Vec::new();
     for _ in 0..6 {

@@ -15,8 +15,11 @@ mod tcp;
 
 use super::HangUp;
 use super::tap::{StreamTap, Tap};
+use crate::metainfo::InfoHash;
 use crate::strategy::Security;
 use crate::thread::lock;
+use crate::wire::PeerId;
+use crate::wire::extension::ExtensionHandshake;
 use crate::wire::mse::Agreed;
 use security::{Outgoing, Secured};
 use std::fmt;
@@ -63,6 +66,11 @@ trait Transport: fmt::Debug + Send + Sync {
     /// Sends `length` bytes of a file from `offset` on.
     fn send_file(&self, file: &File, offset: u64, length: u64) -> io::Result<()> {
         copy_from_file(self, file, offset, length)
+    }
+
+    /// Where our end of it is, if it has an address.
+    fn local_address(&self) -> Option<SocketAddr> {
+        None
     }
 
     /// Ends both directions, and wakes the threads that wait in them.
@@ -133,24 +141,34 @@ impl PeerStream {
         PeerStream { channel, hung_up: Mutex::default(), ended: Condvar::new() }
     }
 
-    /// What is said over the connection to this peer, or one that has connected to us, is seen at this door, if it is
+    /// What is said over the connection to this peer, or one that has connected to us, is seen at this door while it is
     /// open. To be called before anything is said.
     pub fn watched_by(&self, tap: &Tap, address: SocketAddr, incoming: bool) {
-        if let Some(tap) = tap.connection(address, incoming) {
+        if let Some(tap) = tap.connection(address, incoming, || self.transport().local_address()) {
             let _ = self.channel.tap.set(tap);
         }
     }
 
-    /// The connection's door, if somebody watches.
+    /// The connection's door, if somebody listens.
     pub fn tap(&self) -> Option<&StreamTap> {
-        self.channel.tap.get()
+        self.channel.tap.get().filter(|tap| tap.is_open())
+    }
+
+    /// Whoever listens later has to know that the connection is about this torrent, and who the peer says that it is...
+    pub fn is_about(&self, info_hash: InfoHash, peer_id: PeerId) {
+        self.channel.tap.get().into_iter().for_each(|tap| tap.is_about(info_hash, peer_id));
+    }
+
+    /// ...and what it says that it can do.
+    pub fn speaks(&self, theirs: &ExtensionHandshake) {
+        self.channel.tap.get().into_iter().for_each(|tap| tap.speaks(theirs));
     }
 
     /// The conversation goes on as a key exchange has agreed. This is said once, by the thread that reads and writes,
     /// before there is another.
     pub fn secure(&self, agreed: Agreed) {
         let _ = self.channel.secured.set(Secured::new(agreed));
-        if let Some(tap) = self.tap() {
+        if let Some(tap) = self.channel.tap.get() {
             tap.secured(self.security());
         }
     }
@@ -175,10 +193,7 @@ impl PeerStream {
     ///
     /// What the system says; [`io::ErrorKind::TimedOut`] or `WouldBlock` after the longest wait.
     pub fn read(&self, into: &mut [u8]) -> io::Result<usize> {
-        let read = match self.channel.secured.get() {
-            None => self.transport().read(into),
-            Some(secured) => secured.read(self.transport(), into),
-        }?;
+        let read = self.read_unseen(into)?;
         if let Some(tap) = self.tap() {
             match into.get(..read) {
                 Some([]) if !into.is_empty() => tap.ended(self.hung_up()),
@@ -186,6 +201,31 @@ impl PeerStream {
             }
         }
         Ok(read)
+    }
+
+    /// The same into what is behind the first `held` bytes of the buffer, with which a message begins. So whoever has
+    /// begun to listen finds its place.
+    ///
+    /// # Errors
+    ///
+    /// As [`PeerStream::read`].
+    pub fn read_behind(&self, held: usize, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some((start, into)) = buffer.split_at_mut_checked(held) else { return Ok(0) };
+        let read = self.read_unseen(into)?;
+        if let Some(tap) = self.tap() {
+            match into.get(..read) {
+                Some([]) if !into.is_empty() => tap.ended(self.hung_up()),
+                bytes => tap.received_behind(start, bytes.unwrap_or_default()),
+            }
+        }
+        Ok(read)
+    }
+
+    fn read_unseen(&self, into: &mut [u8]) -> io::Result<usize> {
+        match self.channel.secured.get() {
+            None => self.transport().read(into),
+            Some(secured) => secured.read(self.transport(), into),
+        }
     }
 
     /// Waits as [`PeerStream::read`] does, but leaves the bytes where they are. Returns how many of them would fit
@@ -240,20 +280,34 @@ impl PeerStream {
         Ok(())
     }
 
-    /// Writes everything.
+    /// Writes everything. A message begins with the first byte: so whoever has begun to listen finds its place.
     ///
     /// # Errors
     ///
     /// What the system says; [`io::ErrorKind::TimedOut`] or `WouldBlock` where the peer does not read.
     pub fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
-        let transport = self.transport();
         self.tap().into_iter().for_each(|tap| tap.sent(bytes));
+        self.write_unseen(bytes)
+    }
+
+    /// Writes everything. It goes on with a message that has begun, or is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`PeerStream::write_all`].
+    pub fn write_on(&self, bytes: &[u8]) -> io::Result<()> {
+        self.tap().into_iter().for_each(|tap| tap.sent_on(bytes));
+        self.write_unseen(bytes)
+    }
+
+    fn write_unseen(&self, bytes: &[u8]) -> io::Result<()> {
+        let transport = self.transport();
         let Some(mut outgoing) = self.outgoing() else { return transport.write_all(bytes) };
         outgoing.add(transport, bytes)?;
         outgoing.flush(transport)
     }
 
-    /// Writes everything, and more follows at once: no packet need be sent for this alone.
+    /// As [`PeerStream::write_all`], and more follows at once: no packet need be sent for this alone.
     ///
     /// # Errors
     ///
@@ -272,7 +326,7 @@ impl PeerStream {
     /// As [`PeerStream::write_all`].
     pub fn write_zeros(&self, length: u64) -> io::Result<()> {
         let transport = self.transport();
-        self.tap().into_iter().for_each(|tap| tap.sent_unseen(length));
+        self.tap().into_iter().for_each(|tap| tap.sent_zeros(length));
         let Some(mut outgoing) = self.outgoing() else { return transport.write_zeros(length) };
         outgoing.add_zeros(transport, length)?;
         outgoing.flush(transport)
@@ -287,7 +341,7 @@ impl PeerStream {
     /// where it has fewer bytes.
     pub fn send_file(&self, file: &File, offset: u64, length: u64) -> io::Result<()> {
         let transport = self.transport();
-        self.tap().into_iter().for_each(|tap| tap.sent_unseen(length));
+        self.tap().into_iter().for_each(|tap| tap.sent_file(file, offset, length));
         let Some(mut outgoing) = self.outgoing() else { return transport.send_file(file, offset, length) };
         outgoing.add_file(transport, file, offset, length)?;
         outgoing.flush(transport)
@@ -301,7 +355,7 @@ impl PeerStream {
             return;
         }
         *reason = Some(why);
-        self.tap().into_iter().for_each(|tap| tap.ended(Some(why)));
+        self.channel.tap.get().into_iter().for_each(|tap| tap.ended(Some(why)));
         self.ended.notify_all();
         self.transport().shut_down();
     }

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::net::SendFlags;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// Bytes that wait in the system to be sent, beyond those that are on their way already.
@@ -73,6 +73,10 @@ impl Transport for Tcp {
     fn send_file(&self, file: &File, offset: u64, length: u64) -> io::Result<()> {
         let sent = send_from_the_page_cache(&self.socket, file, offset, length)?;
         copy_from_file(self, file, offset.saturating_add(sent), length.saturating_sub(sent))
+    }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        self.socket.local_addr().ok()
     }
 
     fn shut_down(&self) {

@@ -1,14 +1,19 @@
 //! Cuts one direction of a conversation into its messages: a handshake, then frames with a length in front.
 //!
 //! Pure. It keeps of a message what a reader may want of it, and counts the rest: of a block only the head, of anything
-//! else 64 KiB, which is more than any message may have that is not ended for its length.
+//! else 64 KiB, which is more than any message may have that is not ended for its length, but for the bitfield of more than
+//! half a million pieces. Where somebody wants all bytes, it keeps those of any message that a peer may send.
 
 use crate::wire::{HANDSHAKE_LENGTH, PREFIX};
 
 /// Bytes that are kept of a message.
 const MOST_KEPT: usize = 64 * 1024;
+/// The same, where all bytes are wanted: the bitfield of 2,097,152 pieces is the longest message.
+const MOST_WHOLE: usize = 256 * 1024 + 64;
 /// Those of a `piece` message: its length, its id, the index and the offset of the block.
 const HEAD_OF_A_PIECE: usize = 13;
+/// The length and the id of a frame.
+const LENGTH_AND_ID: usize = 5;
 /// The id of a `piece` message (BEP 3).
 const PIECE: u8 = 7;
 
@@ -21,6 +26,18 @@ pub struct Framed {
     pub length: u64,
     /// It is the handshake.
     pub is_handshake: bool,
+    /// How many bytes of the conversation went before it in this direction. A key exchange is no part of that.
+    pub offset: u64,
+}
+
+impl Framed {
+    /// Without the bytes of a block.
+    pub(super) fn without_block(&self) -> Framed {
+        let is_piece = !self.is_handshake && self.start.get(LENGTH_AND_ID - 1) == Some(&PIECE);
+        let most = if is_piece { HEAD_OF_A_PIECE } else { MOST_KEPT };
+        let start = self.start.get(..most).unwrap_or(&self.start).to_vec();
+        Framed { start, ..*self }
+    }
 }
 
 /// One direction.
@@ -31,6 +48,10 @@ pub(super) struct Framer {
     start: Vec<u8>,
     /// Bytes of it that have passed.
     passed: u64,
+    /// Bytes that have passed before it.
+    before: u64,
+    /// Somebody wants all bytes.
+    keeps_all: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +63,10 @@ enum Stage {
     Keys,
     /// Frames come.
     Frames,
+    /// Some bytes passed unseen, so nobody knows where a message begins.
+    Lost,
+    /// A message begins here, which is a frame if it is not the handshake.
+    Found,
 }
 
 /// Bytes that pass.
@@ -78,6 +103,33 @@ impl<'a> Passing<'a> {
 }
 
 impl Framer {
+    /// One that keeps all bytes, or what is wanted as a rule.
+    pub(super) fn new(keeps_all: bool) -> Framer {
+        Framer { keeps_all, ..Framer::default() }
+    }
+
+    /// Whether it keeps all bytes.
+    pub(super) fn keeps_all(&self) -> bool {
+        self.keeps_all
+    }
+
+    /// Bytes pass unseen from now on.
+    pub(super) fn lose(&mut self) {
+        *self = Framer { stage: Stage::Lost, ..Framer::new(self.keeps_all) };
+    }
+
+    /// Whether bytes have passed unseen.
+    pub(super) fn is_lost(&self) -> bool {
+        self.stage == Stage::Lost
+    }
+
+    /// If bytes have passed unseen: a message begins with the next one.
+    pub(super) fn find(&mut self) {
+        if self.is_lost() {
+            self.stage = Stage::Found;
+        }
+    }
+
     /// These bytes pass: gives each message that is whole now to `tell`.
     pub(super) fn pass(&mut self, mut passing: Passing<'_>, mut tell: impl FnMut(Framed)) {
         while passing.length() > 0 {
@@ -86,25 +138,38 @@ impl Framer {
             passing = later;
             self.take(now);
             if self.is_whole() {
-                let is_handshake = self.stage == Stage::Opening;
+                tell(self.cut());
                 self.stage = Stage::Frames;
-                tell(Framed { start: std::mem::take(&mut self.start), length: self.passed, is_handshake });
-                self.passed = 0;
             }
         }
+    }
+
+    /// The message that has begun, as far as it has passed.
+    fn cut(&mut self) -> Framed {
+        let (length, offset) = (std::mem::take(&mut self.passed), self.before);
+        self.before = offset.saturating_add(length);
+        let is_handshake = self.stage == Stage::Opening;
+        Framed { start: std::mem::take(&mut self.start), length, is_handshake, offset }
+    }
+
+    /// Nothing more passes: what has begun and does not end, where all bytes are wanted.
+    pub(super) fn rest(&mut self) -> Option<Framed> {
+        (self.keeps_all && self.passed > 0).then(|| self.cut())
     }
 
     /// Keys were exchanged, and the conversation begins. Returns the bytes that this took.
     pub(super) fn keys_exchanged(&mut self) -> u64 {
         let passed = self.passed;
-        *self = Framer::default();
+        *self = Framer::new(self.keeps_all);
         passed
     }
 
     /// How many more bytes are to be taken before the next look.
     fn wanted(&self) -> u64 {
         let whole = match self.stage {
-            Stage::Keys => return u64::MAX,
+            Stage::Keys | Stage::Lost => return u64::MAX,
+            // No frame that may be has a length that begins like the handshake.
+            Stage::Found => 1,
             Stage::Opening => HANDSHAKE_LENGTH as u64,
             Stage::Frames => match (self.start.len(), self.frame_length()) {
                 (_, None) => 4,
@@ -119,21 +184,33 @@ impl Framer {
     fn take(&mut self, passing: Passing<'_>) {
         self.passed = self.passed.saturating_add(passing.length());
         let most = match (self.stage, self.start.get(4)) {
+            (Stage::Lost, _) => 0,
+            _ if self.keeps_all => MOST_WHOLE,
             (Stage::Keys, _) => 0,
             (Stage::Frames, Some(&PIECE)) => HEAD_OF_A_PIECE,
             _ => MOST_KEPT,
         };
         let room = most.saturating_sub(self.start.len());
+        if self.keeps_all && self.start.len() == LENGTH_AND_ID {
+            // Nobody's four gigabytes: as much as is kept.
+            let length = self.frame_length().map_or(0, |length| usize::try_from(length).unwrap_or(most));
+            self.start.reserve_exact(length.min(most).saturating_sub(LENGTH_AND_ID));
+        }
         match passing {
-            Passing::Bytes(bytes) => self.start.extend(bytes.iter().take(room)),
+            Passing::Bytes(bytes) => self.start.extend_from_slice(bytes.get(..room).unwrap_or(bytes)),
             Passing::Unseen(length) => {
                 let shown = usize::try_from(length).map_or(room, |length| length.min(room));
                 self.start.resize(self.start.len().saturating_add(shown), 0);
             }
         }
         let known = self.start.get(..PREFIX.len()).unwrap_or(&self.start);
-        if self.stage == Stage::Opening && !PREFIX.starts_with(known) {
-            (self.stage, self.start) = (Stage::Keys, Vec::new());
+        if self.stage == Stage::Found {
+            self.stage = if PREFIX.starts_with(known) { Stage::Opening } else { Stage::Frames };
+        } else if self.stage == Stage::Opening && !PREFIX.starts_with(known) {
+            self.stage = Stage::Keys;
+            if !self.keeps_all {
+                self.start = Vec::new();
+            }
         }
     }
 
@@ -145,7 +222,7 @@ impl Framer {
 
     fn is_whole(&self) -> bool {
         match self.stage {
-            Stage::Keys => false,
+            Stage::Keys | Stage::Lost | Stage::Found => false,
             Stage::Opening => self.passed >= HANDSHAKE_LENGTH as u64,
             Stage::Frames => self.frame_length().is_some_and(|length| self.passed >= length),
         }
@@ -228,5 +305,43 @@ mod tests {
         }
         framer.pass(Passing::Unseen(1 << 30), |_| panic!("it is not whole"));
         assert_eq!(framer.start.len(), MOST_KEPT);
+        assert!(framer.start.capacity() <= 2 * MOST_KEPT);
+        let mut all = Framer::new(true);
+        all.pass(Passing::Bytes(&[conversation().0, vec![0xff, 0xff, 0xff, 0xff, 7]].concat()), |_| ());
+        (0..100).for_each(|_| all.pass(Passing::Bytes(&[1; 10_000]), |_| panic!("it is not whole")));
+        assert!(all.start.len() == MOST_WHOLE && all.start.capacity() <= 2 * MOST_WHOLE);
+        // Where it sends them all, what follows is in its place.
+        let (rest, mut messages) = ((1_u64 << 32) + 3 - 1_000_005 - (1 << 30), Vec::new());
+        framer.pass(Passing::Unseen(rest), |message| messages.push(message));
+        framer.pass(Passing::Bytes(&[0, 0, 0, 5, 4, 0, 0, 0, 9]), |message| messages.push(message));
+        assert_eq!(messages.iter().map(|message| message.length).collect::<Vec<_>>(), [(1 << 32) + 3, 9]);
+    }
+
+    #[test]
+    fn any_split_of_any_bytes_and_any_part_unseen_gives_the_same_lengths() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..200 {
+            let (mut bytes, mut lengths) = conversation();
+            for _ in 0..random.usize(..20) {
+                let length = random.u32(..400);
+                bytes.extend(length.to_be_bytes());
+                bytes.extend(std::iter::repeat_with(|| random.u8(..)).take(length as usize));
+                lengths.push(u64::from(length) + 4);
+            }
+            let (mut framer, mut messages, mut left) = (Framer::default(), Vec::new(), &bytes[..]);
+            while !left.is_empty() {
+                let at = random.usize(1..=left.len().min(600));
+                let (now, later) = left.split_at(at);
+                framer.pass(Passing::Bytes(now), |message| messages.push(message));
+                left = later;
+            }
+            let mut at = 0;
+            for (message, length) in messages.iter().zip(&lengths) {
+                assert_eq!(message.length, *length);
+                assert!(bytes[at..].starts_with(&message.start));
+                at += *length as usize;
+            }
+            assert_eq!(messages.len(), lengths.len());
+        }
     }
 }

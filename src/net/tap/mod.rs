@@ -1,15 +1,33 @@
-//! The door for whoever wants to see what goes over the wire, for `--trace` and `-vv`.
+//! The door for whoever wants to see what goes over the wire: `--trace`, `-vv`, and what shows it while it runs.
 //!
 //! It stands where the bytes of a connection are plain both ways: before they are encrypted, and after they are
 //! decrypted. Each direction is cut into messages there (`framer`), so that whoever listens gets whole ones and may leave
 //! out as many as it likes without losing its place. The bytes of blocks are not copied: of a `piece` message its head and
-//! its length are told. What goes over UDP, what is said to trackers, and why a message is sent is told by those who know.
+//! its length are told, unless somebody wants them ([`Tap::listen_to_blocks`]). What goes over UDP, what is said to
+//! trackers, and why a message is sent is told by those who know.
 //!
-//! Closed, as it is by default, it costs one look for each call of the system.
+//! # How to listen
+//!
+//! A command makes one door, [`Tap::switch`], and gives clones of it to all that speak. [`Tap::listen`] opens it, also
+//! in the middle of a download, and it stays open until the last [`Listening`] is dropped. Several may listen: each gets
+//! all of [`Seen`]. What a new listener has to know of before, it is told: each torrent's [`Geometry`] at once
+//! ([`Seen::Torrent`]), and of each connection that began earlier [`StreamEvent::Joined`], before its next message.
+//! A connection joins at the next message in each direction, where the reader and the writer know that one begins
+//! (`PeerStream::read_behind`, `PeerStream::write_all`), so no byte is taken for what it is not.
+//!
+//! Whoever listens is called on the threads that speak. It must return at once, and must not open or close the door: put
+//! the thing into a queue with a bound, count what does not fit, and do the rest on a thread of your own
+//! (`cli/trace/queue.rs`). Words for what is seen: `cli/trace/conversation.rs`.
+//!
+//! # What it costs
+//!
+//! Closed, one look at an atomic for each call of the system. Where no door was made, as in tests, not even that.
 
+mod door;
 mod framer;
 mod stream_tap;
 
+pub use door::{Listening, Tap};
 pub use framer::Framed;
 pub use stream_tap::StreamTap;
 
@@ -17,10 +35,9 @@ use super::HangUp;
 use crate::metainfo::InfoHash;
 use crate::piece::Geometry;
 use crate::strategy::Security;
-use std::fmt;
+use crate::wire::PeerId;
+use crate::wire::extension::ExtensionHandshake;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Which way something goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,19 +55,21 @@ pub struct Connection {
     pub number: u64,
     /// Where the other end is.
     pub address: SocketAddr,
+    /// Where our end is, if that is known. Through a proxy, it is the end of our connection to that.
+    pub local: Option<SocketAddr>,
     /// It has connected to us.
     pub incoming: bool,
 }
 
 /// Something that was seen at the door.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Seen {
     /// Of a connection to a peer.
     Stream(Connection, StreamEvent),
-    /// A packet of the DHT, to or from this node.
-    Dht(Direction, SocketAddr, Vec<u8>),
-    /// Something said to a tracker, or by it.
-    Tracker {
+    /// A UDP packet between our port, whose address may be the unspecified one, and the address behind it.
+    Packet(Protocol, Direction, [SocketAddr; 2], Vec<u8>),
+    /// Something said to a tracker, a web seed or a gateway, or by it.
+    Server {
         /// Its scheme, host and port: what may be shown of its address.
         site: String,
         /// Who said it.
@@ -60,15 +79,51 @@ pub enum Seen {
         /// What it means.
         meaning: String,
     },
+    /// We try to connect to this address, and why to this one.
+    Connecting(SocketAddr, String),
+    /// No connection to this address came about, and why not.
+    NotConnected(SocketAddr, String),
     /// How the payload of a torrent is cut into pieces.
     Torrent(InfoHash, Geometry),
+    /// What somebody who watches says about it.
+    Remark(String),
+}
+
+impl Seen {
+    /// The same, without the bytes of a block.
+    fn without_block(&self) -> Seen {
+        let Seen::Stream(connection, event) = self else { return self.clone() };
+        let event = match event {
+            StreamEvent::Message(direction, message) => {
+                StreamEvent::Message(*direction, message.without_block())
+            }
+            StreamEvent::Unfinished(direction, message) => {
+                StreamEvent::Unfinished(*direction, message.without_block())
+            }
+            other => other.clone(),
+        };
+        Seen::Stream(*connection, event)
+    }
+}
+
+/// What a UDP packet belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// The DHT (BEP 5).
+    Dht,
+    /// A tracker (BEP 15).
+    Tracker,
+    /// Peers on the local network (BEP 14). What we send goes to the address of a group.
+    Lan,
 }
 
 /// What happens to a connection.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamEvent {
     /// It is there.
     Open,
+    /// It has been there for some time, and somebody has begun to listen.
+    Joined(Known),
     /// Keys were exchanged, in so many bytes that came and went, and agree on this.
     KeysExchanged {
         /// Bytes that came.
@@ -80,6 +135,8 @@ pub enum StreamEvent {
     },
     /// A whole message.
     Message(Direction, Framed),
+    /// The bytes of one that has begun and will not end. Told where somebody wants the bytes of blocks.
+    Unfinished(Direction, Framed),
     /// Why the next messages of this name, so many, are sent.
     Why {
         /// The name as BEP 3 has it.
@@ -93,57 +150,19 @@ pub enum StreamEvent {
     Ended(Option<HangUp>),
 }
 
+/// What a connection has said before somebody listened, as far as the rest cannot be understood without it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The torrent that it is about.
+    pub info_hash: Option<InfoHash>,
+    /// Who the peer says that it is.
+    pub peer_id: Option<PeerId>,
+    /// What it can do, and by which numbers.
+    pub theirs: ExtensionHandshake,
+}
+
 /// Whoever listens. It is called on the threads that speak, and must not wait.
 pub type Listens = dyn Fn(Seen) + Send + Sync;
 
-/// Where what is seen goes. Closed by default.
-#[derive(Clone, Default)]
-pub struct Tap(Option<Arc<Open>>);
-
-struct Open {
-    listens: Box<Listens>,
-    /// The number of the next connection.
-    next: AtomicU64,
-}
-
-impl Tap {
-    /// An open door to this listener.
-    pub fn to(listens: impl Fn(Seen) + Send + Sync + 'static) -> Tap {
-        Tap(Some(Arc::new(Open { listens: Box::new(listens), next: AtomicU64::new(1) })))
-    }
-
-    /// Whether somebody listens.
-    pub fn is_open(&self) -> bool {
-        self.0.is_some()
-    }
-
-    /// Tells what `seen` makes, if somebody listens.
-    pub fn tell(&self, seen: impl FnOnce() -> Seen) {
-        if let Some(open) = &self.0 {
-            (open.listens)(seen());
-        }
-    }
-
-    /// The door of a new connection, if somebody listens.
-    pub(super) fn connection(&self, address: SocketAddr, incoming: bool) -> Option<StreamTap> {
-        let number = self.0.as_ref()?.next.fetch_add(1, Ordering::Relaxed);
-        Some(StreamTap::new(self.clone(), Connection { number, address, incoming }))
-    }
-}
-
-impl fmt::Debug for Tap {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(if self.is_open() { "open" } else { "closed" })
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_closed_door_makes_nothing() {
-        Tap::default().tell(|| panic!("nobody listens"));
-        assert!(Tap::default().connection(([127, 0, 0, 1], 1).into(), false).is_none());
-    }
-}
+mod tests;

@@ -52,12 +52,15 @@ impl Outbox {
         if self.blocks.should_read_ahead(piece) {
             served_pieces.read_ahead(piece, begin);
         }
+        self.explain("piece", 1, || {
+            "it requested it, and we do not choke it or allow it this piece".to_owned()
+        });
         Message::piece_head(index, begin, length, frames);
         stream.write_more(frames).map_err(OutboxError::Stream)?;
         for part in self.blocks.parts.drain(..) {
             let sent = match part {
                 BlockPart::File(file, offset, length) => stream.send_file(&file, offset, length),
-                BlockPart::Bytes(bytes) => stream.write_all(&bytes),
+                BlockPart::Bytes(bytes) => stream.write_on(&bytes),
                 BlockPart::Zeros(length) => stream.write_zeros(length),
             };
             match sent {

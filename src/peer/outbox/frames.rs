@@ -42,6 +42,7 @@ impl Outbox {
             }
             Order::AllowFast(pieces) => self.allow_fast(pieces, frames),
             Order::Pex(message_id, peers) => {
+                self.explain("ut_pex", 1, || "who came and went since it was told last (BEP 11)".to_owned());
                 Message::Extended(message_id, &peers.to_wire()).write_to(frames);
             }
         }
@@ -55,18 +56,31 @@ impl Outbox {
         upload_only: bool,
         frames: &mut Vec<u8>,
     ) {
+        let first = || "what we have: it comes first or not at all (BEP 3)".to_owned();
         match pieces.count() {
             _ if !self.may_send_bitfield => {
+                let later = || "we had nothing when we said what we have".to_owned();
+                self.explain("have", pieces.count() as usize, later);
                 let pieces = pieces.iter(self.context.geometry);
                 pieces.for_each(|piece| Message::Have(piece.get()).write_to(frames));
             }
-            0 if greeting.fast => Message::HaveNone.write_to(frames),
+            0 if greeting.fast => {
+                self.explain("have none", 1, first);
+                Message::HaveNone.write_to(frames);
+            }
             0 => {}
-            _ if greeting.fast && pieces.is_full() => Message::HaveAll.write_to(frames),
-            _ => Message::Bitfield(&pieces.to_wire()).write_to(frames),
+            _ if greeting.fast && pieces.is_full() => {
+                self.explain("have all", 1, first);
+                Message::HaveAll.write_to(frames);
+            }
+            _ => {
+                self.explain("bitfield", 1, first);
+                Message::Bitfield(&pieces.to_wire()).write_to(frames);
+            }
         }
         self.write_extension_handshake(greeting, upload_only, frames);
         if let Some(port @ 1..) = self.context.dht_port(self.address).filter(|_| greeting.dht) {
+            self.explain("port", 1, || "its handshake says that it speaks DHT (BEP 5)".to_owned());
             Message::Port(port).write_to(frames);
         }
     }
@@ -85,11 +99,19 @@ impl Outbox {
                 dont_have: Some(extension::LT_DONTHAVE),
                 metadata_size: Some(self.context.metadata().len() as u64).filter(|size| *size > 0),
             };
+            let why = if upload_only {
+                "we download nothing (any more), and its handshake says that it speaks extensions (BEP 10)"
+            } else {
+                "its handshake says that it speaks extensions (BEP 10)"
+            };
+            self.explain("extensions", 1, || why.to_owned());
             Message::Extended(extension::HANDSHAKE, &ours.to_wire()).write_to(frames);
         }
     }
 
     fn allow_fast(&self, pieces: Vec<PieceIndex>, frames: &mut Vec<u8>) {
+        let why = || "it has few pieces: with this one it can begin to trade (BEP 6)".to_owned();
+        self.explain("allowed fast", pieces.len(), why);
         pieces.iter().for_each(|piece| Message::AllowedFast(piece.get()).write_to(frames));
         let bytes = pieces.iter().map(|piece| u64::from(self.context.geometry.length(*piece)));
         // Twice their length, since a block may have to be requested again.
@@ -99,10 +121,13 @@ impl Outbox {
 
     /// Writes a reject for each request that is to have one.
     pub(super) fn write_rejects(&self, frames: &mut Vec<u8>) {
-        for request in self.requests.take_rejects() {
+        for (request, why) in self.requests.take_rejects() {
+            self.explain("reject", 1, || why.to_string());
             Message::Reject(request).write_to(frames);
         }
         if let Some((message_id, pieces)) = self.requests.take_metadata_rejects() {
+            let why = || "we do not have it, or it asked too often".to_owned();
+            self.explain("ut_metadata", pieces.len(), why);
             for piece in pieces {
                 Message::Extended(message_id, &MetadataMessage::Reject(piece).to_wire()).write_to(frames);
             }
@@ -115,6 +140,7 @@ impl Outbox {
         let data = self.context.metadata_piece(piece);
         let data = data.map(|bytes| MetadataMessage::Data { piece, total_size, bytes });
         let answer = data.unwrap_or(MetadataMessage::Reject(piece));
+        self.explain("ut_metadata", 1, || "it asked for it (BEP 9)".to_owned());
         Message::Extended(message_id, &answer.to_wire()).write_to(frames);
     }
 

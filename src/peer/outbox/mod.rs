@@ -32,8 +32,32 @@ const ONE_WRITE: usize = 16 * 1024;
 pub enum Signal {
     /// The coordinator orders something.
     Order(Order),
+    /// The same, and why: whoever listens to the connection wants to know.
+    Explained(Box<(Order, Vec<Reason>)>),
     /// The reading half has entered something in the [`PeerRequests`] while the outbox slept.
     Requests,
+}
+
+/// Why messages of this name, so many, are sent.
+#[derive(Debug)]
+pub struct Reason {
+    /// The name as BEP 3 has it.
+    pub message: &'static str,
+    /// How many.
+    pub count: usize,
+    /// The reason.
+    pub why: String,
+}
+
+impl Signal {
+    /// The order, if it is one.
+    pub fn into_order(self) -> Option<Order> {
+        match self {
+            Signal::Order(order) => Some(order),
+            Signal::Explained(explained) => Some(explained.0),
+            Signal::Requests => None,
+        }
+    }
 }
 
 /// The writing half.
@@ -108,7 +132,10 @@ impl Outbox {
         loop {
             match self.wait(!frames.is_empty()) {
                 Wakeup::Order(order) => self.write_order(order, &mut frames),
-                Wakeup::KeepAlive => Message::KeepAlive.write_to(&mut frames),
+                Wakeup::KeepAlive => {
+                    self.explain("keep-alive", 1, || "nothing was sent for 100 s".to_owned());
+                    Message::KeepAlive.write_to(&mut frames);
+                }
                 Wakeup::Requests => {}
                 Wakeup::End => return stream.hang_up(HangUp::Released),
             }
@@ -128,7 +155,7 @@ impl Outbox {
     /// comes first or not at all (BEP 3).
     fn introduce(&mut self, frames: &mut Vec<u8>) {
         while let Ok(signal) = self.signals.recv_timeout(KEEP_ALIVE) {
-            let Signal::Order(order) = signal else { continue };
+            let Some(order) = self.order_of(signal) else { continue };
             let is_introduction = matches!(order, Order::Introduce { .. });
             self.write_order(order, frames);
             if is_introduction {
@@ -141,10 +168,30 @@ impl Outbox {
     fn write_waiting_orders(&mut self, frames: &mut Vec<u8>) {
         while frames.len() < ONE_WRITE {
             match self.signals.try_recv() {
-                Ok(Signal::Order(order)) => self.write_order(order, frames),
-                Ok(Signal::Requests) => {}
+                Ok(signal) => {
+                    self.order_of(signal).into_iter().for_each(|order| self.write_order(order, frames));
+                }
                 Err(_) => return,
             }
+        }
+    }
+
+    /// The order, if it is one. Its reasons are told.
+    fn order_of(&self, signal: Signal) -> Option<Order> {
+        if let Signal::Explained(explained) = signal {
+            let (order, reasons) = *explained;
+            for Reason { message, count, why } in reasons {
+                self.explain(message, count, || why);
+            }
+            return Some(order);
+        }
+        signal.into_order()
+    }
+
+    /// Tells whoever listens to the connection why the next messages of this name, so many, are sent.
+    fn explain(&self, message: &'static str, count: usize, why: impl FnOnce() -> String) {
+        if let Some(tap) = self.stream.get().and_then(PeerStream::tap) {
+            tap.why(message, count, why());
         }
     }
 
@@ -168,8 +215,7 @@ impl Outbox {
     fn sleep(&self, due: Option<Instant>) -> Wakeup {
         let keep_alive = self.last_sent + KEEP_ALIVE;
         match self.signals.recv_deadline(due.map_or(keep_alive, |due| due.min(keep_alive))) {
-            Ok(Signal::Order(order)) => Wakeup::Order(order),
-            Ok(Signal::Requests) => Wakeup::Requests,
+            Ok(signal) => self.order_of(signal).map_or(Wakeup::Requests, Wakeup::Order),
             Err(RecvTimeoutError::Timeout) if Instant::now() >= keep_alive => Wakeup::KeepAlive,
             Err(RecvTimeoutError::Timeout) => Wakeup::Requests,
             Err(RecvTimeoutError::Disconnected) => Wakeup::End,

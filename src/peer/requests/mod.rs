@@ -15,7 +15,7 @@ mod upload_account;
 mod upload_queue;
 
 pub use upload_account::UploadAccount;
-pub use upload_queue::MAX_REQUESTS;
+pub use upload_queue::{MAX_REQUESTS, Unserved};
 
 use crate::message::Violation;
 use crate::piece::PieceIndex;
@@ -137,8 +137,8 @@ impl PeerRequests {
         self.lock().uploads.allow_fast(pieces, bytes);
     }
 
-    /// Takes out the requests that are to be rejected.
-    pub fn take_rejects(&self) -> Vec<BlockRequest> {
+    /// Takes out the requests that are to be rejected, and why.
+    pub fn take_rejects(&self) -> Vec<(BlockRequest, Unserved)> {
         self.lock().uploads.take_rejects()
     }
 
@@ -172,7 +172,7 @@ impl PeerRequests {
     pub fn reject(&self, request: BlockRequest) -> bool {
         let mut queues = self.lock();
         queues.account.abandon();
-        queues.uploads.reject(request)
+        queues.uploads.reject(request, Unserved::Gone)
     }
 
     /// The outbox is about to sleep, and wants to be woken by the next request. Returns false where it has
@@ -269,7 +269,7 @@ mod tests {
         assert!(requests.sleep(true), "their time has not come");
         assert!(requests.cancel(block(1, 0).1).unwrap(), "a reject waits for no time");
         assert!(!requests.sleep(true));
-        assert_eq!(requests.take_rejects(), [block(1, 0).1]);
+        assert_eq!(requests.take_rejects(), [(block(1, 0).1, Unserved::Cancelled)]);
         assert_eq!(next(&requests), upload(1, 16384));
         assert!(requests.sleep(false));
         assert!(requests.request_metadata(1, None, 1).unwrap(), "a reject is an answer too");

@@ -9,12 +9,39 @@ use crate::message::Violation;
 use crate::piece::PieceIndex;
 use crate::wire::BlockRequest;
 use std::collections::VecDeque;
+use std::fmt;
 
 /// How many requests we keep for a peer, which our extension handshake tells it (`reqq`, BEP 10).
 pub const MAX_REQUESTS: usize = 500;
 /// Cancels of requests that are not in the queue, before we disconnect. Those that cross the block on its
 /// way are among them.
 const MAX_VAIN_CANCELS: u32 = 10_000;
+
+/// Why a request is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unserved {
+    /// We choke the peer.
+    Choked,
+    /// It has requested too much at once.
+    TooMany,
+    /// It has taken the request back.
+    Cancelled,
+    /// We do not have the piece any more.
+    Gone,
+}
+
+impl fmt::Display for Unserved {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unserved::Choked => out.write_str("we choke it, and each request is answered (BEP 6)"),
+            Unserved::TooMany => write!(out, "{MAX_REQUESTS} of its requests wait already"),
+            Unserved::Cancelled => {
+                out.write_str("it took the request back, and each one is answered (BEP 6)")
+            }
+            Unserved::Gone => out.write_str("we do not have it any more"),
+        }
+    }
+}
 
 /// The requests of one peer for blocks.
 #[derive(Debug)]
@@ -28,7 +55,7 @@ pub struct UploadQueue {
     allowed_fast_bytes: u64,
     queue: VecDeque<(PieceIndex, BlockRequest)>,
     /// Requests that are to be answered with a reject.
-    rejects: Vec<BlockRequest>,
+    rejects: Vec<(BlockRequest, Unserved)>,
     /// Requests that were not served since the last one that was.
     unserved: u32,
     vain_cancels: u32,
@@ -70,7 +97,7 @@ impl UploadQueue {
         if self.unserved > MAX_UNSERVED {
             return Err(if served { Violation::RequestFlood } else { Violation::RequestsWhileChoked });
         }
-        Ok(self.reject(request))
+        Ok(self.reject(request, if served { Unserved::TooMany } else { Unserved::Choked }))
     }
 
     /// Takes a request out. Returns whether there is an answer to send.
@@ -78,7 +105,7 @@ impl UploadQueue {
         if let Some(at) = self.queue.iter().position(|(_, other)| *other == request) {
             self.queue.remove(at);
             // BEP 6, "reject": a request that was cancelled is answered like any other.
-            return Ok(self.reject(request));
+            return Ok(self.reject(request, Unserved::Cancelled));
         }
         self.vain_cancels += 1;
         if self.vain_cancels > MAX_VAIN_CANCELS { Err(Violation::VainCancels) } else { Ok(false) }
@@ -97,7 +124,7 @@ impl UploadQueue {
             if self.take_allowed_fast(piece, request.length) {
                 self.queue.push_back((piece, request));
             } else {
-                self.reject(request);
+                self.reject(request, Unserved::Choked);
             }
         }
     }
@@ -109,15 +136,15 @@ impl UploadQueue {
     }
 
     /// Notes a request that is to be rejected. False where the peer does not understand a reject.
-    pub fn reject(&mut self, request: BlockRequest) -> bool {
+    pub fn reject(&mut self, request: BlockRequest, why: Unserved) -> bool {
         if self.fast {
-            self.rejects.push(request);
+            self.rejects.push((request, why));
         }
         self.fast
     }
 
-    /// Takes out the requests that are to be rejected.
-    pub fn take_rejects(&mut self) -> Vec<BlockRequest> {
+    /// Takes out the requests that are to be rejected, and why.
+    pub fn take_rejects(&mut self) -> Vec<(BlockRequest, Unserved)> {
         std::mem::take(&mut self.rejects)
     }
 
@@ -212,7 +239,7 @@ mod tests {
         request(&mut queue, 1, 0).unwrap();
         request(&mut queue, 1, 16384).unwrap();
         assert_eq!(queue.cancel(block(1, 0).1), Ok(true));
-        assert_eq!(queue.take_rejects(), [block(1, 0).1]);
+        assert_eq!(queue.take_rejects(), [(block(1, 0).1, Unserved::Cancelled)]);
         assert_eq!(next(&mut queue), Some((1, 16384)));
         for _ in 0..MAX_VAIN_CANCELS {
             assert_eq!(queue.cancel(block(1, 0).1), Ok(false));
@@ -241,12 +268,13 @@ mod tests {
             request(&mut queue, index, begin).unwrap();
         }
         queue.choke();
-        assert_eq!(queue.take_rejects(), [block(1, 0).1, block(3, 0).1]);
+        let choked = |request| (request, Unserved::Choked);
+        assert_eq!(queue.take_rejects(), [block(1, 0).1, block(3, 0).1].map(choked));
         assert_eq!(next(&mut queue), Some((2, 0)));
         request(&mut queue, 2, 16384).unwrap();
         request(&mut queue, 2, 32768).unwrap();
         assert_eq!(next(&mut queue), Some((2, 16384)));
         assert_eq!(next(&mut queue), None, "the set was limited to 40,000 bytes");
-        assert_eq!(queue.take_rejects(), [block(2, 32768).1]);
+        assert_eq!(queue.take_rejects(), [choked(block(2, 32768).1)]);
     }
 }

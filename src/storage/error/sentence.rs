@@ -136,6 +136,22 @@ impl StorageError {
     }
 }
 
+/// An error without its way out.
+struct Fault<'a>(&'a StorageError);
+
+impl fmt::Display for Fault<'_> {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.describe(to)
+    }
+}
+
+impl StorageError {
+    /// What went wrong, for those who know a better way out.
+    pub fn fault(&self) -> String {
+        Fault(self).to_string()
+    }
+}
+
 impl fmt::Display for StorageError {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.describe(to)?;

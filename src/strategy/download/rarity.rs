@@ -14,6 +14,7 @@
 //! a piece out or putting it back costs a step for each bucket, and there are no more buckets than peers.
 
 use crate::piece::{Bitfield, Geometry, PieceIndex};
+use std::ops::Range;
 
 /// Entries at the start of the table in which we look for a piece that a peer has, before we search all
 /// pieces in another way.
@@ -101,6 +102,19 @@ impl Rarity {
     /// How many partial peers have this piece.
     pub fn availability(&self, piece: PieceIndex) -> u16 {
         self.availability.get(piece.slot()).copied().unwrap_or(0)
+    }
+
+    /// The same for each of these pieces.
+    pub fn availabilities(&self, pieces: Range<u32>) -> &[u16] {
+        self.availability.get(pieces.start as usize..pieces.end as usize).unwrap_or_default()
+    }
+
+    /// How many copies of the torrent the partial peers have together: whole ones, as many as there are of the rarest
+    /// piece, and the part of the pieces of which there is one more at least. Looks at every piece.
+    pub fn copies(&self) -> f64 {
+        let Some(whole) = self.availability.iter().min() else { return 0.0 };
+        let more = self.availability.iter().filter(|count| *count > whole).count();
+        f64::from(*whole) + more as f64 / self.availability.len() as f64
     }
 
     /// A partial peer has one piece more.
@@ -291,6 +305,22 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(7);
         let rarity = Rarity::new(geometry, &Bitfield::all(pieces), &mut random);
         (geometry, rarity, random)
+    }
+
+    #[test]
+    fn copies_are_whole_ones_and_the_part_of_which_there_is_more() {
+        let (geometry, mut rarity, _) = table(4);
+        assert_eq!(rarity.copies(), 0.0);
+        let pieces: Vec<PieceIndex> = geometry.pieces().collect();
+        pieces[..3].iter().for_each(|piece| rarity.gained(*piece));
+        assert_eq!(rarity.copies(), 0.75);
+        // Those that we have or fetch count as well.
+        rarity.take(pieces[3]);
+        rarity.gained(pieces[3]);
+        rarity.gained(pieces[3]);
+        assert_eq!(rarity.copies(), 1.25);
+        rarity.lost(pieces[0]);
+        assert_eq!(rarity.copies(), 0.75);
     }
 
     fn check(rarity: &Rarity) {

@@ -103,6 +103,17 @@ impl Dialer {
         Some(address)
     }
 
+    /// Why [`Dialer::next`] has just given this address, in words.
+    pub fn why(&self, address: SocketAddr) -> String {
+        let source = self.candidates.source(address).map(|source| source.to_string()).unwrap_or_default();
+        let before = match self.candidates.failures(address) {
+            0 => "nothing speaks against it".to_owned(),
+            failures => format!("failed {failures} times in a row, and nobody better is due"),
+        };
+        let (under_way, known) = (self.under_way.len(), self.candidates.known());
+        format!("{source}; {before}; {under_way} under way, {known} addresses known")
+    }
+
     /// When [`Dialer::next`] will have an address for one of `free` places, if it will.
     pub fn next_due(&self, free: usize) -> Option<Instant> {
         if self.under_way.len() >= self.most_under_way {

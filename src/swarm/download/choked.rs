@@ -10,7 +10,7 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn choked(&mut self, key: PeerKey, now: Instant) {
         let owes = self.requests.count(key) > 0;
         let Some(peer) = self.roster.get_mut(key) else { return };
-        peer.flags.peer_choking = true;
+        (peer.flags.peer_choking, peer.flags.choking_since) = (true, now);
         peer.download.rejections = 0;
         let silence = owes.then(|| now.saturating_duration_since(peer.download.last_block));
         if !peer.download.standing.choked(silence, now) {
@@ -31,7 +31,7 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn unchoked(&mut self, key: PeerKey, now: Instant) {
         let owes = self.requests.count(key) > 0;
         let Some(peer) = self.roster.get_mut(key).filter(|peer| !peer.leaving) else { return };
-        peer.flags.peer_choking = false;
+        (peer.flags.peer_choking, peer.flags.choking_since) = (false, now);
         let is_new_turn = peer.download.standing.unchoked(now);
         // A peer that owes us blocks since before it choked us gets no new minute for them, and one that
         // chokes us for a moment only none at all.

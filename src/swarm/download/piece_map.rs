@@ -28,9 +28,12 @@
 //! bitfield that we send to a new peer, and naming a piece that no peer has while the download stalls. Seeds
 //! cost none of this, since they do not count for rarity.
 
+mod survey;
+
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 use crate::strategy::{Gaps, PeerPieces, PieceOrder, Rarity, Window};
 use std::ops::Range;
+use survey::Survey;
 
 /// A gap of so many bytes is long enough for a web seed: nothing is gained by a longer one.
 const LONG_GAP: u32 = 16 * 1024 * 1024;
@@ -66,6 +69,8 @@ pub struct PieceMap {
     wanted: Wanted,
     /// The pieces that may be open, if they leave in order and are not kept.
     window: Option<Window>,
+    /// What the live view was told of how rare they are.
+    survey: Survey,
 }
 
 /// Which pieces are to be on disk in the end.
@@ -104,6 +109,7 @@ impl PieceMap {
             memory_used: 0,
             wanted: Wanted::All,
             window: None,
+            survey: Survey::default(),
         }
     }
 

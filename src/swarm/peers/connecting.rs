@@ -28,6 +28,7 @@ impl Coordinator<'_> {
                 self.dialer.connected(address);
                 continue;
             }
+            self.environment.explain_connecting(address, &|| self.dialer.why(address));
             let key = self.roster.next_key();
             if let Err(error) = self.environment.connect(key, address) {
                 self.had_no_room(Some(address), &error, now);

@@ -71,6 +71,8 @@ pub struct Flags {
     pub am_interested: bool,
     /// It answers none of our requests.
     pub peer_choking: bool,
+    /// When that changed, or the connection was made.
+    pub choking_since: Instant,
     /// It is interested in what we have.
     pub peer_interested: bool,
     /// It downloads nothing (any more), whatever it lacks (BEP 21).
@@ -111,6 +113,17 @@ pub struct Download {
     pub must_speak_by: Option<Instant>,
     /// Its allowed-fast set: pieces that it sends even while it chokes us (BEP 6).
     pub allowed_fast: Vec<PieceIndex>,
+    /// What it has sent so far.
+    pub total: Received,
+}
+
+/// Payload bytes that came from a peer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Received {
+    /// All.
+    pub bytes: u64,
+    /// Those that had come already, or came too late.
+    pub wasted: u64,
 }
 
 /// A peer as a receiver of blocks.
@@ -118,6 +131,8 @@ pub struct Download {
 pub struct Upload {
     /// How fast it is sent blocks.
     pub rate: Rate,
+    /// Payload bytes that it was sent.
+    pub total: u64,
     /// When it was last sent a block.
     pub last_sent: Instant,
     /// When it last made use of its slot: it asked for a block, or was sent one.
@@ -193,6 +208,7 @@ impl Peer {
             flags: Flags {
                 am_interested: false,
                 peer_choking: true,
+                choking_since: now,
                 peer_interested: false,
                 upload_only: false,
             },
@@ -211,8 +227,15 @@ impl Peer {
                 useful: false,
                 must_speak_by: None,
                 allowed_fast: Vec::new(),
+                total: Received::default(),
             },
-            upload: Upload { rate: Rate::new(now), last_sent: now, asked_at: None, untold: Vec::new() },
+            upload: Upload {
+                rate: Rate::new(now),
+                total: 0,
+                last_sent: now,
+                asked_at: None,
+                untold: Vec::new(),
+            },
             messages: Messages {
                 pex_id: None,
                 pex_history: PexHistory::new(now),
@@ -347,6 +370,7 @@ impl Peer {
     /// before. A piece that waits takes four bytes here, and many times that as an order.
     pub fn tell_have(&mut self, piece: PieceIndex) {
         if self.upload.untold.is_empty() && self.worker.backlog() < MAX_ORDERS / 4 {
+            self.worker.explain("have", 1, || "it verifies and is stored".to_owned());
             self.order(Order::Have(piece));
         } else if self.upload.untold.len() < MAX_UNTOLD {
             self.upload.untold.push(piece);
@@ -360,6 +384,7 @@ impl Peer {
         let untold = &mut self.upload.untold;
         if !untold.is_empty() && self.worker.backlog() == 0 {
             for piece in untold.drain(..untold.len().min(MAX_ORDERS / 4)) {
+                self.worker.explain("have", 1, || "it reads slowly, so it is told only now".to_owned());
                 // These are fewer than `MAX_ORDERS`, so the backlog need not be checked.
                 self.worker.order(Order::Have(piece));
             }

@@ -11,6 +11,7 @@ mod lost_pieces;
 mod memory;
 mod outside;
 mod proxy;
+mod sight;
 mod stalls;
 mod streams;
 mod supply;
@@ -21,8 +22,8 @@ mod web_seeds;
 
 use super::*;
 use crate::message::{
-    Event, Greeting, HangUp, InboxSlot, Incoming, MessageKind, News, Order, PeerError, PeerKey, Snapshot,
-    Stall, Violation,
+    Event, Greeting, HangUp, InboxSlot, Incoming, MessageKind, News, Order, PeerError, PeerKey, Sight,
+    Snapshot, Stall, Violation,
 };
 use crate::net::PeerStream;
 use crate::peer::{DetachedWorker, Worker};

@@ -33,6 +33,9 @@ pub(super) struct Outside {
     /// The pieces of each file.
     pub(super) files: Vec<Range<u32>>,
     pub(super) shown: Vec<Snapshot>,
+    /// The live view has asked for what it shows.
+    pub(super) sight_wanted: bool,
+    pub(super) sights: Vec<Sight>,
     pub(super) completed: usize,
 }
 
@@ -122,6 +125,14 @@ impl Environment for TestEnvironment {
 
     fn show(&mut self, snapshot: Snapshot) {
         self.0.borrow_mut().shown.push(snapshot);
+    }
+
+    fn wants_sight(&mut self) -> bool {
+        std::mem::take(&mut self.0.borrow_mut().sight_wanted)
+    }
+
+    fn show_sight(&mut self, sight: Sight) {
+        self.0.borrow_mut().sights.push(sight);
     }
 
     fn is_stopped(&self) -> bool {

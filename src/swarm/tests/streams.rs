@@ -69,6 +69,17 @@ fn the_first_piece_can_be_opened_again_however_full_the_memory_is() {
 }
 
 #[test]
+fn where_nobody_has_the_next_piece_that_is_said_though_later_ones_wait() {
+    let mut world = scene().start();
+    let peer = world.dial(address(1), 1);
+    let pieces = world.bitfield(&(1..64).collect::<Vec<u32>>());
+    world.hear(peer, [News::Bitfield(pieces), News::Unchoked]);
+    (1..4).for_each(|piece| complete(&mut world, peer, piece));
+    world.wait(15 * SECOND);
+    assert_eq!(world.snapshot().stall, Some(Stall::NobodyHas(0)));
+}
+
+#[test]
 fn no_peer_hears_that_we_have_what_has_left() {
     let mut world = scene().start();
     let (seed, leecher) = (world.seed(1), world.dial(address(2), 2));

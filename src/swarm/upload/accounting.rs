@@ -16,6 +16,7 @@ impl Coordinator<'_> {
         for (_, peer) in self.roster.all_mut() {
             let account = peer.worker.account();
             self.statistics.sent(account.sent);
+            peer.upload.total = peer.upload.total.saturating_add(account.sent);
             peer.upload.rate.add(account.sent);
             if account.sent > 0 {
                 peer.upload.last_sent = now;

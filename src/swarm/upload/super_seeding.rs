@@ -72,6 +72,8 @@ impl Coordinator<'_> {
     fn tell_of_each(&self, next: impl IntoIterator<Item = (PeerKey, PieceIndex)>) {
         for (key, piece) in next {
             if let Some(peer) = self.roster.get(key) {
+                let why = || "super-seeding: it is to pass this piece on (BEP 16)".to_owned();
+                peer.worker.explain("have", 1, why);
                 peer.order(Order::Have(piece));
             }
         }

@@ -13,7 +13,7 @@
 mod runs;
 mod servers;
 
-pub use servers::WebSeeds;
+pub use servers::{Server, WebSeeds};
 
 use crate::message::{HangUp, PeerError, PeerKey};
 use crate::piece::Bitfield;

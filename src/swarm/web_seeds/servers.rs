@@ -100,6 +100,11 @@ impl WebSeeds {
         self.servers.iter().position(may_be_asked)
     }
 
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Server> {
+        self.servers.iter()
+    }
+
     /// The server of this number.
     pub fn get_mut(&mut self, number: usize) -> Option<&mut Server> {
         self.servers.get_mut(number)
@@ -144,6 +149,17 @@ impl WebSeeds {
 }
 
 impl Server {
+    /// The worker that asks it now, what went wrong last, and in how long it is asked again if it rests.
+    pub fn standing(&self, now: Instant) -> (Option<PeerKey>, Option<&str>, Option<Duration>) {
+        let (mut running, mut rest) = (None, None);
+        match self.state {
+            State::Running(key) => running = Some(key),
+            State::Resting(until) => rest = Some(until.saturating_duration_since(now)),
+            State::Idle | State::Over => {}
+        }
+        (running, self.trouble.as_deref(), rest)
+    }
+
     fn new(seed: WebSeed) -> Server {
         Server {
             seed,

@@ -30,9 +30,10 @@ use super::address::TrackerAddress;
 use super::announce::Announce;
 use super::answer::Answer;
 use super::client::TrackerProtocol;
-use super::error::{TrackerError, excerpt};
+use super::error::{NAME, TrackerError, excerpt};
 use super::scrape::Scrape;
 use crate::address::IpFamily;
+use crate::net::tap::{Direction, Protocol, Seen};
 use crate::net::{CONNECTION_ATTEMPT_DELAY, Outlet, UdpChannel, by_turns, resolve};
 use crate::strategy::{Question, may_ask};
 
@@ -178,9 +179,7 @@ impl UdpTracker {
         let (host, port) = tracker.endpoint()?;
         let within = deadline.saturating_duration_since(Instant::now()).min(NAME_DEADLINE);
         let mut found = (self.look_up)(host, port, within).map_err(|error| match error.kind() {
-            ErrorKind::TimedOut => {
-                TrackerError::TimedOut { awaited: "address for its name", seconds: within.as_secs() }
-            }
+            ErrorKind::TimedOut => TrackerError::TimedOut { awaited: NAME, seconds: within.as_secs() },
             _ => TrackerError::NoName(excerpt(reason(&error))),
         })?;
         found.retain(|to| {
@@ -275,10 +274,21 @@ impl UdpTracker {
             }
             state.asking = Some(Arc::clone(channel));
         }
-        channel.send(&request.to_wire(connection, transaction)).map_err(broken)?;
+        let sent = request.to_wire(connection, transaction);
+        let see = |direction, packet: &[u8]| {
+            let tap = &self.outlet.tap;
+            let unknown = SocketAddr::new(IpFamily::of(channel.peer().ip()).unspecified(), 0);
+            tap.tell(|| {
+                let ends = [channel.ours().unwrap_or(unknown), channel.peer()];
+                Seen::Packet(Protocol::Tracker, direction, ends, packet.to_vec())
+            });
+        };
+        see(Direction::Out, &sent);
+        channel.send(&sent).map_err(broken)?;
         let mut packet = [0; MAX_RESPONSE];
         while let Some(length) = channel.receive(&mut packet, until).map_err(broken)? {
             let packet = packet.get(..length).unwrap_or_default();
+            see(Direction::In, packet);
             if let Some(reply) = request.response(packet, transaction, IpFamily::of(channel.peer().ip())) {
                 return reply.map_err(NoResponse::Final);
             }

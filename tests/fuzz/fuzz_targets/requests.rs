@@ -123,7 +123,7 @@ impl Scene {
     }
 
     fn take_rejects(&mut self) {
-        for request in self.requests.take_rejects() {
+        for (request, _) in self.requests.take_rejects() {
             assert!(self.fast, "it does not understand that");
             self.answered(request);
         }

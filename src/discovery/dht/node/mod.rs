@@ -23,6 +23,7 @@ use crate::address::{IpFamily, canonical_without_scope};
 use crate::metainfo::InfoHash;
 use crate::strategy::TokenBucket;
 use lookups::{LookupPurpose, Lookups};
+pub use searches::SearchFigures;
 use searches::Searches;
 use server::NodeServer;
 use std::collections::VecDeque;

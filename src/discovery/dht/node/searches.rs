@@ -14,6 +14,7 @@ use crate::discovery::dht::packet::Method;
 use crate::discovery::dht::table::BUCKET_SIZE;
 use crate::metainfo::InfoHash;
 use crate::strategy::Supply;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,27 @@ const ANNOUNCE_AGAIN: Duration = Duration::from_secs(14 * 60);
 /// Nodes that one announce goes to before it is renewed.
 const MAX_ANNOUNCED_TO: usize = 64;
 
+/// How the search for the peers of a torrent stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SearchFigures {
+    /// Lookups that were begun.
+    pub lookups: u32,
+    /// Whether one runs now.
+    pub is_running: bool,
+    /// Peers that were named so far. The same one may be among them several times.
+    pub peers: usize,
+    /// When the next lookup runs.
+    pub next: Option<Instant>,
+}
+
+impl fmt::Display for SearchFigures {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SearchFigures { lookups, is_running, peers, .. } = self;
+        let runs = if *is_running { ", the last one runs" } else { "" };
+        write!(out, "{peers} peers in {lookups} lookups{runs}")
+    }
+}
+
 /// A torrent that is searched for.
 #[derive(Debug)]
 struct TorrentSearch {
@@ -41,6 +63,8 @@ struct TorrentSearch {
     pace: SearchPace,
     /// Nodes that answered the last lookup.
     reached: usize,
+    /// What has come of it so far.
+    figures: SearchFigures,
     /// When the announce was last renewed.
     announced: Option<Instant>,
     /// The nodes that it was sent to since then. A later lookup may find closer ones.
@@ -55,6 +79,7 @@ impl TorrentSearch {
             running: false,
             pace: SearchPace::new(now),
             reached: 0,
+            figures: SearchFigures::default(),
             announced: None,
             announced_to: Vec::new(),
         }
@@ -99,10 +124,6 @@ impl Searches {
         self.torrents.iter_mut().find(|search| search.info_hash == info_hash)
     }
 
-    fn has(&self, info_hash: InfoHash) -> bool {
-        self.torrents.iter().any(|search| search.info_hash == info_hash)
-    }
-
     fn running(&self) -> usize {
         self.torrents.iter().filter(|search| search.running).count()
     }
@@ -115,6 +136,7 @@ impl Searches {
         due.take(room)
             .map(|search| {
                 search.running = true;
+                search.figures.lookups = search.figures.lookups.saturating_add(1);
                 search.pace.begins();
                 search.info_hash
             })
@@ -172,9 +194,18 @@ impl Node {
         self.lookups.drop_search(info_hash);
     }
 
+    /// How the search for a torrent stands, if there is one.
+    pub fn search_figures(&self, info_hash: InfoHash) -> Option<SearchFigures> {
+        let search = self.searches.torrents.iter().find(|search| search.info_hash == info_hash)?;
+        let next = search.pace.due().filter(|_| !search.running);
+        Some(SearchFigures { is_running: search.running, next, ..search.figures })
+    }
+
     /// Hands out peers of a torrent that is searched for.
     pub(super) fn hand_out(&mut self, info_hash: InfoHash, peers: Vec<SocketAddr>) {
-        if !peers.is_empty() && self.searches.has(info_hash) {
+        let search = self.searches.get_mut(info_hash).filter(|_| !peers.is_empty());
+        if let Some(search) = search {
+            search.figures.peers = search.figures.peers.saturating_add(peers.len());
             self.outputs.push_back(Output::Found { info_hash, peers });
         }
     }

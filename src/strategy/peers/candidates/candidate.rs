@@ -3,6 +3,7 @@
 use super::approaches::Approaches;
 use super::retry::{Need, RetryTimes};
 use std::cmp::Reverse;
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -38,6 +39,20 @@ pub enum Source {
     Incoming,
     /// Peer exchange: the peer at this address told us (BEP 11).
     Pex(IpAddr),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::User => out.write_str("the user named it"),
+            Source::Tracker => out.write_str("a tracker named it"),
+            Source::Magnet => out.write_str("the magnet link names it"),
+            Source::Dht => out.write_str("the DHT named it"),
+            Source::Lan => out.write_str("it announced itself on the local network"),
+            Source::Incoming => out.write_str("it had connected to us"),
+            Source::Pex(teller) => write!(out, "the peer at {teller} named it"),
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -179,6 +179,11 @@ impl Candidates {
         self.known.get(&canonical(address)).map(|candidate| candidate.source)
     }
 
+    /// How often in a row connections to this address have failed.
+    pub fn failures(&self, address: SocketAddr) -> u32 {
+        self.known.get(&canonical(address)).map_or(0, |candidate| candidate.failures)
+    }
+
     /// There is a connection to this address that was made earlier. True if the address counts as connected
     /// from now on. False if it already did, is banned or is not known.
     pub fn mark_connected(&mut self, address: SocketAddr) -> bool {
@@ -313,6 +318,11 @@ impl Candidates {
     /// Whether the last attempt at this address failed.
     pub fn has_failed(&self, address: SocketAddr) -> bool {
         self.known.get(&canonical(address)).is_some_and(|candidate| candidate.failures > 0)
+    }
+
+    /// How many addresses are known that came from such a source.
+    pub fn count_from(&self, is_it: impl Fn(Source) -> bool) -> usize {
+        self.known.values().filter(|candidate| is_it(candidate.source)).count()
     }
 
     /// How many addresses are known.

@@ -1,7 +1,6 @@
 //! What can be read off the table of requests: what each peer owes, and how much is missing.
 
 use super::Requests;
-#[cfg(test)]
 use super::open_piece::OpenPiece;
 use crate::message::PeerKey;
 use crate::piece::{Assembly, Block, PieceIndex};
@@ -12,6 +11,11 @@ impl Requests {
     /// The assembly of an open piece.
     pub fn assembly(&self, piece: PieceIndex) -> Option<Arc<Assembly>> {
         self.open.get(piece).map(|open| Arc::clone(&open.assembly))
+    }
+
+    /// The open pieces, by their numbers.
+    pub fn open_pieces(&self) -> impl Iterator<Item = (PieceIndex, &OpenPiece)> {
+        self.open.iter()
     }
 
     /// The open pieces that have all their blocks.

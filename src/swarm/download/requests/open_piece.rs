@@ -172,6 +172,26 @@ impl OpenPiece {
         (self.blocks.len() as u32).saturating_sub(self.received())
     }
 
+    /// How many blocks came, how many are on their way, how many there are, and who was asked for them or has sent
+    /// them.
+    pub fn progress(&self) -> (u32, u32, u32, Vec<PeerKey>) {
+        let mut on_their_way = 0;
+        let mut askers: Vec<PeerKey> = Vec::new();
+        for state in &self.blocks {
+            let holders = state.holders();
+            on_their_way += u32::from(holders.iter().any(Option::is_some));
+            for holder in holders.into_iter().flatten() {
+                if !askers.contains(&holder) {
+                    askers.push(holder);
+                }
+            }
+        }
+        askers.extend(
+            self.senders.iter().filter(|sender| !askers.contains(sender)).copied().collect::<Vec<_>>(),
+        );
+        (self.received(), on_their_way, self.blocks.len() as u32, askers)
+    }
+
     /// The state of a block.
     pub fn state(&self, number: u32) -> Option<BlockState> {
         self.blocks.get(number as usize).copied()
