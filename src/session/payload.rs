@@ -98,7 +98,7 @@ pub(super) fn check(
     };
     // The disk, or an earlier run, may have another name for it.
     if let Some(served_pieces) = &checked.served_pieces {
-        if let Some(name) = served_pieces.output_name().filter(|_| payload.output_name.is_none()) {
+        if let Some(name) = served_pieces.output_name().filter(|_| run.job.naming.output_name.is_none()) {
             (run.show)(Progress::GoesOnAs(name.to_owned()));
         }
         (run.show)(Progress::Place(served_pieces.place()));
