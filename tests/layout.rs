@@ -214,6 +214,21 @@ fn text_leaves_the_program_in_one_place_which_looks_after_it() {
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
+/// The library prints fractions with 12 KB of code and tables, however few there are.
+#[test]
+fn fractions_are_printed_with_whole_numbers() {
+    let places = |line: &&String| {
+        let mut ends = line.split(':').skip(1).filter_map(|rest| rest.split_once('}'));
+        ends.any(|(how, _)| {
+            how.split_once('.').is_some_and(|(width, _)| width.len() < 4 && !how.contains(' '))
+        })
+    };
+    for source in sources() {
+        let fraction = source.lines.iter().find(places);
+        assert_eq!(fraction, None, "src/{}: text.rs:fixed prints fractions", source.path);
+    }
+}
+
 #[test]
 fn nothing_is_asynchronous() {
     for source in sources() {
