@@ -43,6 +43,13 @@ struct State {
     has_ended: bool,
 }
 
+impl State {
+    /// Nothing waits, and something may come.
+    fn is_idle(&self) -> bool {
+        self.waiting.seen.is_empty() && !self.is_closed
+    }
+}
+
 /// What waits to be written.
 #[derive(Default)]
 pub(in crate::cli) struct Waiting {
@@ -102,9 +109,8 @@ impl TraceQueue {
         let little = |state: &mut State| !state.is_closed && !self.is_enough(state);
         let waited = self.changed.wait_timeout_while(lock(&self.state), PAUSE, little);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let idle = |state: &mut State| state.waiting.seen.is_empty() && !state.is_closed;
-        state.is_asleep = idle(&mut state);
-        let waited = self.changed.wait_while(state, idle);
+        state.is_asleep = state.is_idle();
+        let waited = self.changed.wait_while(state, |state| state.is_idle());
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         state.bytes = 0;
         let waiting = std::mem::take(&mut state.waiting);
