@@ -14,6 +14,9 @@ const HOPS: u8 = 64;
 const WINDOW: u16 = u16::MAX;
 const WINDOW_SCALE: u8 = 14;
 
+/// The low half of a word of 64 bits.
+const LOW: u64 = 0xffff_ffff;
+
 /// What a segment is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Flags(u8);
@@ -133,15 +136,17 @@ fn sum_of(bytes: &[u8]) -> u64 {
     let (lines, rest) = bytes.as_chunks::<32>();
     let mut last = [0; 32];
     last.iter_mut().zip(rest).for_each(|(byte, given)| *byte = *given);
-    // Four sums, as none then waits for another.
-    let mut sums = [0; 4];
+    let mut sum = 0;
     for line in lines.iter().chain([&last]) {
-        for (sum, word) in sums.iter_mut().zip(line.as_chunks::<8>().0) {
-            let word = u64::from_be_bytes(*word);
-            *sum += (word >> 32) + (word & 0xffff_ffff);
+        // Written out, as it is done for each byte of a capture, and the program is optimised for size.
+        if let [a, b, c, d] = line.as_chunks::<8>().0 {
+            let [a, b, c, d] = [a, b, c, d].map(|word| u64::from_be_bytes(*word));
+            let low = (a & LOW) + (b & LOW) + (c & LOW) + (d & LOW);
+            let high = (a >> 32) + (b >> 32) + (c >> 32) + (d >> 32);
+            sum += low + high;
         }
     }
-    sums.iter().sum()
+    sum
 }
 
 fn folded(sum: u64) -> u16 {

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 pub(in crate::cli) const MOST_WAITING: usize = 16 * 1024;
 /// Bytes of messages that wait, as a rule.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
-/// What waits is taken no more often than this, or the threads that speak would wake another one with each message.
+/// As long as something comes, it is looked for after this time, so that those who speak need wake nobody.
 const PAUSE: Duration = Duration::from_millis(4);
 /// So many bytes are taken at once, while they are in the processor's cache still.
-const ENOUGH: usize = 512 * 1024;
+const ENOUGH: usize = 1024 * 1024;
 /// At the end nothing may be taken for this long, before we go without having written it all.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -35,10 +35,19 @@ struct State {
     bytes: usize,
     /// How often something was written.
     writes: u64,
+    /// Whoever takes waits for the first thing that comes.
+    is_asleep: bool,
     /// Nothing more comes.
     is_closed: bool,
     /// Nothing more is taken.
     has_ended: bool,
+}
+
+impl State {
+    /// Nothing waits, and something may come.
+    fn is_idle(&self) -> bool {
+        self.waiting.seen.is_empty() && !self.is_closed
+    }
 }
 
 /// What waits to be written.
@@ -80,10 +89,10 @@ impl TraceQueue {
             state.waiting.lost = state.waiting.lost.saturating_add(1);
             return;
         }
-        let (is_first, was_enough) = (state.waiting.seen.is_empty(), self.is_enough(&state));
+        let was_enough = self.is_enough(&state);
         state.waiting.seen.push((Instant::now(), seen));
         state.bytes = state.bytes.saturating_add(bytes);
-        let wakes = is_first || (self.is_enough(&state) && !was_enough);
+        let wakes = std::mem::take(&mut state.is_asleep) || (self.is_enough(&state) && !was_enough);
         drop(state);
         if wakes {
             self.changed.notify_all();
@@ -97,12 +106,12 @@ impl TraceQueue {
 
     /// Waits until something waits, and takes it. `None` if nothing more comes.
     pub(in crate::cli) fn take(&self) -> Option<Waiting> {
-        let idle = |state: &mut State| state.waiting.seen.is_empty() && !state.is_closed;
-        let waited = self.changed.wait_while(lock(&self.state), idle);
-        let state = waited.unwrap_or_else(PoisonError::into_inner);
         let little = |state: &mut State| !state.is_closed && !self.is_enough(state);
-        let waited = self.changed.wait_timeout_while(state, PAUSE, little);
+        let waited = self.changed.wait_timeout_while(lock(&self.state), PAUSE, little);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.is_asleep = state.is_idle();
+        let waited = self.changed.wait_while(state, |state| state.is_idle());
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         state.bytes = 0;
         let waiting = std::mem::take(&mut state.waiting);
         (!waiting.seen.is_empty()).then_some(waiting)
