@@ -11,6 +11,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use support::folder::TestFolder;
+use support::program::Program;
 
 const LIMIT: Duration = Duration::from_secs(60);
 const PAYLOAD: &[u8] = include_bytes!("../sample-torrents/payload/factors.txt");
@@ -196,4 +197,17 @@ fn the_demo_keeps_what_is_there_and_replaces_nothing_of_others() {
     let (code, output) = demo_into(folder.path());
     assert_eq!(code, Some(13), "it printed:\n{output}");
     assert_eq!(fs::read(&file).unwrap(), b"my own factors");
+}
+
+#[test]
+fn a_demo_that_is_stopped_goes_on_with_the_same_connections() {
+    let folder = TestFolder::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_femtotorrent"));
+    command.args(["demo", "-v"]).env("TMPDIR", folder.path());
+    let program = Program::launch(command);
+    program.wait_for(LIMIT, |line| line.contains(": connected").then_some(()));
+    program.pause_for(Duration::from_millis(100));
+    let outcome = program.finish(LIMIT);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    assert!(!outcome.output.contains("interrupted"), "{}", outcome.output);
 }

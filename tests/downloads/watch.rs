@@ -175,6 +175,37 @@ fn beside_another_program_in_a_pipe_no_keys_are_read() {
 }
 
 #[test]
+fn what_is_typed_or_pasted_beside_the_bar_is_left_for_the_shell() {
+    for parts in [
+        // Pasted, with the key that opens the view in it, at its beginning too.
+        &["who=first-$((1+1)); echo ran-$who\necho ran-second-$((2+2))\nexit\n"][..],
+        // Typed, with Enter first and Backspace in it.
+        &["\n", "e", "c", "x", "\x7f", "h", "o ran-first-$((1+1)); echo ran-sec", "ond-$((2+2))\n", "exit\n"],
+    ] {
+        let Some(mut terminal) = Terminal::open("MODE; GET; MODE; sh -i") else { return };
+        terminal.sees("\x1b[2K");
+        for part in parts {
+            terminal.press(part);
+            std::thread::sleep(Duration::from_millis(60));
+        }
+        // As soon as no keys are read, the terminal shows what is typed.
+        for _ in 0..1000 {
+            terminal.press("#\n");
+            std::thread::sleep(Duration::from_millis(60));
+            if terminal.program.output().contains('#') {
+                break;
+            }
+        }
+        let seen = terminal.end().output;
+        assert!(!seen.contains(ENTER), "{seen:?}");
+        assert!(seen.contains("ran-first-2") && seen.contains("ran-second-4"), "{seen:?}");
+        let modes: Vec<&str> =
+            seen.lines().filter_map(|line| line.split_once(MODE)).map(|(_, mode)| mode).collect();
+        assert!(modes.len() == 2 && modes[0] == modes[1], "{seen:?}");
+    }
+}
+
+#[test]
 fn a_terminal_that_lies_about_its_size_is_drawn_on_within_bounds() {
     for (size, sign) in [
         ("cols 0 rows 0", "[1 peers]"),

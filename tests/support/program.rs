@@ -192,6 +192,14 @@ impl Program {
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
     }
 
+    /// Stops it for so long, as Ctrl-Z and `fg` do.
+    pub fn pause_for(&self, time: Duration) {
+        let process = Pid::from_child(&self.child);
+        kill_process(process, Signal::STOP).expect("it runs");
+        std::thread::sleep(time);
+        kill_process(process, Signal::CONT).expect("it is stopped");
+    }
+
     /// Waits for the end.
     ///
     /// # Panics

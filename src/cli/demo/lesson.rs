@@ -142,6 +142,8 @@ impl Lesson<'_> {
                     self.student.push(buffer.get(..read).unwrap_or_default());
                     (heard, is_hinted) = (Instant::now(), false);
                 }
+                // We were stopped (Ctrl-Z), and go on.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                     return Err(error);
                 }

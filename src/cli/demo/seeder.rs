@@ -121,6 +121,8 @@ impl Seeder {
                 Ok(read) => received.extend_from_slice(buffer.get(..read).unwrap_or_default()),
                 // It is time for the next block.
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                // We were stopped (Ctrl-Z), and go on.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }

@@ -74,9 +74,12 @@ fn read_head(mut stream: &TcpStream) -> io::Result<String> {
             return Err(io::Error::other("it sent no complete request"));
         }
         stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut buffer)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            read => head.extend_from_slice(buffer.get(..read).unwrap_or_default()),
+        match stream.read(&mut buffer) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => head.extend_from_slice(buffer.get(..read).unwrap_or_default()),
+            // We were stopped (Ctrl-Z), and go on.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(String::from_utf8_lossy(&head).into_owned())

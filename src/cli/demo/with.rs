@@ -140,6 +140,8 @@ impl Visit<'_> {
                     self.report.wrong(self.silence());
                     return Ok("we hang up: ten seconds without a word".to_owned());
                 }
+                // We were stopped (Ctrl-Z), and go on.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
             if let Err(fault) = self.hear(&mut out) {

@@ -133,7 +133,9 @@ fn foot(body: &Body<'_>, ui: &UiState, columns: usize, rows: usize) -> StyledLin
     keys.extend(["? help", "q back"].map(str::to_owned));
     match ui.page {
         _ if ui.is_help => {}
-        Page::Peers if ui.peer.is_some() => {}
+        Page::Peers if ui.peer.is_some() => {
+            keys.extend(["Esc all peers", "left right long lines"].map(str::to_owned));
+        }
         Page::Peers => {
             let sort = SORTS.get(ui.sort).map_or("", |(name, _)| name);
             let reversed = if ui.is_reversed { ", reversed" } else { "" };
@@ -143,7 +145,10 @@ fn foot(body: &Body<'_>, ui: &UiState, columns: usize, rows: usize) -> StyledLin
                 "Enter one in full".to_owned(),
             ]);
         }
-        Page::Wire | Page::Log if ui.frozen.is_none() => keys.push("p pause".to_owned()),
+        Page::Wire | Page::Log => {
+            keys.extend(ui.frozen.is_none().then(|| "p pause".to_owned()));
+            keys.push("left right long lines".to_owned());
+        }
         _ => {}
     }
     if !ui.is_help && ui.peer.is_none() {

@@ -146,7 +146,7 @@ impl Watch {
     /// A key was pressed.
     pub fn press(&mut self, key: Key, now: Instant) {
         if !self.is_open() {
-            if key == Key::Character('w') && full::trouble().is_none() {
+            if key == Key::Character(char::from(full::OPENS)) && full::trouble().is_none() {
                 self.open(now);
             }
             return;
@@ -172,11 +172,13 @@ impl Watch {
         if self.due.take().is_some() {
             self.collector.close();
             full::leave();
+            full::want_all_keys(false);
         }
     }
 
     fn open(&mut self, now: Instant) {
         self.due = Some(now);
+        full::want_all_keys(true);
         self.collector.open();
         self.show();
     }

@@ -312,6 +312,18 @@ fn messages_follow_until_the_user_looks_back_and_follow_again_from_the_end_on() 
 }
 
 #[test]
+fn the_last_row_tells_how_to_read_lines_that_are_cut() {
+    let foot = |page, peer| {
+        let ui = UiState { page, peer, ..UiState::default() };
+        lines(&scene(), &ui, (0, 1), (80, 24)).last().map(StyledLine::text).unwrap_or_default()
+    };
+    for (page, peer) in [(Page::Wire, None), (Page::Log, None), (Page::Peers, Some(PeerKey(1)))] {
+        assert!(foot(page, peer).contains("left right long lines"), "{page:?}");
+    }
+    assert!(!foot(Page::Files, None).contains("left right"));
+}
+
+#[test]
 fn a_filter_leaves_what_has_its_words_and_what_is_typed_is_no_other_key() {
     let (scene, mut ui) = (scene(), UiState::default());
     assert_eq!(press(&mut ui, &scene, &typed("/qbit")), Wish::None);

@@ -2,12 +2,16 @@
 //!
 //! The thread waits for a key or for the end, and does nothing until one of them comes. In the background it reads
 //! nothing. What is pasted faster than the main thread takes it is left out.
+//!
+//! While only the bar is shown, a user may type or paste the next commands for the shell, as beside any other program.
+//! So more than one byte is not read, and then no keys are read until the end.
 
 use super::keys::{Key, KeyReader};
-use super::mode;
+use super::mode::{self, Wanted};
 use crate::thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::ioctl_fionread;
 use std::fs::File;
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read};
 use std::os::fd::AsFd;
@@ -17,6 +21,8 @@ use std::time::Duration;
 const MOST_WAITING: usize = 64;
 /// If a sequence has not gone on after this, it is not one.
 const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// How long the rest of a paste that begins with our key takes at most.
+const PASTE: Duration = Duration::from_millis(20);
 /// How long we do not look, while the terminal is another program's.
 const AWAY: Duration = Duration::from_millis(250);
 
@@ -72,6 +78,12 @@ fn read(mut terminal: File, ended: &PipeReader, keys: &Sender<Key>) {
             std::thread::sleep(AWAY);
             continue;
         }
+        if mode::wanted() != Wanted::All && !of_terminal.contains(PollFlags::HUP) {
+            std::thread::sleep(PASTE);
+            if !is_one_key(&terminal) {
+                return mode::want_none();
+            }
+        }
         match terminal.read(&mut chunk) {
             Ok(0) => return,
             Ok(length) => {
@@ -83,4 +95,10 @@ fn read(mut terminal: File, ended: &PipeReader, keys: &Sender<Key>) {
             Err(_) => return,
         }
     }
+}
+
+/// Whether one byte waits: the key that opens the view, or the end of an empty line. If there is none, it is the end of
+/// all input (Ctrl-D), which is the shell's.
+fn is_one_key(terminal: &File) -> bool {
+    mode::wanted() == Wanted::All || ioctl_fionread(terminal) == Ok(1)
 }

@@ -1,4 +1,8 @@
-//! Whether the terminal gives us each key at once and without showing it, or lines that the user can edit.
+//! Which keys the terminal gives us, and whether at once or in lines that the user can edit.
+//!
+//! While the whole screen is ours, that is each key. While there is only the bar, it is the one that opens the view, and
+//! whatever else is typed or pasted is meant for the shell: so the terminal goes on to collect lines, and takes that key
+//! for the end of one (`VEOL`, POSIX, General Terminal Interface). Then nothing has to be read to know that it came alone.
 //!
 //! What was there before is kept, and put back by whatever ends or stops the process. In the background the terminal is
 //! another program's, and to change it would stop us (SIGTTOU). If it did not give lines when we came, another program
@@ -13,12 +17,26 @@ use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// The key that opens the view.
+pub const OPENS: u8 = b'w';
+
 /// The mode that was there before ours.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
-/// Keys are wanted.
-static IS_WANTED: AtomicBool = AtomicBool::new(false);
+/// The keys that we want.
+static WANTED: Mutex<Wanted> = Mutex::new(Wanted::Nothing);
 /// We are about to be stopped, and draw nothing until we go on.
 static IS_STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// The keys that we want.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// None.
+    Nothing,
+    /// The one that opens the view.
+    Opening,
+    /// All.
+    All,
+}
 
 /// Whether standard input is a terminal.
 pub fn has_keys() -> bool {
@@ -30,20 +48,40 @@ pub fn is_ours() -> bool {
     tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp())
 }
 
-/// From now on keys are wanted, as soon as we are in the foreground. Returns whether they can be had.
+/// The keys that we want now.
+pub fn wanted() -> Wanted {
+    *lock(&WANTED)
+}
+
+/// From now on the key that opens the view is wanted, as soon as we are in the foreground. Returns whether it can be had.
 pub fn want_keys() -> bool {
-    IS_WANTED.store(true, Ordering::SeqCst);
+    *lock(&WANTED) = Wanted::Opening;
     let can = !is_ours() || take();
-    IS_WANTED.store(can, Ordering::SeqCst);
+    if !can {
+        *lock(&WANTED) = Wanted::Nothing;
+    }
     can
+}
+
+/// From now on all keys are wanted, or only the one that opens the view. Once none are wanted, that stays so.
+pub fn want_all(all: bool) {
+    {
+        let mut wanted = lock(&WANTED);
+        if *wanted == Wanted::Nothing {
+            return;
+        }
+        *wanted = if all { Wanted::All } else { Wanted::Opening };
+    }
+    take();
 }
 
 /// Takes the keys, if they are wanted and the terminal is ours: at first, and again after others had it.
 pub fn take() -> bool {
-    if !IS_WANTED.load(Ordering::SeqCst) || !is_ours() {
+    let mut before = lock(&BEFORE);
+    let wanted = wanted();
+    if wanted == Wanted::Nothing || !is_ours() {
         return false;
     }
-    let mut before = lock(&BEFORE);
     let Ok(now) = tcgetattr(io::stdin()) else { return false };
     let is_first = before.is_none();
     let known = before.get_or_insert(now);
@@ -51,11 +89,21 @@ pub fn take() -> bool {
         *before = None;
         return false;
     }
-    let mut keys = known.clone();
-    keys.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
-    keys.special_codes[SpecialCodeIndex::VMIN] = 1;
-    keys.special_codes[SpecialCodeIndex::VTIME] = 0;
-    tcsetattr(io::stdin(), OptionalActions::Now, &keys).is_ok()
+    tcsetattr(io::stdin(), OptionalActions::Now, &giving(wanted, known.clone())).is_ok()
+}
+
+/// The mode that gives these keys and does not show them.
+fn giving(wanted: Wanted, mut mode: Termios) -> Termios {
+    mode.local_modes -= LocalModes::ECHO;
+    // Some systems keep the numbers for single keys where they keep the ends of lines.
+    if wanted == Wanted::All {
+        mode.local_modes -= LocalModes::ICANON;
+        mode.special_codes[SpecialCodeIndex::VMIN] = 1;
+        mode.special_codes[SpecialCodeIndex::VTIME] = 0;
+    } else {
+        mode.special_codes[SpecialCodeIndex::VEOL] = OPENS;
+    }
+    mode
 }
 
 /// Puts back what was there before. Never waits for the terminal.
@@ -70,7 +118,7 @@ pub fn put_back() {
 
 /// Keys are wanted no more.
 pub fn want_none() {
-    IS_WANTED.store(false, Ordering::SeqCst);
+    *lock(&WANTED) = Wanted::Nothing;
     put_back();
 }
 

@@ -28,7 +28,7 @@ const LINES: [(&str, &str); 33] = [
     ("-", "the opposite"),
     ("", "Figures of a peer"),
     ("has", "how much of the torrent it has"),
-    ("in/depth", "requests on their way, and how many may be"),
+    ("in/depth", "requests on their way, and how many we aim at"),
     ("wasted", "bytes that it sent and that were of no use"),
     ("< >", "a message that it sends us, that we send it"),
     ("", "Pieces"),

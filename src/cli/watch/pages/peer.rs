@@ -65,7 +65,7 @@ fn facts(state: &PeerState, carrier: String) -> Vec<(Look, String)> {
             ),
         ),
         ("up", format!("{}, {} so far", rate(state.up_rate), size(record.sent))),
-        ("requests", format!("{} in flight of a depth of {}{snubs}", state.in_flight, state.depth)),
+        ("requests", format!("{} in flight, where we aim at {}{snubs}", state.in_flight, state.depth)),
         ("it sends", state.why.down.as_ref().map_or("yes".to_owned(), |why| format!("nothing: {why}"))),
         ("we send", state.why.up.unwrap_or("-").to_owned()),
     ];
