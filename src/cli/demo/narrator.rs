@@ -225,3 +225,29 @@ impl Story {
         counts.into_iter().map(words).collect::<Vec<_>>().join(", ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancel_is_explained_only_where_the_block_has_come_from_elsewhere() {
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let names = vec![(address(1), "A"), (address(2), "B")];
+        let narrator = Narrator::new(names, Mood::default(), Tap::switch(), None);
+        let say = |port, direction, message: Message<'_>| {
+            let mut start = Vec::new();
+            message.write_to(&mut start);
+            let framed = Framed { length: start.len() as u64, start, is_handshake: false, offset: 0 };
+            narrator.message(address(port), direction, &framed)
+        };
+        let block = BlockRequest { index: 3, begin: BLOCK_LENGTH, length: 8 };
+        let suspected = say(1, Direction::Out, Message::Cancel(block));
+        assert_eq!(suspected, None, "nobody has sent it: the seeder is suspected of a lie");
+        say(2, Direction::In, Message::Piece { index: 3, begin: BLOCK_LENGTH, data: &[0; 8] });
+        let told = say(1, Direction::Out, Message::Cancel(block));
+        let sentence =
+            "Block 1 of piece 3 has come from elsewhere, so seeder A need not send it: cancel.".to_owned();
+        assert_eq!(told, Some(sentence));
+    }
+}

@@ -27,7 +27,8 @@ pub fn stuck(bytes: &[u8], is_first: bool) -> String {
     };
     let length = u32::from_be_bytes(*prefix);
     // A handshake that is too short takes its last bytes from the message behind it.
-    let before = if is_first { " And the handshake before it: has it exactly 68 bytes, its peer ID 20?" } else { "" };
+    let before =
+        if is_first { " And the handshake before it: has it exactly 68 bytes, its peer ID 20?" } else { "" };
     format!(
         "The length prefix {} announces {length} bytes, and {} have come after it. It counts the id and what follows, not \
          its own four bytes.{before}",
