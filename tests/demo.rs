@@ -139,7 +139,7 @@ fn a_liar_is_caught_by_the_hash_and_dropped() {
 fn what_a_slow_seeder_owes_is_asked_of_a_fast_one() {
     let output = lesson(&["--slow"]);
     for sentence in [
-        "was asked of seeder B and has not come. Nothing else is left, so seeder A is asked for it too.",
+        "was asked of seeder B and has not come. All other blocks are asked for, so seeder A is asked for it too.",
         "so seeder B need not send it: cancel.",
         "learned How many requests a peer has open is a guess",
     ] {

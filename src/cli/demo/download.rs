@@ -87,7 +87,11 @@ pub fn run(
     let lessons = narrator.lessons();
     lessons.iter().for_each(|lesson| voice.explain("learned", lesson));
     if lessons.is_empty() {
-        let next = "--trace shows each message of this. --liar, --slow and --choke change the story.";
+        let next = if prints_trace {
+            "--liar, --slow and --choke change the story. --serve and --with are partners for a client of your own."
+        } else {
+            "--trace shows each message of this. --liar, --slow and --choke change the story."
+        };
         voice.explain("next", next);
     }
     Ok(Exit::DONE)

@@ -121,7 +121,7 @@ impl Lesson<'_> {
         loop {
             if let Err(fault) = self.hear() {
                 self.report.wrong(fault);
-                return Ok("we hang up: what follows cannot be understood".to_owned());
+                return Ok(self.student.broken_off().to_owned());
             }
             self.act();
             stream.write_all(&self.out)?;

@@ -7,7 +7,7 @@ use super::mood::Mood;
 use super::voice::Voice;
 use crate::message::{HangUp, Notice, OtherEnd, PeerError, PieceChange};
 use crate::net::tap::{Direction, Framed, Seen, StreamEvent, Tap};
-use crate::piece::PieceIndex;
+use crate::piece::{BLOCK_LENGTH, PieceIndex};
 use crate::thread::lock;
 use crate::wire::{BlockRequest, Message};
 use std::net::SocketAddr;
@@ -31,8 +31,10 @@ pub struct Narrator {
 struct Story {
     /// Which blocks are asked of whom.
     asked: Vec<(BlockRequest, SocketAddr)>,
-    /// Who sent the blocks of which piece.
-    senders: Vec<(u32, &'static str)>,
+    /// Who sent which block: the piece, and where in it.
+    senders: Vec<((u32, u32), &'static str)>,
+    /// The pieces that are stored.
+    stored: Vec<u32>,
     /// The pieces that were wrong.
     wrong: Vec<PieceIndex>,
     has_choked: bool,
@@ -87,7 +89,7 @@ impl Narrator {
         let mut story = lock(&self.story);
         match (direction, message) {
             (Direction::In, Message::Piece { index, begin, .. }) => {
-                story.senders.push((index, name));
+                story.senders.push(((index, begin), name));
                 story
                     .asked
                     .retain(|(block, whom)| (block.index, block.begin) != (index, begin) || *whom != address);
@@ -112,17 +114,24 @@ impl Narrator {
                 story.asked.push((block, address));
                 let other = other.filter(|_| !std::mem::replace(&mut story.has_end_game, true))?;
                 Some(format!(
-                    "End game: block {} of piece {} was asked of seeder {other} and has not come. Nothing else is left, so \
-                     seeder {name} is asked for it too. The first answer counts.",
-                    block.begin / crate::piece::BLOCK_LENGTH,
+                    "End game: block {} of piece {} was asked of seeder {other} and has not come. All other blocks are \
+                     asked for, so seeder {name} is asked for it too. The first answer counts.",
+                    block.begin / BLOCK_LENGTH,
                     block.index
                 ))
             }
             (Direction::Out, Message::Cancel(block)) => {
                 story.asked.retain(|(asked, whom)| *asked != block || *whom != address);
-                let is_first = !std::mem::replace(&mut story.has_cancelled, true);
+                // Also a seeder that may lie is asked for nothing any more. Its blocks have come from nobody.
+                let has_come = story.stored.contains(&block.index)
+                    || story.senders.iter().any(|(sent, _)| *sent == (block.index, block.begin));
+                let is_first = has_come && !std::mem::replace(&mut story.has_cancelled, true);
                 is_first.then(|| {
-                    format!("The block has come from elsewhere, so seeder {name} need not send it: cancel.")
+                    format!(
+                        "Block {} of piece {} has come from elsewhere, so seeder {name} need not send it: cancel.",
+                        block.begin / BLOCK_LENGTH,
+                        block.index
+                    )
                 })
             }
             _ => None,
@@ -132,6 +141,7 @@ impl Narrator {
     fn stored(&self, piece: PieceIndex) {
         let mut story = lock(&self.story);
         let from = story.take_senders(piece);
+        story.stored.push(piece.get());
         let was_wrong = story.wrong.contains(&piece);
         drop(story);
         let number = piece.get();
@@ -202,16 +212,42 @@ impl Story {
     /// Who sent the blocks of this piece, in words.
     fn take_senders(&mut self, piece: PieceIndex) -> String {
         let mut counts: Vec<(&'static str, u32)> = Vec::new();
-        for (_, name) in self.senders.iter().filter(|(index, _)| *index == piece.get()) {
+        for (_, name) in self.senders.iter().filter(|((index, _), _)| *index == piece.get()) {
             match counts.iter_mut().find(|(known, _)| known == name) {
                 Some((_, count)) => *count = count.saturating_add(1),
                 None => counts.push((name, 1)),
             }
         }
-        self.senders.retain(|(index, _)| *index != piece.get());
+        self.senders.retain(|((index, _), _)| *index != piece.get());
         let words = |(name, count): (&str, u32)| {
             format!("{count} {} from {name}", if count == 1 { "block" } else { "blocks" })
         };
         counts.into_iter().map(words).collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancel_is_explained_only_where_the_block_has_come_from_elsewhere() {
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let names = vec![(address(1), "A"), (address(2), "B")];
+        let narrator = Narrator::new(names, Mood::default(), Tap::switch(), None);
+        let say = |port, direction, message: Message<'_>| {
+            let mut start = Vec::new();
+            message.write_to(&mut start);
+            let framed = Framed { length: start.len() as u64, start, is_handshake: false, offset: 0 };
+            narrator.message(address(port), direction, &framed)
+        };
+        let block = BlockRequest { index: 3, begin: BLOCK_LENGTH, length: 8 };
+        let suspected = say(1, Direction::Out, Message::Cancel(block));
+        assert_eq!(suspected, None, "nobody has sent it: the seeder is suspected of a lie");
+        say(2, Direction::In, Message::Piece { index: 3, begin: BLOCK_LENGTH, data: &[0; 8] });
+        let told = say(1, Direction::Out, Message::Cancel(block));
+        let sentence =
+            "Block 1 of piece 3 has come from elsewhere, so seeder A need not send it: cancel.".to_owned();
+        assert_eq!(told, Some(sentence));
     }
 }

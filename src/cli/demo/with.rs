@@ -146,7 +146,7 @@ impl Visit<'_> {
             }
             if let Err(fault) = self.hear(&mut out) {
                 self.report.wrong(fault);
-                return Ok("we hang up: what follows cannot be understood".to_owned());
+                return Ok(self.student.broken_off().to_owned());
             }
         }
     }

@@ -20,15 +20,18 @@ pub fn next<'a>(bytes: &'a [u8], limits: &FrameLimits, is_first: bool) -> Result
     Frame::parse(bytes, limits).map_err(|_| length_fault(length, rest.first().copied(), limits))
 }
 
-/// What to say if nothing comes any more after these bytes, which are the beginning of a message.
-pub fn stuck(bytes: &[u8]) -> String {
+/// What to say if nothing comes any more after these bytes, which are the beginning of a message. `is_first`: as above.
+pub fn stuck(bytes: &[u8], is_first: bool) -> String {
     let Some((prefix, rest)) = bytes.split_first_chunk::<4>() else {
         return format!("{} bytes of a length prefix have come, and it has four.", bytes.len());
     };
     let length = u32::from_be_bytes(*prefix);
+    // A handshake that is too short takes its last bytes from the message behind it.
+    let before =
+        if is_first { " And the handshake before it: has it exactly 68 bytes, its peer ID 20?" } else { "" };
     format!(
         "The length prefix {} announces {length} bytes, and {} have come after it. It counts the id and what follows, not \
-         its own four bytes.",
+         its own four bytes.{before}",
         hex(*prefix),
         rest.len()
     )

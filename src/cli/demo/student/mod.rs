@@ -71,7 +71,16 @@ impl Student {
         match (self.heard, self.received.is_empty()) {
             (0, _) => Some(handshake::stuck(&self.received, &self.expected)),
             (_, true) => None,
-            (_, false) => Some(frames::stuck(&self.received)),
+            (_, false) => Some(frames::stuck(&self.received, self.heard == 1)),
+        }
+    }
+
+    /// How it ends after a fault of `take`.
+    pub fn broken_off(&self) -> &'static str {
+        if self.has_greeted() {
+            "we hang up: what follows cannot be understood"
+        } else {
+            "we hang up: only after the right handshake is there anything to say"
         }
     }
 

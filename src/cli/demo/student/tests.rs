@@ -114,3 +114,14 @@ fn the_info_hash_is_known_from_the_hash_of_the_file() {
     assert_ne!(expected.of_file, expected.info_hash.0);
     assert_eq!(expected.of_file, PieceDigest::of(torrent).0);
 }
+
+#[test]
+fn a_handshake_that_is_a_byte_short_is_named_where_the_next_message_seems_endless() {
+    let mut student = student();
+    let mut bytes = speech(&[Message::Interested, Message::Interested]);
+    bytes.remove(67);
+    student.push(bytes.get(..72).unwrap());
+    assert!(student.take().unwrap().is_some());
+    assert_eq!(student.take(), Ok(None));
+    assert!(student.stuck().unwrap().contains("has it exactly 68 bytes"), "{:?}", student.stuck());
+}
