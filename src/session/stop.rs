@@ -69,7 +69,7 @@ impl Stop {
     }
 
     /// The same for tests of whoever asks.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "watch"))]
     pub(crate) fn is_looked_at(&self) -> bool {
         self.takes_sight()
     }

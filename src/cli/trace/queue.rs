@@ -146,6 +146,7 @@ impl TraceQueue {
     }
 
     /// Nothing more comes.
+    #[cfg(any(feature = "watch", test))]
     pub(in crate::cli) fn close(&self) {
         drop(self.closed());
     }

@@ -255,6 +255,7 @@ fn a_conversation_that_began_before_is_understood_all_the_same() {
     assert!(lines[2].ends_with("has 11 of 17 pieces") && lines[3].contains(" choke ") && lines.len() == 4);
 }
 
+#[cfg(feature = "watch")]
 #[test]
 fn lines_are_told_while_somebody_wants_them_beside_the_trace_of_a_file() {
     let paper = Paper::default();
