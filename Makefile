@@ -9,7 +9,7 @@ HOST    := $(ARCH)-unknown-linux-gnu
 STATIC_BINARY := target/static/femtotorrent$(if $(filter $(ARCH)-%,$(TARGET)),,-$(firstword $(subst -, ,$(TARGET))))$(if $(filter no,$(TLS)),-no-tls)
 # The most bytes of it, by processor.
 MOST_x86_64  := 4350000
-MOST_i686    := 4100000
+MOST_i686    := 4150000
 MOST_aarch64 := 3850000
 MOST_gnu     := 4550000
 MOST    := $(if $(filter no,$(TLS)),3450000,$(or $(MOST_$(firstword $(subst -, ,$(TARGET)))),4500000))
