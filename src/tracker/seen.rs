@@ -3,7 +3,7 @@
 //! The path and the query of a tracker's address are the user's password on many trackers, so they are not told.
 
 use super::address::TrackerAddress;
-use super::announce::{Announce, AnnounceEvent};
+use super::announce::{Announce, AnnounceEvent, NOT_LISTENING};
 use super::answer::Answer;
 use super::error::TrackerError;
 use super::scrape::Scrape;
@@ -19,11 +19,14 @@ pub(super) fn announce(tracker: &TrackerAddress, announce: &Announce) -> Seen {
         Some(AnnounceEvent::Stopped) => "stopped",
     };
     let (identity, counts) = (&announce.identity, announce.counts);
+    let port = match identity.port {
+        NOT_LISTENING => "we take no connections".to_owned(),
+        port => format!("our port is {port}"),
+    };
     let meaning = format!(
-        "{event}; {}; {} bytes left; our port is {}; we want {} peers",
+        "{event}; {}; {} bytes left; {port}; we want {} peers",
         identity.info_hash,
         counts.left,
-        identity.port,
         announce.peers_wanted(),
     );
     Seen::Server { site: tracker.site(), direction: Direction::Out, message: "announce", meaning }

@@ -31,6 +31,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 pub use story::Names;
+use story::Told;
 
 /// Whoever shows lines is told them so often. To wake a thread for each message would cost more than to find the words.
 const TELL: Duration = Duration::from_millis(50);
@@ -111,8 +112,8 @@ fn start(mut writer: Writer, most: usize) -> io::Result<Arc<TraceQueue>> {
 struct Writer {
     began: Instant,
     conversations: Conversations,
-    /// The reason that stood in a line of a story last.
-    reason: String,
+    /// What a story told last.
+    told: Told,
     /// With the lines that are not written yet.
     sinks: Vec<(Sink, String)>,
     hear: Option<Hears>,
@@ -124,7 +125,7 @@ impl Writer {
         Writer {
             began: Instant::now(),
             conversations: Conversations::default(),
-            reason: String::new(),
+            told: Told::default(),
             sinks,
             hear: None,
         }
@@ -161,7 +162,7 @@ impl Writer {
             match &sink.form {
                 Form::Text => line.write_text(time, lines),
                 Form::Json => line.write_json(time, lines),
-                Form::Story(names) => line.write_story(time, names, &mut self.reason, lines),
+                Form::Story(names) => line.write_story(time, names, &mut self.told, lines),
             }
         }
     }
