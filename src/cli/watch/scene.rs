@@ -5,10 +5,8 @@
 //! the notices, the trace and the log. Text of strangers in it is fit to print already.
 
 pub use super::files::Files;
-#[allow(unused_imports)] // By whoever draws it.
-pub use crate::message::{Bucket, OpenPiece, PieceSight, SourceSight};
 
-use crate::message::{MetadataState, PeerState, Snapshot};
+use crate::message::{MetadataState, PeerState, PieceSight, Snapshot, SourceSight};
 
 /// One torrent, and what is around it.
 #[derive(Clone, Debug, Default)]

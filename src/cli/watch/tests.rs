@@ -3,10 +3,11 @@
 
 use super::frame::{extent, lines};
 use super::pages::{PAGES, Page};
-use super::scene::{Bucket, FileSight, OpenPiece, PeerSight, PieceSight, Scene, SourceSight, Stage};
+use super::scene::{FileSight, PeerSight, Scene, Stage};
 use super::ui_state::{UiState, Wish};
 use crate::cli::progress::width;
 use crate::cli::terminal::full::{Key, Keyboard, StyledLine, draw};
+use crate::message::{Bucket, OpenPiece, PieceSight, SourceSight};
 use crate::message::{Lull, PeerFlags, PeerReasons, PeerRecord, PeerState, Snapshot, Stall, Transport};
 use crate::piece::PeerKey;
 use crate::strategy::{Security, Source};

@@ -104,14 +104,7 @@ impl Client {
 
     fn has(&mut self, index: u32, report: &mut Report) {
         match self.geometry.piece(index) {
-            None if requests::is_little_endian(index, self.geometry.piece_count()) => {
-                report.wrong(requests::little_endian("the piece", index));
-            }
-            None => {
-                let text =
-                    format!("it has piece {index}, and there are only {}.", self.geometry.piece_count());
-                report.wrong(Fault::new("no such piece", MESSAGES, text));
-            }
+            None => report.wrong(requests::no_such_piece(index, self.geometry)),
             Some(_) if self.spoilt.is_some_and(|block| block.index == index) => {
                 let text = format!(
                     "it says that it has piece {index}. We have sent a wrong byte in it, so its SHA-1 is not the torrent's: \

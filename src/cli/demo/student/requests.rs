@@ -54,6 +54,15 @@ pub fn fault(request: BlockRequest, geometry: Geometry) -> Option<Fault> {
     None
 }
 
+/// What is wrong with having this piece, of a torrent that has none of this number.
+pub fn no_such_piece(index: u32, geometry: Geometry) -> Fault {
+    let count = geometry.piece_count();
+    if is_little_endian(index, count) {
+        return little_endian("the piece", index);
+    }
+    Fault::new("no such piece", MESSAGES, format!("it has piece {index}, and there are only {count}."))
+}
+
 /// Whether a number, which should be below this one, is so from its other end only.
 pub fn is_little_endian(number: u32, bound: u32) -> bool {
     number >= bound.max(SMALLEST_SWAPPED) && number.swap_bytes() < bound

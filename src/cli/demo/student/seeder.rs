@@ -71,14 +71,7 @@ impl TheirSeeder {
             }
             Message::Have(index) => match self.geometry.piece(index) {
                 Some(piece) => _ = self.theirs.insert(piece),
-                None if requests::is_little_endian(index, self.geometry.piece_count()) => {
-                    report.wrong(requests::little_endian("the piece", index));
-                }
-                None => {
-                    let text =
-                        format!("it has piece {index}, and there are only {}.", self.geometry.piece_count());
-                    report.wrong(Fault::new("no such piece", MESSAGES, text));
-                }
+                None => report.wrong(requests::no_such_piece(index, self.geometry)),
             },
             Message::Piece { index, begin, data } => self.block(index, begin, data, report, out),
             Message::Request(_) => report.wrong(Fault::new(

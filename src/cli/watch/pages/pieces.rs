@@ -1,9 +1,10 @@
 //! The pieces: a map of all of them, and those that are being filled.
 
 use super::super::body::Body;
-use super::super::scene::{Bucket, OpenPiece, Scene};
+use super::super::scene::Scene;
 use super::super::ui_state::UiState;
 use crate::cli::terminal::full::{Look, StyledLine};
+use crate::message::{Bucket, OpenPiece};
 use crate::text::{grouped, size};
 
 /// From so many rows on there is room for what the letters mean.

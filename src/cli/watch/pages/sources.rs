@@ -1,10 +1,11 @@
 //! The sources of peers and payload: what came of each last, and when it is asked again.
 
 use super::super::body::Body;
-use super::super::scene::{Scene, SourceSight};
+use super::super::scene::Scene;
 use super::super::ui_state::UiState;
 use crate::cli::progress::{filled, short_time};
 use crate::cli::terminal::full::{Look, StyledLine};
+use crate::message::SourceSight;
 
 /// The most columns of a name, and the part of the screen that it has.
 const NAME: (usize, usize) = (48, 3);
