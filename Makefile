@@ -91,7 +91,7 @@ doc: ## the tour of the source in a browser; cargo prints its path, for where no
 
 interop: ## downloads from libtorrent, aria2 and Transmission; installs them where they are missing
 	tests/interop/install.sh
-	PATH="$(CURDIR)/target/interop-venv/bin:$$PATH" tests/interop/run.sh
+	PATH="$(CURDIR)/target/interop-venv/bin:$$PATH" tests/interop/run.py
 
 floods: build ## what floods of messages and of connections cost a download, beside a quiet one
 	tests/floods.py $(PROGRAM)
