@@ -13,13 +13,18 @@ const NAMES: usize = 3;
 pub(super) fn nearest(pattern: &str, files: &[File]) -> Vec<String> {
     let typed = pattern.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_lowercase();
     let typed: Vec<char> =
-        typed.chars().filter(|one| !"*?[]\\".contains(*one)).take(MOST_CHARACTERS).collect();
+        typed.chars().filter(|one| !"[]\\".contains(*one)).take(MOST_CHARACTERS).collect();
+    let letters = typed.iter().filter(|one| **one != '*').count();
     let near = |(number, file): (usize, &File)| {
         let name = file.path.file_name()?.to_string_lossy().to_lowercase();
         let name: Vec<char> = name.chars().take(MOST_CHARACTERS).collect();
         let steps = spelling_steps(&typed, &name);
-        // With more than half of it changed it is another name.
-        (2 * steps <= name.len().max(typed.len())).then_some((steps, number))
+        // With more than half of it changed it is another name. Where `*` stands for the rest, less is compared.
+        let is_near = match letters == typed.len() {
+            true => 2 * steps <= name.len().max(letters),
+            false => 3 * steps <= letters,
+        };
+        is_near.then_some((steps, number))
     };
     let files_named = files.iter().enumerate().filter(|(_, file)| !file.padding).take(MOST_FILES);
     let mut found: Vec<(usize, usize)> = Vec::new();
@@ -34,14 +39,18 @@ pub(super) fn nearest(pattern: &str, files: &[File]) -> Vec<String> {
     found.iter().filter_map(path).collect()
 }
 
-/// How many characters have to be added, removed or exchanged to make one name of the other.
+/// How many characters have to be added, removed or exchanged to make the other of this one, in which `*` stands for any
+/// characters and `?` for any one.
 pub fn spelling_steps(one: &[char], other: &[char]) -> usize {
     let mut above: Vec<usize> = (0..=other.len()).collect();
-    for (row, left) in one.iter().enumerate() {
-        let (mut diagonal, mut before) = (row, row + 1);
+    for left in one {
+        let step = usize::from(*left != '*');
+        let mut diagonal = above.first().copied().unwrap_or_default();
+        let mut before = diagonal + step;
         let mut line = vec![before];
         for (right, up) in other.iter().zip(above.iter().skip(1)) {
-            before = (before + 1).min(up + 1).min(diagonal + usize::from(left != right));
+            let exchanged = usize::from(left != right && !matches!(left, '*' | '?'));
+            before = (before + step).min(up + step).min(diagonal + exchanged);
             diagonal = *up;
             line.push(before);
         }
@@ -63,6 +72,12 @@ mod tests {
             ("abc", "abd", 1),
             ("kitten", "sitting", 3),
             ("ab", "ba", 2),
+            ("*.flaq", "a song.flac", 1),
+            ("*", "anything", 0),
+            ("a*c", "ac", 0),
+            ("*ong*", "a sang", 1),
+            ("?.txt", "a.txt", 0),
+            ("?.txt", "", 5),
         ] {
             let letters = |text: &str| text.chars().collect::<Vec<char>>();
             assert_eq!(spelling_steps(&letters(one), &letters(other)), expected, "{one} {other}");

@@ -275,6 +275,9 @@ mod tests {
     fn what_means_nothing_is_said_with_the_nearest_names() {
         for (select, exclude, said) in [
             (&["*.avi"][..], &[][..], "no file of the torrent is '*.avi' (its 6 files are numbered from 0"),
+            (&["*.mkx"], &[], "(the nearest: t/a.MKV, t/s1/b.mkv)"),
+            (&["s1/*.tyt"], &[], "(the nearest: t/s1/x/c.txt)"),
+            (&["*q*"], &[], "(its 6 files are numbered from 0"),
             (&["d.mkv"], &[], "(the nearest: t/a.MKV, t/s1/b.mkv)"),
             (&["B.mkv"], &[], "(the nearest: t/s1/b.mkv"),
             (&["1"], &[], "'1' (its 6 files are numbered from 0"),
