@@ -141,15 +141,24 @@ pub fn why_not(error: &clap::Error) -> Option<String> {
         return None;
     }
     if let Some(why) = error.source() {
-        let why = why.to_string();
-        // The standard library's words for what is no number.
-        return Some(if why.contains("invalid digit") { "a number is expected".to_owned() } else { why });
+        return Some(in_plain_words(why.to_string()));
     }
     match error.get(ContextKind::ValidValue) {
         Some(ContextValue::Strings(known)) if !known.is_empty() => {
             Some(format!("one of {} is expected", known.join(", ")))
         }
         _ => None,
+    }
+}
+
+/// What the standard library and clap say of numbers, as a user reads it.
+fn in_plain_words(why: String) -> String {
+    let range = why.split_once(" is not in ").and_then(|(_, range)| range.split_once("..="));
+    match range {
+        Some((first, last)) => format!("a number from {first} to {last} is expected"),
+        None if why.contains("invalid digit") => "a number is expected".to_owned(),
+        None if why.starts_with("number too large") => "the number is too large".to_owned(),
+        None => why,
     }
 }
 
