@@ -10,6 +10,7 @@ many run at once.
 """
 import concurrent.futures
 import os
+import pathlib
 import re
 import shlex
 import subprocess
@@ -28,7 +29,7 @@ RAISE = "ip link set lo up && ip route add 224.0.0.0/4 dev lo && exec "
 def test_binary():
     """Builds the tests. Where their binary is."""
     built = subprocess.run(
-        ["cargo", "test", "--release", "--test", "interop", "--no-run"], stderr=subprocess.PIPE, text=True)
+        ["cargo", "test", "--color", "never", "--release", "--test", "interop", "--no-run"], stderr=subprocess.PIPE, text=True)
     print(built.stderr, end="", flush=True)
     if built.returncode:
         sys.exit(built.returncode)
@@ -48,6 +49,7 @@ def apart(command):
 
 
 def main():
+    os.chdir(pathlib.Path(__file__).resolve().parent.parent.parent)
     binary = test_binary()
     listed = subprocess.run([binary, "--list"], check=True, stdout=subprocess.PIPE, text=True).stdout
     names = re.findall(r"^(.*): test$", listed, re.MULTILINE)
