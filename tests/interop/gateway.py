@@ -175,6 +175,7 @@ def main(network, folder):
     try:
         start(network.net, folder / "tracker.log", sys.executable, "-c", TRACKER, PEER, TRACKER_PORT)
         demon = router(network, folder, leases)
+        began = time.monotonic()
         processes.append(demon)
 
         def take():
@@ -210,7 +211,9 @@ def main(network, folder):
         wait("it is said that peers can reach us", lambda: "reachable: 1 connected from outside" in text("seeder.log"))
 
         if WAY != "upnp":
-            # The router begins anew, and announces that.
+            # The router begins anew, and announces that. It says for how many seconds it has run: where these were few,
+            # nobody can tell that they begin again (RFC 6886, 3.6).
+            time.sleep(max(0, began + 12 - time.monotonic()))
             processes.remove(demon)
             demon.terminate()
             demon.wait()
