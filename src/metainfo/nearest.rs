@@ -12,8 +12,7 @@ const NAMES: usize = 3;
 /// The paths whose last names come next to that of the pattern, the nearest first. None if all are far from it.
 pub(super) fn nearest(pattern: &str, files: &[File]) -> Vec<String> {
     let typed = pattern.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_lowercase();
-    let typed: Vec<char> =
-        typed.chars().filter(|one| !"[]\\".contains(*one)).take(MOST_CHARACTERS).collect();
+    let typed: Vec<char> = typed.chars().filter(|one| !"[]\\".contains(*one)).take(MOST_CHARACTERS).collect();
     let letters = typed.iter().filter(|one| **one != '*').count();
     let near = |(number, file): (usize, &File)| {
         let name = file.path.file_name()?.to_string_lossy().to_lowercase();
