@@ -3,7 +3,8 @@
 //! In the table a line that begins with `$` is a command line, without the name of the program. Under it stand the exit
 //! code, the lines of standard output (`>`) and those of standard error (`!`). A word in quotes may have blanks, `< FILE`
 //! is standard input, and OFFLINE stands for the options that keep a run off the network. Variables may stand in front,
-//! and there are no others. Each runs in a new folder with the same few files in it, which is called HERE. When the program has changed on purpose, `REWRITE=1 cargo test --test command_lines` writes
+//! and there are no others. Each runs in a new folder with the same few files in it, which is called HERE. The times of
+//! events are called TIME. When the program has changed on purpose, `REWRITE=1 cargo test --test command_lines` writes
 //! what it says now into the table, to be read before it is kept.
 #![cfg(test)]
 
