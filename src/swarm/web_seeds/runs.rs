@@ -3,6 +3,10 @@
 //! `strategy/download/gaps.rs` says which run and why. A web seed goes on from piece to piece until the next one is not
 //! missing, and takes whole pieces if they are not large, so that no other source has a part of them and
 //! requests do not end within a piece. If no piece can be opened it helps with those that peers have begun.
+//!
+//! The orders follow what has come, some seconds ahead, and would make a request over HTTP each. So its worker is told
+//! how far the run goes, asks for all of it at once, and takes the orders as the answer flows; an answer that is of no
+//! more use is cut off. A server that is 100 ms away on a line of 400 Mbit/s filled 43 % of it without that.
 
 use crate::message::{Order, PeerKey};
 use crate::piece::{BLOCK_LENGTH, PieceIndex};
@@ -63,7 +67,7 @@ impl Coordinator<'_> {
     /// is no memory for it.
     fn open_next_of_run(&mut self, key: PeerKey, now: Instant) -> Option<PieceIndex> {
         let mut run = self.roster.web_seeds().of(key)?.run.clone();
-        run.end = run.end.min(run.start.saturating_add(self.most_of_run()));
+        run.end = run.end.min(run.start.saturating_add(self.most_of_run(key)));
         let piece = self.geometry.piece(run.start).filter(|_| !run.is_empty())?;
         let allowed = self.roster.get(key)?.may_be_asked()?;
         let piece = Some(piece).filter(|piece| allowed.allows(*piece))?;
@@ -84,7 +88,7 @@ impl Coordinator<'_> {
         if !self.pieces.has_room() {
             return None;
         }
-        let most = self.most_of_run();
+        let most = self.most_of_run(key);
         let servers = self.roster.web_seeds();
         let others: Vec<u32> = servers.next_of_others(key).collect();
         let (next, ahead) = servers.of(key).map(|server| (server.run.start, server.ahead.clone()))?;
@@ -109,11 +113,12 @@ impl Coordinator<'_> {
         Some(())
     }
 
-    /// How long a run may be. Where only servers send, it goes to the end of its gap: nobody takes a piece out of its
-    /// midst but another server, and that one begins in the middle of what is left.
-    fn most_of_run(&self) -> u32 {
+    /// How long a run may be. That of the only source goes to the end of its gap, as nobody takes a piece out of its
+    /// midst.
+    fn most_of_run(&self, key: PeerKey) -> u32 {
         let is_asked = |peer: &Peer| !peer.is_web_seed() && peer.may_be_asked().is_some();
         let has_peers = self.roster.senders().any(|(_, peer)| is_asked(peer));
-        if has_peers { self.pieces.gaps().enough } else { u32::MAX }
+        let is_alone = !has_peers && !self.roster.web_seeds().has_others(key);
+        if is_alone { u32::MAX } else { self.pieces.gaps().enough }
     }
 }

@@ -137,6 +137,12 @@ impl WebSeeds {
         running.map(|server| &server.run).any(|run| run.contains(&piece.get()))
     }
 
+    /// Whether another server than that of this worker may be asked now.
+    pub fn has_others(&self, key: PeerKey) -> bool {
+        let may_be_asked = |server: &Server| matches!(server.state, State::Running(_) | State::Idle);
+        self.servers.iter().any(|server| may_be_asked(server) && server.state != State::Running(key))
+    }
+
     /// All workers were dropped.
     pub fn all_dropped(&mut self) {
         let running = self.servers.iter_mut().filter(|server| matches!(server.state, State::Running(_)));
