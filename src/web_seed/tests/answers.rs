@@ -25,7 +25,9 @@ fn a_body_that_breaks_off_goes_on_where_it_ended_and_no_byte_comes_twice() {
 
 #[test]
 fn what_is_ordered_while_an_answer_comes_needs_no_request_of_its_own_if_it_was_foreseen() {
-    for (ahead, requests) in [(0..8, vec![0..8]), (0..2, vec![0..2, 2..8]), (5..8, vec![0..1, 1..8])] {
+    for (ahead, requests) in
+        [(0..8, vec![(0, 8)]), (0..2, vec![(0, 2), (2, 8)]), (5..8, vec![(0, 1), (1, 8)])]
+    {
         let torrent = Torrent::single(8 * PIECE_LENGTH as usize);
         let server = Server::of_file(torrent.payload.clone());
         let worker = torrent.worker(server.url("/file.bin"));
@@ -35,7 +37,7 @@ fn what_is_ordered_while_an_answer_comes_needs_no_request_of_its_own_if_it_was_f
         torrent.order(&worker, 1..8);
         assert_eq!(torrent.outcome(7).written.len(), 7);
         let border = |piece: u64| piece * u64::from(PIECE_LENGTH);
-        let expected = requests.iter().map(|it| border(it.start)..border(it.end));
+        let expected = requests.iter().map(|(start, end)| border(*start)..border(*end));
         let heard: Vec<_> = server.heard().into_iter().map(|asked| asked.bytes).collect();
         assert_eq!(heard, expected.collect::<Vec<_>>(), "{ahead:?}");
     }
