@@ -57,6 +57,7 @@ use crate::wire::PeerId;
 use crate::wire::extension::ExtensionHandshake;
 use crate::wire::pex::PeerExchange;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What the coordinator is told.
@@ -228,6 +229,9 @@ pub enum Order {
     Interested(bool),
     /// Requests, in this order. Their leases went to the inbound half before.
     Request(Vec<Span>),
+    /// To a web seed: these pieces follow each other, and the requests to come will most likely go on through them. So
+    /// one request over HTTP may cover them all.
+    Ahead(Range<u32>),
     /// These blocks are no longer needed.
     Cancel(Vec<Block>),
     /// We have this piece now.

@@ -145,7 +145,8 @@ impl Fetcher {
                 continue;
             };
             self.intake.begin(run.start);
-            self.fetch(self.intake.position()..run.end)?;
+            let end = self.orders.end_ahead(&self.geometry, &run);
+            self.fetch(self.intake.position()..end)?;
         }
     }
 
@@ -354,6 +355,7 @@ impl Fetcher {
 fn obey(orders: &mut Orders, order: &Order) {
     match order {
         Order::Request(spans) => orders.add(spans),
+        Order::Ahead(pieces) => orders.go_on_through(pieces.clone()),
         Order::Cancel(blocks) => orders.cancel(blocks),
         // The others are for peers.
         _ => {}

@@ -6,31 +6,49 @@ use crate::piece::{Block, Geometry, Span};
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// The blocks to be fetched.
+/// The blocks to be fetched, and what is likely to follow them.
 #[derive(Debug, Default)]
-pub struct Orders(VecDeque<Block>);
+pub struct Orders {
+    blocks: VecDeque<Block>,
+    /// The numbers of the pieces through which the orders go on.
+    ahead: Range<u32>,
+}
 
 impl Orders {
     /// These as well.
     pub fn add(&mut self, spans: &[Span]) {
-        self.0.extend(spans.iter().flat_map(|span| span.blocks()));
+        self.blocks.extend(spans.iter().flat_map(|span| span.blocks()));
+    }
+
+    /// The blocks of these pieces will most likely be ordered, one behind the other.
+    pub fn go_on_through(&mut self, pieces: Range<u32>) {
+        self.ahead = pieces;
+    }
+
+    /// Where a request ends that begins with this run: between two requests the line is idle for a round trip, so it
+    /// covers what is likely to be ordered while it is being answered.
+    pub fn end_ahead(&self, geometry: &Geometry, run: &Range<u64>) -> u64 {
+        let border =
+            |number: u32| geometry.piece(number).map_or(geometry.total_size(), |it| geometry.offset(it));
+        let ahead = border(self.ahead.start)..border(self.ahead.end);
+        if ahead.contains(&run.start) { run.end.max(ahead.end) } else { run.end }
     }
 
     /// Not these any more.
     pub fn cancel(&mut self, blocks: &[Block]) {
-        self.0.retain(|block| !blocks.contains(block));
+        self.blocks.retain(|block| !blocks.contains(block));
     }
 
     /// The next one.
     pub fn next(&self) -> Option<Block> {
-        self.0.front().copied()
+        self.blocks.front().copied()
     }
 
     /// Takes the next one out, if it is this one.
     pub fn take(&mut self, block: Block) -> bool {
         let is_next = self.next() == Some(block);
         if is_next {
-            self.0.pop_front();
+            self.blocks.pop_front();
         }
         is_next
     }
@@ -38,7 +56,7 @@ impl Orders {
     /// The stretch of the payload of the next block and of those that follow it without a gap, in bytes. It ends at a
     /// gap, or soon behind `enough` bytes.
     pub fn run(&self, geometry: &Geometry, enough: u64) -> Option<Range<u64>> {
-        let mut blocks = self.0.iter().map(|block| stretch(geometry, *block));
+        let mut blocks = self.blocks.iter().map(|block| stretch(geometry, *block));
         let mut run = blocks.next()?;
         while run.end.saturating_sub(run.start) < enough
             && let Some(block) = blocks.next().filter(|block| block.start == run.end)
@@ -73,6 +91,13 @@ mod tests {
         assert!(!orders.take(second) && orders.take(first) && !orders.take(first));
         orders.cancel(&[second, Block { piece: geometry.piece(1).unwrap(), number: 1 }]);
         assert_eq!(orders.run(&geometry, u64::MAX), Some(40_000..56_384));
+        let run = 40_000..56_384;
+        assert_eq!(orders.end_ahead(&geometry, &run), 56_384, "nothing is likely to follow");
+        for (ahead, end) in [(1..2, 80_000), (0..3, 100_000), (1..9, 100_000), (2..3, 56_384), (0..1, 56_384)]
+        {
+            orders.go_on_through(ahead.clone());
+            assert_eq!(orders.end_ahead(&geometry, &run), end, "{ahead:?}");
+        }
         orders.cancel(&span(1, 0, 3).blocks().collect::<Vec<_>>());
         assert_eq!(orders.run(&geometry, u64::MAX), Some(96_384..100_000), "the last block is shorter");
     }

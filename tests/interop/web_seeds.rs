@@ -19,12 +19,14 @@ fn fetch(payload: &Payload, web_seed: &str) {
 }
 
 #[test]
-fn a_file_arrives_over_one_connection_in_parts() {
+fn a_file_arrives_over_one_connection_in_few_parts() {
     let payload = Payload::single(50 * MIB + 1);
     let nginx = Nginx::start(&payload.complete());
     fetch(&payload, &format!("{}{}", nginx.url(), payload.name()));
     let answered = nginx.answered();
-    assert!(answered.len() > 1 && answered.iter().all(|answered| answered.status == 206), "{answered:?}");
+    assert!(answered.iter().all(|answered| answered.status == 206), "{answered:?}");
+    // It begins with any of the three long parts, and goes on to the end of the gap each time.
+    assert!((1..=3).contains(&answered.len()), "{answered:?}");
     assert_eq!(nginx.connections(), 1, "{answered:?}");
 }
 

@@ -30,6 +30,8 @@ impl Outbox {
             Order::Cancel(blocks) => {
                 blocks.into_iter().for_each(|block| Message::Cancel(self.request(block)).write_to(frames));
             }
+            // A peer is asked block by block.
+            Order::Ahead(_) => {}
             Order::Have(piece) => Message::Have(piece.get()).write_to(frames),
             Order::Unchoke => {
                 self.requests.unchoke();

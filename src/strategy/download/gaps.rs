@@ -33,9 +33,23 @@ pub struct Gaps<'a> {
 }
 
 impl Gaps<'_> {
+    /// The missing pieces from this one on that follow each other, up to a gap that is long enough.
+    pub fn from(&self, first: u32, has: &PeerPieces) -> Range<u32> {
+        let is_missing =
+            |number: &u32| self.geometry.piece(*number).is_some_and(|it| self.rarity.has(it) && has.has(it));
+        let count = (first..).take(self.enough as usize).take_while(is_missing).count() as u32;
+        first..first.saturating_add(count)
+    }
+
     /// The pieces that a server which has these should send next, by their numbers. `others`: the pieces with which
-    /// other servers go on.
-    pub fn choose(&self, has: &PeerPieces, others: &[u32], random: &mut fastrand::Rng) -> Option<Range<u32>> {
+    /// other servers go on. `most`: so many pieces at most, or [enough](Gaps::enough) if that is more.
+    pub fn choose(
+        &self,
+        has: &PeerPieces,
+        others: &[u32],
+        most: u32,
+        random: &mut fastrand::Rng,
+    ) -> Option<Range<u32>> {
         let near = self.rarity.rarest_first().take(PROBES).filter(|piece| has.has(*piece)).take(SAMPLES);
         let mut best: Option<Range<u32>> = None;
         for sample in near.chain(self.rarity.pick(has, false, random)) {
@@ -54,7 +68,7 @@ impl Gaps<'_> {
         // Whatever part is chosen, what remains on either side of it is as long, or nothing.
         let parts = best.len() as u32 / self.enough.max(1);
         let start = best.start + random.u32(..parts.max(1)) * self.enough;
-        Some(start..best.end.min(start.saturating_add(self.enough)))
+        Some(start..best.end.min(start.saturating_add(most.max(self.enough))))
     }
 
     /// Which piece a peer should send in place of this one, so that a gap is not split into two short ones.
@@ -105,12 +119,26 @@ mod tests {
     fn a_server_gets_the_longest_gap_and_a_second_one_begins_in_its_midst() {
         let (geometry, rarity, mut random) = missing([3..9, 20..60, 80..85]);
         let gaps = Gaps { geometry, rarity: &rarity, enough: 100 };
-        assert_eq!(gaps.choose(&PeerPieces::All, &[], &mut random), Some(20..60));
-        assert_eq!(gaps.choose(&PeerPieces::All, &[20], &mut random), Some(40..60));
+        assert_eq!(gaps.choose(&PeerPieces::All, &[], 0, &mut random), Some(20..60));
+        assert_eq!(gaps.choose(&PeerPieces::All, &[20], 0, &mut random), Some(40..60));
         let mut few = Bitfield::none(100);
         [4, 5, 81].into_iter().for_each(|number| assert!(few.insert(geometry.piece(number).unwrap())));
-        assert_eq!(gaps.choose(&PeerPieces::Some(few), &[], &mut random), Some(4..6));
-        assert_eq!(gaps.choose(&PeerPieces::Some(Bitfield::none(100)), &[], &mut random), None);
+        assert_eq!(gaps.choose(&PeerPieces::Some(few), &[], 0, &mut random), Some(4..6));
+        assert_eq!(gaps.choose(&PeerPieces::Some(Bitfield::none(100)), &[], 0, &mut random), None);
+    }
+
+    #[test]
+    fn a_gap_goes_on_to_its_end_or_as_far_as_is_enough() {
+        let (geometry, rarity, mut random) = missing([3..9, 20..60]);
+        let gaps = Gaps { geometry, rarity: &rarity, enough: 10 };
+        let from = |first| gaps.from(first, &PeerPieces::All);
+        assert_eq!([3, 6, 9, 25, 55].map(from), [3..9, 6..9, 9..9, 25..35, 55..60]);
+        let starts: Vec<u32> = (0..50)
+            .filter_map(|_| gaps.choose(&PeerPieces::All, &[], u32::MAX, &mut random))
+            .inspect(|run| assert_eq!(run.end, 60, "to the end of the gap"))
+            .map(|run| run.start)
+            .collect();
+        assert!([20, 30, 40, 50].iter().all(|start| starts.contains(start)), "{starts:?}");
     }
 
     #[test]
@@ -118,7 +146,7 @@ mod tests {
         let (geometry, rarity, mut random) = missing(std::iter::once(0..95));
         let gaps = Gaps { geometry, rarity: &rarity, enough: 10 };
         let mut starts: Vec<u32> = (0..200)
-            .filter_map(|_| gaps.choose(&PeerPieces::All, &[], &mut random))
+            .filter_map(|_| gaps.choose(&PeerPieces::All, &[], 0, &mut random))
             .inspect(|run| assert_eq!(run.len(), 10))
             .map(|run| run.start)
             .collect();
@@ -134,7 +162,7 @@ mod tests {
             rarity.gained(piece);
         }
         let gaps = Gaps { geometry, rarity: &rarity, enough: 5 };
-        assert_eq!(gaps.choose(&PeerPieces::All, &[], &mut random), Some(70..75));
+        assert_eq!(gaps.choose(&PeerPieces::All, &[], 0, &mut random), Some(70..75));
     }
 
     #[test]

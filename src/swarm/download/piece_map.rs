@@ -248,10 +248,15 @@ impl PieceMap {
         }
     }
 
-    /// The run of pieces of a web server that the user wants first, likewise.
-    pub fn first_run_in_order(&self, has: &PeerPieces, random: &mut fastrand::Rng) -> Option<Range<u32>> {
+    /// The run of pieces of a web server that the user wants first, likewise; so many at most.
+    pub fn first_run_in_order(
+        &self,
+        has: &PeerPieces,
+        most: u32,
+        random: &mut fastrand::Rng,
+    ) -> Option<Range<u32>> {
         let piece = self.first_in_order(has, random)?;
-        let most = if self.is_stream() { 1 } else { self.gaps().enough };
+        let most = if self.is_stream() { 1 } else { most };
         Some(self.order.run_from(self.geometry, piece, most))
     }
 

@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// Under a download limit we ask for what the limit lets in within this many seconds.
 const LIMITED_SECONDS: u64 = 3;
 
+/// How often a peer's piece is chosen anew where a web seed is on its way to it.
+const OUTSIDE_TRIALS: usize = 4;
+
 impl Coordinator<'_> {
     /// Asks a peer for as many blocks as its pipeline has room for.
     pub(in crate::swarm) fn fill(&mut self, key: PeerKey, now: Instant) {
@@ -143,7 +146,13 @@ impl Coordinator<'_> {
                 let piece = match first {
                     Some(piece) => piece,
                     None => {
-                        let piece = self.pieces.rarest(pieces, &mut self.random)?;
+                        let servers = self.roster.web_seeds();
+                        let mut pick = || self.pieces.rarest(pieces, &mut self.random);
+                        // In the midst of what a server is asked for, it would break off its answer.
+                        let first = pick()?;
+                        let others = std::iter::repeat_with(pick).take(OUTSIDE_TRIALS).flatten();
+                        let mut all = std::iter::once(first).chain(others);
+                        let piece = all.find(|piece| !servers.are_asked_for(*piece)).unwrap_or(first);
                         self.pieces.gaps().leave_whole(piece, pieces)
                     }
                 };

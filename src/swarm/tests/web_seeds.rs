@@ -24,6 +24,19 @@ impl World {
         pieces
     }
 
+    /// The same, and through which pieces it was told to go on.
+    fn requests_and_ahead(&mut self, key: PeerKey) -> (Vec<u32>, Vec<std::ops::Range<u32>>) {
+        let (mut pieces, mut ahead) = (Vec::new(), Vec::new());
+        for order in self.orders(key) {
+            match order {
+                Order::Request(spans) => pieces.extend(spans.iter().map(|span| span.piece.get())),
+                Order::Ahead(pieces) => ahead.push(pieces),
+                _ => {}
+            }
+        }
+        (pieces, ahead)
+    }
+
     /// Sends all blocks of the piece that the web seed owes first, and the piece verifies.
     fn complete(&mut self, key: PeerKey) -> PieceIndex {
         let piece = self.owed(key)[0].piece;
@@ -70,6 +83,34 @@ fn one_that_has_proved_itself_is_asked_for_more_before_it_has_nothing_to_do() {
 }
 
 #[test]
+fn where_only_a_server_sends_one_request_goes_to_the_end_of_the_gap_and_no_peer_breaks_it() {
+    let mut world = Scene { pieces: 4000, ..scene() }.start();
+    let server = world.web_seed();
+    let (first, ahead) = world.requests_and_ahead(server);
+    assert_eq!(ahead, vec![first[0]..4000], "from any place in the gap, but to its end");
+    // A piece is 64 KiB, and 256 of them are a long run.
+    let peer = world.seed(1);
+    let run = |world: &World| world.coordinator.roster.web_seeds().of(server).unwrap().run.clone();
+    let (mut completed, mut is_short) = (0, false);
+    while completed < 30 {
+        world.wait(SECOND / 4);
+        if world.owed(server).is_empty() {
+            break;
+        }
+        let piece = world.complete(server);
+        world.tell(Event::Stored(vec![piece]));
+        completed += 1;
+        // The run becomes shorter with the next piece that is opened, now that there is a peer.
+        let requested = world.pieces_requested(peer);
+        assert!(!is_short || requested.iter().all(|piece| !run(&world).contains(piece)), "{requested:?}");
+        is_short = run(&world).len() <= 256;
+        world.deliver(peer, 100);
+    }
+    assert!(completed >= 16 && is_short, "{completed}");
+    assert_eq!(world.requests_and_ahead(server).1, [], "its answer goes on");
+}
+
+#[test]
 fn a_web_seed_is_told_nothing_and_nobody_is_told_of_it() {
     let mut world = scene().start();
     let (server, peer) = (world.web_seed(), world.seed(1));
@@ -78,7 +119,7 @@ fn a_web_seed_is_told_nothing_and_nobody_is_told_of_it() {
     world.outside.borrow_mut().served.as_mut().unwrap().insert(piece);
     world.tell(Event::Stored(vec![piece]));
     world.wait(SECOND * 130);
-    let is_request = |order: &Order| matches!(order, Order::Request(_) | Order::Cancel(_));
+    let is_request = |order: &Order| matches!(order, Order::Request(_) | Order::Ahead(_) | Order::Cancel(_));
     assert!(world.orders(server).iter().all(is_request));
     assert!(world.orders(peer).iter().all(|order| !matches!(order, Order::Pex(..))));
 }

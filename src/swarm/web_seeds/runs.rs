@@ -3,12 +3,16 @@
 //! `strategy/download/gaps.rs` says which run and why. A web seed goes on from piece to piece until the next one is not
 //! missing, and takes whole pieces if they are not large, so that no other source has a part of them and
 //! requests do not end within a piece. If no piece can be opened it helps with those that peers have begun.
+//!
+//! The orders follow what has come, some seconds ahead, and would make a request over HTTP each. So its worker is told
+//! how far the run goes, asks for all of it at once, and takes the orders as the answer flows; an answer that is of no
+//! more use is cut off. A server that is 100 ms away on a line of 400 Mbit/s filled 43 % of it without that.
 
-use crate::message::PeerKey;
+use crate::message::{Order, PeerKey};
 use crate::piece::{BLOCK_LENGTH, PieceIndex};
 use crate::swarm::Coordinator;
 use crate::swarm::download::{Leased, PieceSource, Within};
-use crate::swarm::peers::Restriction;
+use crate::swarm::peers::{Peer, Restriction};
 use std::time::Instant;
 
 /// Blocks of a piece that is asked for as a whole.
@@ -62,7 +66,8 @@ impl Coordinator<'_> {
     /// Opens the next piece of its run. `None` at the end of the run, at a piece that is not missing, and where there
     /// is no memory for it.
     fn open_next_of_run(&mut self, key: PeerKey, now: Instant) -> Option<PieceIndex> {
-        let run = self.roster.web_seeds().of(key)?.run.clone();
+        let mut run = self.roster.web_seeds().of(key)?.run.clone();
+        run.end = run.end.min(run.start.saturating_add(self.most_of_run(key)));
         let piece = self.geometry.piece(run.start).filter(|_| !run.is_empty())?;
         let allowed = self.roster.get(key)?.may_be_asked()?;
         let piece = Some(piece).filter(|piece| allowed.allows(*piece))?;
@@ -73,7 +78,7 @@ impl Coordinator<'_> {
         self.begin(piece, key, source, now);
         if let Some(server) = self.roster.web_seeds_mut().of_mut(key) {
             server.position = Some(piece);
-            server.run.start += 1;
+            server.run = run.start + 1..run.end;
         }
         Some(piece)
     }
@@ -83,13 +88,37 @@ impl Coordinator<'_> {
         if !self.pieces.has_room() {
             return None;
         }
-        let others: Vec<u32> = self.roster.web_seeds().next_of_others(key).collect();
+        let most = self.most_of_run(key);
+        let servers = self.roster.web_seeds();
+        let others: Vec<u32> = servers.next_of_others(key).collect();
+        let (next, ahead) = servers.of(key).map(|server| (server.run.start, server.ahead.clone()))?;
         let Restriction::Has(pieces) = self.roster.get(key)?.may_be_asked()? else { return None };
-        let run = match self.pieces.first_run_in_order(pieces, &mut self.random) {
-            Some(run) => run,
-            None => self.pieces.gaps().choose(pieces, &others, &mut self.random)?,
+        let gaps = self.pieces.gaps();
+        let goes_on = Some(gaps.from(next, pieces)).filter(|run| ahead.contains(&next) && !run.is_empty());
+        let in_order = self.pieces.first_run_in_order(pieces, most.max(gaps.enough), &mut self.random);
+        let (run, is_elsewhere) = match in_order.map(|run| (!ahead.contains(&run.start), run)) {
+            Some((is_elsewhere, run)) => (run, is_elsewhere),
+            None => match goes_on {
+                Some(run) => (run, false),
+                None => (gaps.choose(pieces, &others, most, &mut self.random)?, true),
+            },
         };
+        if is_elsewhere {
+            // Where the user wants an order, a run may be a single piece, and the next one is the one behind it.
+            let ahead = if run.len() > 1 { run.clone() } else { gaps.from(run.start, pieces) };
+            self.roster.web_seeds_mut().of_mut(key)?.ahead = ahead.clone();
+            self.roster.get(key)?.order(Order::Ahead(ahead));
+        }
         self.roster.web_seeds_mut().of_mut(key)?.run = run;
         Some(())
+    }
+
+    /// How long a run may be. That of the only source goes to the end of its gap, as nobody takes a piece out of its
+    /// midst.
+    fn most_of_run(&self, key: PeerKey) -> u32 {
+        let is_asked = |peer: &Peer| !peer.is_web_seed() && peer.may_be_asked().is_some();
+        let has_peers = self.roster.senders().any(|(_, peer)| is_asked(peer));
+        let is_alone = !has_peers && !self.roster.web_seeds().has_others(key);
+        if is_alone { u32::MAX } else { self.pieces.gaps().enough }
     }
 }

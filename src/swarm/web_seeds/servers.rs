@@ -50,6 +50,8 @@ pub struct Server {
     /// The piece that it was asked for last, and what remains of its run.
     pub position: Option<PieceIndex>,
     pub run: Range<u32>,
+    /// The pieces through which its worker was told to go on.
+    pub ahead: Range<u32>,
     /// Its last workers, the current one at the end.
     keys: Vec<PeerKey>,
     /// Why its last worker ended.
@@ -129,6 +131,18 @@ impl WebSeeds {
         others.map(|server| server.run.start)
     }
 
+    /// Whether a server is on its way to this piece in the run that it sends now.
+    pub fn are_asked_for(&self, piece: PieceIndex) -> bool {
+        let running = self.servers.iter().filter(|server| matches!(server.state, State::Running(_)));
+        running.map(|server| &server.run).any(|run| run.contains(&piece.get()))
+    }
+
+    /// Whether another server than that of this worker may be asked now.
+    pub fn has_others(&self, key: PeerKey) -> bool {
+        let may_be_asked = |server: &Server| matches!(server.state, State::Running(_) | State::Idle);
+        self.servers.iter().any(|server| may_be_asked(server) && server.state != State::Running(key))
+    }
+
     /// All workers were dropped.
     pub fn all_dropped(&mut self) {
         let running = self.servers.iter_mut().filter(|server| matches!(server.state, State::Running(_)));
@@ -169,6 +183,7 @@ impl Server {
             missing: 0,
             position: None,
             run: 0..0,
+            ahead: 0..0,
             keys: Vec::new(),
             trouble: None,
         }
@@ -185,7 +200,7 @@ impl Server {
             self.keys.remove(0);
         }
         self.keys.push(key);
-        (self.position, self.run) = (None, 0..0);
+        (self.position, self.run, self.ahead) = (None, 0..0, 0..0);
         self.state = State::Running(key);
     }
 

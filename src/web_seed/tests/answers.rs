@@ -24,6 +24,42 @@ fn a_body_that_breaks_off_goes_on_where_it_ended_and_no_byte_comes_twice() {
 }
 
 #[test]
+fn what_is_ordered_while_an_answer_comes_needs_no_request_of_its_own_if_it_was_foreseen() {
+    for (ahead, requests) in
+        [(0..8, vec![(0, 8)]), (0..2, vec![(0, 2), (2, 8)]), (5..8, vec![(0, 1), (1, 8)])]
+    {
+        let torrent = Torrent::single(8 * PIECE_LENGTH as usize);
+        let server = Server::of_file(torrent.payload.clone());
+        let worker = torrent.worker(server.url("/file.bin"));
+        worker.order(Order::Ahead(ahead.clone()));
+        torrent.order(&worker, [0]);
+        assert_eq!(torrent.outcome(1).written.len(), 1);
+        torrent.order(&worker, 1..8);
+        assert_eq!(torrent.outcome(7).written.len(), 7);
+        let border = |piece: u64| piece * u64::from(PIECE_LENGTH);
+        let expected = requests.iter().map(|(start, end)| border(*start)..border(*end));
+        let heard: Vec<_> = server.heard().into_iter().map(|asked| asked.bytes).collect();
+        assert_eq!(heard, expected.collect::<Vec<_>>(), "{ahead:?}");
+    }
+}
+
+#[test]
+fn an_answer_is_given_up_where_what_was_foreseen_is_not_ordered() {
+    let torrent = Torrent::single(40 * PIECE_LENGTH as usize);
+    let server = Server::of_file(torrent.payload.clone());
+    let worker = torrent.worker(server.url("/file.bin"));
+    worker.order(Order::Ahead(0..40));
+    torrent.order(&worker, [0, 30]);
+    let outcome = torrent.outcome(2);
+    assert_eq!(outcome.written.keys().copied().collect::<Vec<_>>(), [0, 30]);
+    assert_eq!(outcome.blocks, 2 * PIECE_LENGTH / BLOCK_LENGTH);
+    let heard: Vec<_> = server.heard().into_iter().map(|asked| asked.bytes).collect();
+    let border = |piece: u64| piece * u64::from(PIECE_LENGTH);
+    assert_eq!(heard, [0..border(40), border(30)..border(40)]);
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
 fn a_connection_that_breaks_again_and_again_without_a_block_is_a_failure() {
     let torrent = Torrent::single(PIECE_LENGTH as usize);
     let payload = torrent.payload.clone();

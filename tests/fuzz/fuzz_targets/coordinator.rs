@@ -538,7 +538,7 @@ impl Scene {
             }
             let orders: Vec<Order> = peer.worker.orders().collect();
             for order in orders {
-                let is_for_servers = matches!(order, Order::Request(_) | Order::Cancel(_));
+                let is_for_servers = matches!(order, Order::Request(_) | Order::Ahead(_) | Order::Cancel(_));
                 assert!(is_for_servers || !peer.is_web_seed, "a web seed is told {order:?}");
                 match order {
                     Order::Request(spans) => spans.iter().flat_map(|span| span.blocks()).for_each(|block| {
@@ -553,6 +553,11 @@ impl Scene {
                         assert!(!self.stored.has(block.piece) && !self.verified.contains(&block.piece));
                         peer.owes.push(lease);
                     }),
+                    Order::Ahead(pieces) => {
+                        assert!(!pieces.is_empty() && pieces.end <= self.geometry.piece_count());
+                        let mut pieces = pieces.filter_map(|number| self.geometry.piece(number));
+                        assert!(pieces.all(|piece| self.wanted.has(piece) && peer.has.has(piece)));
+                    }
                     Order::Have(piece) => {
                         assert!(self.stored.has(piece) && !self.is_stream, "we do not have {piece:?}");
                     }
