@@ -47,7 +47,12 @@ fn whoever_writes_down_what_strangers_say_can_touch_no_file_and_only_the_users_p
     let path = |name: &str| folder.path().join(name).display().to_string();
     let mut arguments = vec!["get".to_owned(), torrent, "-v".to_owned(), "--json".to_owned()];
     arguments.extend(["-o".to_owned(), path("new"), "--trace".to_owned(), path("trace.txt")]);
-    arguments.extend(["--pcap".to_owned(), path("capture.pcapng"), "--on-complete".to_owned(), "/bin/true".to_owned()]);
+    arguments.extend([
+        "--pcap".to_owned(),
+        path("capture.pcapng"),
+        "--on-complete".to_owned(),
+        "/bin/true".to_owned(),
+    ]);
     arguments.extend(["--peer".to_owned(), peer.address().to_string()]);
     let program = Program::start(arguments);
     program.wait_for(LIMIT, |line| line.contains(": connected: ").then_some(()));
