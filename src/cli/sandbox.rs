@@ -205,6 +205,7 @@ mod tests {
             return;
         }
         let folder = NewFolder::somewhere();
+        fs::create_dir_all(&folder.0).unwrap();
         let path = folder.0.join("trace");
         let mut open = fs::File::create(&path).unwrap();
         let its = path.clone();
