@@ -4,8 +4,9 @@
 An honest seeder, which is the same program, gives 64 MiB at 8 MB/s. Beside it peers connect that send one kind
 of message as fast as they can, and come back as soon as they are disconnected. Printed are peak memory, CPU
 and time of the download, and each as a ratio to a quiet one in the same run. All of it happens in a network
-namespace of its own, in which every address of 10/8 is this host, because a client trusts loopback more than
-strangers. It needs root or user namespaces, `unshare` and `ip`. All of it takes a quarter of an hour.
+namespace of its own, in which every address of 11/8 is this host: that is a part of the internet, and addresses
+of our own host or network are never kept out, since one of them may stand for everybody. It needs root or user
+namespaces, `unshare` and `ip`. All of it takes a quarter of an hour.
 """
 
 import argparse
@@ -24,8 +25,8 @@ import time
 PAYLOAD = 64 * 1024 * 1024
 RATE = 8_000_000
 PORT = 51413
-CLIENT = "10.255.0.1"
-SEEDER = "10.254.0.1"
+CLIENT = "11.255.0.1"
+SEEDER = "11.254.0.1"
 MODERN = bytes([0, 0, 0, 0, 0, 0x10, 0, 4])
 
 
@@ -95,7 +96,7 @@ class Flood:
             self.again *= max(1, 65536 // len(self.again))
         # Two in one network, as an attacker has.
         self.threads = [
-            threading.Thread(target=self.live, args=(life, f"10.{1 + i // 2}.0.{1 + i % 2}"), daemon=True)
+            threading.Thread(target=self.live, args=(life, f"11.{1 + i // 2}.0.{1 + i % 2}"), daemon=True)
             for i in range(count)
         ]
         for thread in self.threads:
@@ -104,7 +105,7 @@ class Flood:
     def live(self, life, at):
         while not self.ends.is_set():
             if self.from_many:
-                at = "10." + ".".join(str(random.randrange(1, 250)) for _ in range(3))
+                at = "11." + ".".join(str(random.randrange(1, 250)) for _ in range(3))
             try:
                 with socket.socket() as peer:
                     peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -249,11 +250,11 @@ class Scene:
 
 
 def in_namespace():
-    """Starts this script again in a network namespace in which all of 10/8 is this host."""
+    """Starts this script again in a network namespace in which all of 11/8 is this host."""
     if os.environ.get("FLOODS") == "inside":
         return
     os.environ["FLOODS"] = "inside"
-    script = 'ip link set lo up && ip route add local 10.0.0.0/8 dev lo && exec "$@"'
+    script = 'ip link set lo up && ip route add local 11.0.0.0/8 dev lo && exec "$@"'
     root = [] if os.geteuid() == 0 else ["--map-root-user"]
     unshare = ["unshare", "--net", *root, "sh", "-c", script, "sh", sys.executable, *sys.argv]
     os.execvp(unshare[0], unshare)

@@ -6,8 +6,9 @@
 //! nowhere but in the cache. It may read everything, since links in its payload may lead anywhere.
 //!
 //! Connections are not restricted, nor is anything that is open already. Threads have the rights of the thread that
-//! started them, so this has to run before they start: all but the one that runs the user's program (`hook`). A kernel without Landlock (before 5.13, or where it is off)
-//! restricts nothing, and one with an old version of it restricts less.
+//! started them, so this has to run before they start: all but the one that runs the user's program (`hook`), and those
+//! that only write to what is open, which give up everything (`give_up_all`). A kernel without Landlock (before 5.13,
+//! or where it is off) restricts nothing, and one with an old version of it restricts less.
 
 use crate::storage;
 use crate::text::printable;
@@ -95,6 +96,16 @@ impl Sandbox {
         // Terminals, and what throws everything away.
         rules = allow(rules, Path::new("/dev"), handled & (AccessFs::WriteFile | AccessFs::IoctlDev))?;
         Ok(rules.restrict_self()?.ruleset)
+    }
+}
+
+/// Gives up all files, for this thread alone: all that it needs is open. For those that write down what strangers say, and
+/// are started before the process knows what it may give up. What they cannot miss needs no option to keep it.
+pub fn give_up_all() {
+    let all = AccessFs::from_all(KNOWN);
+    let given_up = Ruleset::default().handle_access(all).and_then(|rules| rules.create()?.restrict_self());
+    if let Err(error) = given_up {
+        debug!("a thread keeps its rights to files: {error}");
     }
 }
 
@@ -186,6 +197,26 @@ mod tests {
             restricted.join().unwrap();
         }
         assert_eq!(fs::read(outside.join("precious")).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn a_thread_that_needs_nothing_touches_nothing_and_goes_on_writing_to_what_is_open() {
+        if !is_there() {
+            return;
+        }
+        let folder = NewFolder::somewhere();
+        fs::create_dir_all(&folder.0).unwrap();
+        let path = folder.0.join("trace");
+        let mut open = fs::File::create(&path).unwrap();
+        let its = path.clone();
+        let restricted = std::thread::spawn(move || {
+            give_up_all();
+            std::io::Write::write_all(&mut open, b"words").unwrap();
+            assert!(denied(fs::read(&its)) && denied(fs::write(&its, "")) && denied(fs::remove_file(&its)));
+            assert!(denied(fs::read("/etc/passwd")));
+        });
+        restricted.join().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"words", "and this thread has all rights");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::address::{IpFamily, canonical};
 use crate::text::reason;
 use crate::thread::lock;
 use log::debug;
+use rustix::net::RecvFlags;
 use socket2::{SockRef, Socket, Type};
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -141,7 +142,7 @@ impl UdpPort {
             let socket = self.socket();
             // Even a caller whose deadline has always passed gets the packets that have come.
             socket.set_read_timeout(Some(left.max(MIN_WAIT)))?;
-            let received = socket.recv_from(into);
+            let received = receive_from(&socket, into);
             // A hang-up wakes the thread with an empty packet, or with an error that looks like any other.
             if self.hung_up.load(Ordering::Acquire) {
                 return Err(ErrorKind::ConnectionAborted.into());
@@ -188,6 +189,14 @@ impl UdpPort {
             let _ = self.send(ports::loopback_if_unspecified(self.address), &[]);
         }
     }
+}
+
+/// Takes a packet, and who sent it. A hang-up wakes the thread with a packet of nobody, which the standard library, at
+/// least up to Rust 1.95, takes for one of whoever sent the packet before, or panics over.
+fn receive_from(socket: &UdpSocket, into: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    let (length, _, from) = rustix::net::recvfrom(socket, into, RecvFlags::empty())?;
+    let from = from.and_then(|from| SocketAddr::try_from(from).ok());
+    Ok((length, from.ok_or(ErrorKind::ConnectionAborted)?))
 }
 
 /// The socket as a port uses it.
@@ -322,6 +331,23 @@ mod tests {
                     assert_eq!(waiting.join().unwrap(), ErrorKind::ConnectionAborted);
                 });
             }
+        }
+    }
+
+    #[test]
+    fn a_hang_up_behind_a_packet_is_no_packet_and_no_panic() {
+        for (family, host) in families() {
+            let port = UdpPort::open(family, 0, BindAddress::any()).unwrap();
+            let to = ports::loopback_if_unspecified(port.address());
+            let there = UdpSocket::bind((host, 0)).unwrap();
+            there.send_to(b"packet", to).unwrap();
+            let socket = port.socket();
+            let receive = || receive_from(&socket, &mut [0; 9]);
+            let first = receive();
+            port.hang_up();
+            let second = receive();
+            assert_eq!(first.unwrap(), (6, there.local_addr().unwrap()));
+            assert_eq!(second.unwrap_err().kind(), ErrorKind::ConnectionAborted);
         }
     }
 }

@@ -51,6 +51,16 @@ fn one_liar_among_ten_spoils_one_piece_and_a_cunning_one_few() {
             assert!(failures <= 4, "{lies:?}, {piece_length}: {failures}");
         }
     }
+    // Large pieces are shared from the start, and all that a liar has a part in would be wrong.
+    for lies in [Lies::All, Lies::FirstTime, Lies::ThenSilent(40)] {
+        assert_eq!(most_failures(lies, 1, 4 * MIB), 1, "{lies:?}");
+    }
+}
+
+#[test]
+fn those_that_prove_themselves_and_then_lie_spoil_no_piece_that_could_wait() {
+    let failures = most_failures(Lies::After(100), 5, MIB);
+    assert!(failures <= 8, "{failures}");
 }
 
 #[test]

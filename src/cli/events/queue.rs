@@ -7,6 +7,7 @@
 
 use super::Told;
 use super::writer::Writer;
+use crate::cli::sandbox::give_up_all;
 use crate::cli::signals::is_asked_to_end;
 use crate::cli::terminal;
 use crate::message::Notice;
@@ -60,6 +61,7 @@ impl EventQueue {
         let queue = Arc::<EventQueue>::default();
         let writing = Arc::clone(&queue);
         let write = move || {
+            give_up_all();
             let written = caught(|| Writer::new(out).run(&writing));
             let defect = |_| Err(io::Error::other("the thread that does it has ended by a defect"));
             lock(&writing.waiting).ended = Some(written.unwrap_or_else(defect));

@@ -10,6 +10,7 @@ mod blocks;
 mod conversations;
 mod headers;
 
+use super::sandbox::give_up_all;
 use super::terminal;
 use super::trace::queue::TraceQueue;
 use crate::net::BindAddress;
@@ -48,6 +49,7 @@ impl Pcap {
         let queue = Arc::new(TraceQueue::with_room(MOST_BYTES));
         let writing = Arc::clone(&queue);
         let life = move || {
+            give_up_all();
             // A panic is in the log, and ends the capture alone.
             let _ = caught(|| Writer::new(sink, bind_address).run(&writing));
             writing.has_ended();

@@ -22,6 +22,7 @@ pub use line::Line;
 #[cfg(feature = "watch")]
 pub use lines::Lines;
 
+use super::sandbox::give_up_all;
 use super::terminal;
 use crate::net::tap::Tap;
 use crate::text::reason;
@@ -100,6 +101,7 @@ fn start(mut writer: Writer, most: usize) -> io::Result<Arc<TraceQueue>> {
     let queue = Arc::new(TraceQueue::of_at_most(most));
     let writing = Arc::clone(&queue);
     let life = move || {
+        give_up_all();
         // A panic is in the log, and ends the trace alone.
         let _ = caught(|| writer.run(&writing));
         writing.has_ended();

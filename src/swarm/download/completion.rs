@@ -24,6 +24,7 @@ impl Coordinator<'_> {
         senders.retain(|sender| !convicted.contains(sender));
         self.prove(&senders);
         self.convict(convicted, now);
+        self.release_held_back(now);
     }
 
     /// Pieces are on disk. Only now do we have them, and only now do peers hear of them.

@@ -48,12 +48,14 @@ impl Coordinator<'_> {
     }
 
     /// One of these peers lied, at least. If some of them have not proved themselves, it was most likely one of those.
-    /// What they owe us of other pieces they need not send: it might be as wrong.
+    /// What they owe us of other pieces they need not send: it might be as wrong. And what they have sent of others may
+    /// be wrong, so these wait until one peer has sent this piece again.
     fn blame(&mut self, senders: &[PeerKey], now: Instant) {
         let newcomers: Vec<PeerKey> = senders.iter().copied().filter(|key| !self.is_proved(*key)).collect();
         let blamed = if newcomers.is_empty() { senders } else { newcomers.as_slice() };
         for key in blamed {
             let blocks = self.requests.take_back(*key);
+            self.requests.hold_back(*key);
             if let Some(peer) = self.roster.get_mut(*key) {
                 peer.download.trust.suspected(now);
                 peer.cancel(blocks, "it may have sent a wrong block");

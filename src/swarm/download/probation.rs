@@ -158,6 +158,7 @@ impl Coordinator<'_> {
     /// attempt begins anew then, so that again one peer has sent all of it.
     pub(in crate::swarm) fn look_after_retries(&mut self, now: Instant) {
         self.requests.share_overdue(now);
+        self.release_held_back(now);
         for owner in self.requests.lone_newcomers() {
             if self.requests.count(owner) == 0 || !self.is_silent(owner, now) {
                 continue;
@@ -183,6 +184,13 @@ impl Coordinator<'_> {
                 self.give_up(piece, now);
                 self.retry(piece, owner, now);
             }
+        }
+    }
+
+    /// If nothing is to be found out soon, pieces of suspects wait no longer.
+    pub(in crate::swarm) fn release_held_back(&mut self, now: Instant) {
+        if !self.suspicions.are_fresh(now) {
+            self.requests.release_held_back();
         }
     }
 

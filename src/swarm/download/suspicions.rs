@@ -20,6 +20,9 @@ const WARY: u32 = 6;
 /// How long no newcomer is tried after a failure when we are wary and others send. It doubles with each failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How long the other pieces of suspects wait for the one that has failed. A fast peer sends one of 4 MiB in that time;
+/// where all are slow, waiting would cost more than a wrong piece.
+const FRESH: Duration = Duration::from_secs(10);
 
 /// The suspects of one torrent.
 #[derive(Debug, Default)]
@@ -102,6 +105,12 @@ impl Suspicions {
     /// Whether any piece failed.
     pub fn has_any(&self) -> bool {
         self.last_failure.is_some()
+    }
+
+    /// Whether it may soon be known who lied: a piece that has failed lately is being fetched again.
+    pub fn are_fresh(&self, now: Instant) -> bool {
+        let is_fresh = |last| now.saturating_duration_since(last) < FRESH;
+        !self.attempts.is_empty() && self.last_failure.is_some_and(is_fresh)
     }
 
     /// Whether so many pieces failed that newcomers are tried one at a time.

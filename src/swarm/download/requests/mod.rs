@@ -22,6 +22,7 @@
 //! | the piece is complete and wrong | [`Requests::piece_failed`] |
 //! | no peer may be asked for the rest of it | [`Requests::idle`], then [`Requests::close`] |
 //! | a peer was convicted, and nothing of it counts | [`Requests::refuse`] |
+//! | a peer may have lied, and it is not known yet | [`Requests::hold_back`] |
 //!
 //! `scope.rs` has the questions that are asked before: which pieces a peer has to do with, and who may send them;
 //! `figures.rs` what can be read off the table.
@@ -322,6 +323,18 @@ impl Requests {
         if !had_free && open.has_free() {
             self.has_free_now(piece);
         }
+    }
+
+    /// No more is asked for of the open pieces that have blocks of this suspect: they would be complete, and wrong, before
+    /// it is convicted.
+    pub fn hold_back(&mut self, suspect: PeerKey) {
+        let its = self.open.iter_mut().filter(|(_, open)| open.senders().contains(&suspect));
+        its.for_each(|(_, open)| open.hold_back(true));
+    }
+
+    /// The rest of those pieces may be asked for.
+    pub fn release_held_back(&mut self) {
+        self.open.iter_mut().for_each(|(_, open)| open.hold_back(false));
     }
 
     /// A piece that one peer alone was to send and has not sent in time may come from all peers.

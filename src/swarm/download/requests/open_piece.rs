@@ -24,6 +24,8 @@ pub struct OpenPiece {
     search_from: u32,
     opened: Instant,
     source: PieceSource,
+    /// It has blocks of a suspect: no more of it is asked for until it is known who lied.
+    is_held_back: bool,
     /// The peers whose blocks it has.
     senders: Vec<PeerKey>,
     /// Peers that were convicted meanwhile: what is still to be heard of their blocks counts for nothing.
@@ -80,6 +82,7 @@ impl OpenPiece {
             search_from: 0,
             opened: now,
             source,
+            is_held_back: false,
             senders: Vec::new(),
             refused: Vec::new(),
         }
@@ -102,10 +105,15 @@ impl OpenPiece {
     /// Whether this peer may be asked for a free block. `helps`: there is nothing else for it to send.
     pub fn is_open_to(&self, peer: PeerKey, helps: bool) -> bool {
         match self.source {
-            PieceSource::Anyone | PieceSource::Newcomers => true,
-            PieceSource::Newcomer(owner) => helps || owner == peer,
+            PieceSource::Anyone | PieceSource::Newcomers => !self.is_held_back,
+            PieceSource::Newcomer(owner) => owner == peer || (helps && !self.is_held_back),
             PieceSource::OnePeer(owner) => owner == Some(peer),
         }
+    }
+
+    /// Whether others have to leave it as it is.
+    pub fn hold_back(&mut self, is_held_back: bool) {
+        self.is_held_back = is_held_back;
     }
 
     /// Whether one peer alone may send it, whatever others could do.

@@ -310,3 +310,18 @@ fn in_order_a_block_that_is_free_again_comes_before_those_of_later_pieces() {
     assert_eq!(next(Requests::in_order(geometry)), (0, 0));
     assert_eq!(next(Requests::new(geometry)), (2, 1));
 }
+
+#[test]
+fn a_piece_with_blocks_of_a_suspect_waits_until_it_may_go_on() {
+    let (mut requests, piece) = one_open_piece(4, PieceSource::Anyone);
+    assert_eq!(span(&mut requests, A, 2), Some((0, 2)));
+    let there = assembly(&requests, piece);
+    requests.received(A, Block { piece, number: 0 }, &there);
+    requests.hold_back(B);
+    assert_eq!(span(&mut requests, B, 1), Some((2, 1)), "it has no block of that one");
+    requests.hold_back(A);
+    assert_eq!((span(&mut requests, B, 1), take_over(&mut requests, C, A, false)), (None, 0));
+    requests.release_held_back();
+    assert_eq!(span(&mut requests, B, 1), Some((3, 1)));
+    assert_is_consistent(&requests);
+}
