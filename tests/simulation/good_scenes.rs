@@ -18,6 +18,13 @@ fn neither_slow_peers_nor_a_thin_line_for_all_cost_much() {
 }
 
 #[test]
+fn many_slow_peers_are_hardly_asked_for_the_same_blocks() {
+    let entry = good().into_iter().find(|entry| entry.name == "200 peers").unwrap();
+    let report = entry.scene.run();
+    assert!(report.sent_ratio() <= 1.03, "{report}");
+}
+
+#[test]
 fn the_same_seed_brings_the_same_swarm_and_another_seed_another() {
     let swarm = |seed| {
         let scene = Scene::new(seed, 2 * MIB, 64 * KIB).with(1, Member::seed().up(300 * KB));
