@@ -54,6 +54,10 @@ fn of_the_folder(facts: &Facts) -> Option<(Exit, String)> {
         let way_out: String = first.chain(letters).collect();
         return Some((Exit::CANNOT_CREATE, format!("{way_out}: {why}.")));
     }
+    if let Some((exit, why)) = &folder.foreign {
+        let advice = format!("Move away the files that are not this torrent's, or choose another folder with -d: {why}.");
+        return Some((*exit, advice));
+    }
     let (needed, free) = folder.shortage()?;
     let (needed, free, name) = (size(needed), size(free), &folder.name);
     Some((
@@ -106,7 +110,7 @@ fn why_nothing(facts: &Facts, stall: Option<&Stall>) -> String {
         _ => {}
     }
     let seen = &facts.seen;
-    let found = seen.tried().max(seen.known);
+    let found = seen.found();
     match found {
         0 => nobody_found(facts),
         _ if seen.greeted() == 0 => nobody_reached(facts, found, stall),

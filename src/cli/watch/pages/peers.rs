@@ -11,7 +11,7 @@ use crate::piece::PeerKey;
 use std::cmp::Ordering;
 
 /// From so many rows on there is room for what the flags mean, and from so many for a note on the chosen peer.
-const ROWS: (usize, usize) = (14, 8);
+const ROWS: (usize, usize) = (14, 6);
 
 /// A column of the table.
 struct Column {
@@ -89,7 +89,10 @@ pub fn body<'a>(scene: &'a Scene, ui: &UiState, columns: usize, rows: usize) -> 
     let table = table(&peers, columns);
     let mut head = Vec::new();
     if rows >= ROWS.0 {
-        let legend = " flags: I we want, C it chokes us, i it wants, c we choke it";
+        let legend = match columns {
+            0..60 => " I we want  C chokes us  i wants  c choked",
+            _ => " flags: I we want, C it chokes us, i it wants, c we choke it",
+        };
         head.push(StyledLine::of(Look::Plain, legend));
     }
     head.push(StyledLine::of(Look::Strong, line(&table, |column| column.head.to_owned())));

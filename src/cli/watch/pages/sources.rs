@@ -10,7 +10,7 @@ use crate::message::SourceSight;
 /// The most columns of a name, and the part of the screen that it has.
 const NAME: (usize, usize) = (48, 3);
 /// From so many rows on there is room for all that the chosen one said.
-const ROWS: usize = 8;
+const ROWS: usize = 6;
 
 /// The page.
 pub fn body<'a>(scene: &'a Scene, ui: &UiState, columns: usize, rows: usize) -> Body<'a> {
