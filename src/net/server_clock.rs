@@ -92,7 +92,10 @@ mod tests {
                 Some(-31_536_000),
                 "its certificate has expired (but the clock of this host is 365 days ahead of that of s)",
             ),
-            (Some(172_800), "its certificate has expired (but the clock of this host is 2 days behind that of s)"),
+            (
+                Some(172_800),
+                "its certificate has expired (but the clock of this host is 2 days behind that of s)",
+            ),
         ] {
             let clock = ServerClock::default();
             ahead.into_iter().for_each(|ahead| clock.heard_ahead("s", ahead));

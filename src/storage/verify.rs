@@ -13,8 +13,8 @@ use super::hashing::Watch;
 use super::layout::{FileEntry, Layout};
 use super::marker::Marker;
 use super::part_file::PartFile;
-use super::survey::{self, Survey};
 use super::plan::{self, Situation};
+use super::survey::{self, Survey};
 use super::{Options, Payload, refused};
 use crate::piece::Bitfield;
 

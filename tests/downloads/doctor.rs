@@ -181,6 +181,26 @@ fn a_folder_that_takes_nothing_matters_most() {
 }
 
 #[test]
+fn a_file_for_which_get_would_not_begin_is_named_with_its_exit_code() {
+    let sample = Sample::small();
+    let seed = ScriptedPeer::honest(&sample);
+    let mut patients = Patients::new();
+    let folder = patients.folder.path().join("full of letters");
+    std::fs::create_dir(&folder).unwrap();
+    let name = "payload.bin";
+    std::fs::write(folder.join(name), "a letter").unwrap();
+    let torrent = sample.write_torrent(&folder);
+    let output = folder.to_str().unwrap();
+    let peer = seed.address().to_string();
+    let mut all = vec!["doctor", &torrent, "--json", "--no-listen", "--no-dht", "--no-lan", "--timeout", "5"];
+    all.extend(["-d", output, "--peer", &peer]);
+    let advice = "Move away the files that are not this torrent's";
+    patients.runs.push((Program::start(all), 13, advice.to_owned()));
+    patients.assert_all_are_helped();
+    assert_eq!(std::fs::read(folder.join(name)).unwrap(), b"a letter");
+}
+
+#[test]
 fn nothing_is_kept_and_trackers_hear_of_no_completion() {
     let sample = Sample::small();
     let seed = ScriptedPeer::honest(&sample);

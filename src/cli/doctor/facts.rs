@@ -3,8 +3,8 @@
 //! Pure. `report` shows all of it, and `verdict` chooses what matters.
 
 use crate::cli::exit::Exit;
-use crate::net::server_clock::{DOUBT, FAR_OFF};
 use crate::message::{PeerError, Snapshot, Stall, Wait};
+use crate::net::server_clock::{DOUBT, FAR_OFF};
 use crate::tracker::Scrape;
 use std::collections::HashMap;
 use std::io::ErrorKind;

@@ -137,7 +137,8 @@ mod tests {
         let (found, is_unread) = foreign(&folder, &torrent, PATIENCE);
         assert!(found.is_some_and(|(exit, why)| exit == Exit(13) && why.contains("/x")) && !is_unread);
         assert_eq!(foreign(&folder, &torrent, Duration::ZERO), (None, true));
-        let left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
+        let left: Vec<_> =
+            std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
         assert_eq!(left, ["x"]);
         std::fs::remove_dir_all(folder).unwrap();
     }

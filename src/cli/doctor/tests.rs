@@ -209,7 +209,7 @@ fn a_finding_is_one_line_whatever_strangers_say() {
         "ok    IPv4      leaves by 192.0.2.1",
         "note  IPv6      no way to the internet",
         "ok    tracker   http://t named 3 peers",
-        "ok    peers     tried 3: connected 2, encrypted 1, refused 1",
+        "ok    peers     found 3, tried 3: connected 2, encrypted 1, refused 1",
         "ok    peers     connected over IPv4",
         "note  copies    0.99 among the connected peers",
         "bad   web seed  w",

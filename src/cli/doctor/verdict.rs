@@ -55,7 +55,9 @@ fn of_the_folder(facts: &Facts) -> Option<(Exit, String)> {
         return Some((Exit::CANNOT_CREATE, format!("{way_out}: {why}.")));
     }
     if let Some((exit, why)) = &folder.foreign {
-        let advice = format!("Move away the files that are not this torrent's, or choose another folder with -d: {why}.");
+        let advice = format!(
+            "Move away the files that are not this torrent's, or choose another folder with -d: {why}."
+        );
         return Some((*exit, advice));
     }
     let (needed, free) = folder.shortage()?;

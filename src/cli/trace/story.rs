@@ -102,10 +102,12 @@ impl Told {
     /// Whether this is the *have* that was told last, to one peer more, whose name is added to its line then.
     fn goes_to(&self, line: &Line, name: &str, out: &mut String) -> bool {
         let Some(News { meaning, at: (begin, end) }) = &self.news else { return false };
-        let is_same = line.message == "have" && line.direction == Some(Direction::Out) && line.meaning == *meaning;
+        let is_same =
+            line.message == "have" && line.direction == Some(Direction::Out) && line.meaning == *meaning;
         // Blanks behind the first name make room.
         let place = out.get(*begin..*end).and_then(|told| told.split_once("   ")).filter(|_| is_same);
-        let Some((whom, _)) = place.filter(|(whom, _)| out.ends_with('\n') && whom.starts_with("us -> ")) else {
+        let Some((whom, _)) = place.filter(|(whom, _)| out.ends_with('\n') && whom.starts_with("us -> "))
+        else {
             return false;
         };
         let (at, more) = (begin + whom.len(), format!(", {name}"));
@@ -149,14 +151,18 @@ mod tests {
     fn what_all_peers_are_told_stands_in_one_line_until_it_is_written() {
         let (mut told, mut out) = (Told::default(), String::new());
         let names = vec![("1".to_owned(), "A"), ("2".to_owned(), "B"), ("3".to_owned(), "C")];
-        let mut tell = |line: Line, out: &mut String| line.write_story(Duration::ZERO, &names, &mut told, out);
+        let mut tell =
+            |line: Line, out: &mut String| line.write_story(Duration::ZERO, &names, &mut told, out);
         for (peer, piece) in [("1", 3), ("2", 3), ("1", 4), ("2", 4)] {
             tell(line(peer, "have", &format!("has piece {piece} now"), "it verifies"), &mut out);
         }
         let lines: Vec<&str> = out.lines().map(|line| line.trim_end()).collect();
         assert_eq!(lines.len(), 2, "{out}");
-        assert!(lines[0].starts_with("0.000 us -> A, B      have ") && lines[0].ends_with("has piece 3 now; it verifies"));
-        assert!(lines[1].starts_with("0.000 us -> A, B      have "), "{out}");
+        assert!(
+            lines[0].starts_with("0.000 us -> A, B    have ")
+                && lines[0].ends_with("has piece 3 now; it verifies")
+        );
+        assert!(lines[1].starts_with("0.000 us -> A, B    have "), "{out}");
         out.clear();
         tell(line("3", "have", "has piece 4 now", "it verifies"), &mut out);
         assert!(out.starts_with("0.000 us -> C "), "{out}");

@@ -58,7 +58,8 @@ fn summary(scene: &Scene, columns: usize) -> StyledLine {
     let copies = format!("{}.{}", pieces.copies / 1000, pieces.copies % 1000 / 100);
     let length = size(pieces.length.into());
     let open = sum(|bucket| bucket.open);
-    let text = format!(" {stored} of {count} pieces of {length}, {open} open; {copies} copies among the peers");
+    let text =
+        format!(" {stored} of {count} pieces of {length}, {open} open; {copies} copies among the peers");
     let short = format!(" {stored} of {count}, {open} open, {copies} copies");
     StyledLine::of(Look::Plain, if width(&text) <= columns { text } else { short })
 }
