@@ -23,6 +23,8 @@ pub fn body<'a>(scene: &'a Scene, ui: &UiState, columns: usize, rows: usize) -> 
         head.push(legend(in_a_cell, columns));
     }
     head.extend(map);
+    // A magnet whose metadata has not come has none.
+    head.retain(|_| pieces.count > 0);
     let open: Vec<&OpenPiece> = pieces
         .open
         .iter()

@@ -3,6 +3,7 @@
 use super::super::body::Body;
 use super::super::scene::Scene;
 use super::super::ui_state::UiState;
+use super::peers::NARROW;
 use crate::cli::progress::{filled, short_time};
 use crate::cli::terminal::full::{Look, StyledLine};
 use crate::message::SourceSight;
@@ -19,7 +20,10 @@ pub fn body<'a>(scene: &'a Scene, ui: &UiState, columns: usize, rows: usize) -> 
     let name = (columns / NAME.1).min(NAME.0);
     let cursor = ui.at.min(sources.len().saturating_sub(1));
     let chosen = sources.get(cursor).filter(|_| rows >= ROWS);
-    let note = chosen.map(|source| format!("{} {}: {}", source.kind, source.name, source.last));
+    let note = chosen.map(|source| match columns {
+        0..NARROW => source.last.clone(),
+        _ => format!("{} {}: {}", source.kind, source.name, source.last),
+    });
     let head = format!("   {:<8} {:<name$} {:>5}  {}", "kind", "name", "next", "what came of it last");
     Body {
         head: vec![StyledLine::of(Look::Strong, head)],
