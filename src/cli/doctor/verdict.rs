@@ -211,9 +211,11 @@ fn nobody_reached(facts: &Facts, found: usize, stall: Option<&Stall>) -> String 
         );
     }
     if refused > 0 && refused == most {
-        return format!(
-            "Try again later, or add a tracker with --tracker: of {peers}, none is there any more (connection refused)."
-        );
+        let gone = match found {
+            1 => "the only peer is not there any more".to_owned(),
+            _ => format!("of {peers}, none is there any more"),
+        };
+        return format!("Try again later, or add a tracker with --tracker: {gone} (connection refused).");
     }
     if no_route > 0 && no_route == most {
         return format!("Connect this computer to the network of the peers: there is no way to {peers}.");
