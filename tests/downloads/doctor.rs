@@ -108,7 +108,7 @@ fn where_peers_are_the_trouble_it_says_which() {
     let mut ask = |peer: SocketAddr, more: &str, advice: &str| {
         patients.ask(&sample, &format!("--peer {peer} {more}"), 2, advice);
     };
-    ask(nobody(), "", "of the only peer, none is there any more (connection refused)");
+    ask(nobody(), "", "the only peer is not there any more (connection refused)");
     let other = ScriptedPeer::start(&sample, |talk| {
         let (_, id) = talk.hear_handshake()?;
         talk.say_handshake([0; 8], [7; 20], id.map(|byte| !byte))?;

@@ -121,7 +121,7 @@ fn a_firewall() {
     let advice = "Look for a firewall, and allow outgoing TCP connections: all 3 peers did not answer.";
     assert_says(&facts, 2, advice);
     let gone = met(&[Meeting::Refused], unreachable());
-    let advice = "Try again later, or add a tracker with --tracker: of the only peer, none is there any more (connection refused).";
+    let advice = "Try again later, or add a tracker with --tracker: the only peer is not there any more (connection refused).";
     assert_says(&gone, 2, advice);
 }
 
