@@ -185,11 +185,11 @@ fn a_file_for_which_get_would_not_begin_is_named_with_its_exit_code() {
     let sample = Sample::small();
     let seed = ScriptedPeer::honest(&sample);
     let mut patients = Patients::new();
-    let folder = patients.folder.path().join("full of letters");
-    std::fs::create_dir(&folder).unwrap();
+    let letters = TestFolder::new();
+    let folder = letters.path();
     let name = "payload.bin";
     std::fs::write(folder.join(name), "a letter").unwrap();
-    let torrent = sample.write_torrent(&folder);
+    let torrent = sample.write_torrent(folder);
     let output = folder.to_str().unwrap();
     let peer = seed.address().to_string();
     let mut all = vec!["doctor", &torrent, "--json", "--no-listen", "--no-dht", "--no-lan", "--timeout", "5"];
