@@ -174,12 +174,32 @@ fn a_wrong_handshake_is_told_with_what_is_wrong_in_it() {
 }
 
 #[test]
+fn what_ends_in_the_middle_is_told_and_who_asked_for_little_is_not_told_that_all_is_well() {
+    let (mut demo, _, seeder) = serving(&[]);
+    for (bytes, sentence) in [
+        (right_handshake()[..66].to_vec(), "Yours is right up to its peer ID, of which there are 18."),
+        (
+            [&right_handshake()[..], &[0, 0, 0, 13, 6]].concat(),
+            "result 0 of 17 blocks were sent; unfinished message",
+        ),
+        (right_handshake(), "result 0 of 17 blocks were sent; no rule was broken, and not all was asked for"),
+    ] {
+        demo.printed.clear();
+        TcpStream::connect(&seeder).unwrap().write_all(&bytes).unwrap();
+        demo.says(sentence);
+    }
+}
+
+#[test]
 fn a_wrong_message_is_told_with_what_is_wrong_in_it() {
     let (mut demo, _, seeder) = serving(&[]);
     let interested = message(2, &[]);
     let peer_id = [&right_handshake()[..], b"mno"].concat();
     for (said, sentence) in [
         (request([0, 0, 16_384]), "request before unchoke: every connection begins choked"),
+        // It cannot have heard the unchoke.
+        ([interested.clone(), request([0, 0, 16_384])].concat(), "First wait for our unchoke (id 1)."),
+        (b"0001\x02".to_vec(), "These are the digits of a number, and a number is sent as four bytes"),
         (
             vec![13, 0, 0, 0, 6],
             "little-endian length: the length prefix 0d 00 00 00 is 218103808; read from its other end it is 13.",
@@ -536,9 +556,16 @@ fn a_client_that_floods_is_told_enough_and_the_next_one_is_served() {
     demo.says("we hang up: that is enough for one connection");
     // Requests are not kept beyond a bound, and whoever reads nothing holds nobody else for long.
     let mut hoard = TcpStream::connect(&seeder).unwrap();
-    let requests = request([0, 0, 16_384]).repeat(100);
-    hoard.write_all(&[right_handshake(), message(2, &[]), requests].concat()).unwrap();
-    demo.says("request: piece 0, block 0 of 4");
+    hoard.write_all(&[right_handshake(), message(2, &[])].concat()).unwrap();
+    demo.says("unchoke: now you may request");
+    hoard.write_all(&request([4, 0, 4107]).repeat(2000)).unwrap();
+    demo.says("request: piece 4, block 0 of 1");
+    hoard.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let (mut come, mut chunk) = (0, vec![0; 65536]);
+    while let Ok(read @ 1..) = hoard.read(&mut chunk) {
+        come += read;
+    }
+    assert!(come < 2000 * 4107, "{come} bytes were sent");
     drop(hoard);
     assert!(download(&seeder, true) == PAYLOAD);
     assert_eq!(demo.exit_code(), Some(0));

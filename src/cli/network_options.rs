@@ -156,6 +156,7 @@ impl NetworkOptions {
             tap: outlet.tap,
             bind_address,
             authorities: outlet.authorities,
+            clock: outlet.clock,
             listener,
             ports,
             port_mapping: None,

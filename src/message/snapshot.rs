@@ -17,6 +17,8 @@ pub struct Snapshot {
     pub peers: usize,
     /// Those of them that have everything.
     pub seeds: usize,
+    /// Addresses of peers that are known and can be connected to.
+    pub known: usize,
     /// Web seeds that are asked.
     pub web_seeds: usize,
     /// Payload bytes that came in this run, including those that we had already.

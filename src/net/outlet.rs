@@ -3,7 +3,7 @@
 
 use super::proxy::Proxies;
 use super::tap::Tap;
-use super::{Authorities, BindAddress, OwnPorts};
+use super::{Authorities, BindAddress, OwnPorts, ServerClock};
 use std::net::SocketAddr;
 
 /// How we go out to trackers and web servers.
@@ -17,6 +17,8 @@ pub struct Outlet {
     pub ports: OwnPorts,
     /// What goes through which proxy.
     pub proxies: Proxies,
+    /// What time web servers say it is.
+    pub clock: ServerClock,
     /// Who sees what is said.
     pub tap: Tap,
 }

@@ -5,7 +5,7 @@ use super::{Arrivals, CheckQueue, MemoryPool, RoomBook, SessionError};
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
 use crate::net::tap::Tap;
-use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Throttle};
+use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, ServerClock, Throttle};
 use crate::peer::{ConnectionCount, Connector, Listener, MAX_HALF_OPEN};
 use crate::port_mapping::{MappingState, PortMapping};
 use crate::strategy::Encryption;
@@ -21,6 +21,8 @@ pub struct Network {
     pub bind_address: BindAddress,
     /// Whose certificates are believed.
     pub authorities: Authorities,
+    /// What time web servers say it is.
+    pub clock: ServerClock,
     /// Connects to peers.
     pub connector: Connector,
     /// Accepts incoming connections, if we listen.
@@ -92,6 +94,7 @@ impl Network {
             authorities: self.authorities.clone(),
             ports: self.ports.clone(),
             proxies: self.connector.proxies().clone(),
+            clock: self.clock.clone(),
             tap: self.tap.clone(),
         }
     }
@@ -125,6 +128,7 @@ impl Network {
         Network {
             bind_address: BindAddress::any(),
             authorities: Authorities::default(),
+            clock: ServerClock::default(),
             connector: Connector::new(BindAddress::any(), MAX_HALF_OPEN),
             listener: None,
             ports: OwnPorts::default(),

@@ -66,6 +66,8 @@ const ASIDE: &str = "-aside";
 const ATTEMPTS: u32 = 100;
 /// How long a run waits for others that make way for a marker: so many times, so long.
 const TURNS: (u32, Duration) = (100, Duration::from_millis(20));
+/// How often a lock is tried that only somebody who looks at it can hold, and the least time between two tries.
+const LOOKS: (u32, Duration) = (50, Duration::from_millis(5));
 
 /// The marker of one download, and our lock on it.
 pub(super) struct Marker {
@@ -311,11 +313,21 @@ impl Marker {
     }
 
     fn lock(&self, folder: &RootFolder, file: &File) -> Result<(), StorageError> {
-        match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) => Err(StorageError::Busy { path: folder.join(&self.path) }),
+        use rustix::fs::flock;
+        for _ in 0..LOOKS.0 {
             // A file system without locks is no reason not to download.
-            _ => Ok(()),
+            if flock(file, FlockOperation::NonBlockingLockExclusive) != Err(Errno::WOULDBLOCK) {
+                return Ok(());
+            }
+            // Who downloads shares it with nobody. Who only looks whether it is held does, and for a moment.
+            if flock(file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK) {
+                break;
+            }
+            let _ = flock(file, FlockOperation::Unlock);
+            // Two runs that look at each other do not do so in step.
+            sleep(LOOKS.1 * fastrand::u32(1..=4));
         }
+        Err(StorageError::Busy { path: folder.join(&self.path) })
     }
 }
 

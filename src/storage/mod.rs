@@ -87,7 +87,7 @@ pub use selection::Selection;
 pub use served_pieces::{BlockPart, ServedPieces};
 pub use space::Room;
 pub use survey::{Digests, digests_of};
-pub use verify::{Examined, ExaminedFile, FileState, examine};
+pub use verify::{Examined, ExaminedFile, FileState, examine, refusal};
 
 use crate::piece::{Bitfield, PieceIndex};
 use claim::Guards;

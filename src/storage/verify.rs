@@ -6,15 +6,16 @@
 
 use std::path::Path;
 
-use super::claim;
+use super::claim::{self, Guards};
 use super::error::StorageError;
 use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
 use super::layout::{FileEntry, Layout};
 use super::marker::Marker;
 use super::part_file::PartFile;
+use super::plan::{self, Situation};
 use super::survey::{self, Survey};
-use super::{Payload, refused};
+use super::{Options, Payload, refused};
 use crate::piece::Bitfield;
 
 /// What is there of a payload.
@@ -103,6 +104,34 @@ pub fn examine(
     }
     let files = states(&layout, &survey);
     Ok(Examined { good: survey.good, bad: survey.bad, files })
+}
+
+/// Why a download of this payload would not begin below the folder `root` because of what is there: files that are not
+/// the torrent's, or have other names, too. Reads what is there, unless an earlier run has left word that it is its own.
+///
+/// # Errors
+///
+/// As [`examine`].
+pub fn refusal(
+    root: &Path,
+    payload: &Payload<'_>,
+    options: &Options,
+    watch: &Watch<'_>,
+) -> Result<Option<StorageError>, StorageError> {
+    let Some(folder) = RootFolder::open_to_read(root).map_err(|error| only_opened(refused(root, error)))?
+    else {
+        return Ok(None);
+    };
+    let mut marker = Marker::new(payload.name, payload.info_hash);
+    if marker.is_there(&folder) {
+        return Ok(None);
+    }
+    let layout = payload.layout_as_it_is(Some(&folder), &mut marker)?;
+    let survey = Survey::take(Some(&folder), &layout, payload.digests, options.open_files, watch, None);
+    let (survey, recognised) = (survey.map_err(only_opened)?, Guards::new());
+    let (layout, survey, recognised) = (&layout, &survey, &recognised);
+    let situation = Situation { root, layout, survey, own: None, recognised, free: None };
+    Ok(plan::decide(&situation, options).err())
 }
 
 /// What is missing may be in the part file of a download of other files.

@@ -1,8 +1,10 @@
 //! What the screen shows: the state of the torrent, and why nothing moves.
 
+use super::peers::Peer;
 use super::{Coordinator, Phase};
 use crate::message::{RunPhase, Snapshot, Stall};
 use crate::piece::PieceIndex;
+use crate::strategy::PeerPieces;
 use std::time::{Duration, Instant};
 
 /// When nothing moved for this long, the user is told why.
@@ -20,6 +22,7 @@ impl Coordinator<'_> {
             uploaded: self.statistics.bytes_uploaded(),
             up_rate: self.statistics.shown_upload_rate(),
             peers: greeted().count(),
+            known: self.dialer.candidates().known(),
             seeds: greeted().filter(|(_, peer)| peer.is_seed()).count(),
             web_seeds: self.roster.running_web_seeds().count(),
             received: self.statistics.bytes_received(),
@@ -38,8 +41,15 @@ impl Coordinator<'_> {
 
     /// The same, with the copies of the torrent that the peers and web seeds have together.
     pub(super) fn with_copies(&self, snapshot: &Snapshot) -> Snapshot {
-        let whole = snapshot.seeds.saturating_add(snapshot.web_seeds) as f64;
-        Snapshot { copies: Some(whole + self.pieces.rarity().copies()), ..snapshot.clone() }
+        Snapshot { copies: Some(self.copies()), ..snapshot.clone() }
+    }
+
+    /// Those copies: whole ones, and the part of the pieces of which there is one more. Those who have every piece do not
+    /// count as partial peers.
+    pub(super) fn copies(&self) -> f64 {
+        let is_whole = |peer: &Peer| matches!(peer.pieces, PeerPieces::All);
+        let whole = self.roster.senders().filter(|(_, peer)| is_whole(peer)).count();
+        whole as f64 + self.pieces.rarity().copies()
     }
 
     fn stall(&self, now: Instant) -> Option<Stall> {

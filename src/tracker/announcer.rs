@@ -292,12 +292,11 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
         self.keep_until = Some(now + keep);
         match &outcome {
             Ok(answer) => {
-                debug!(
-                    "tracker {site}: {} peers, next announce in {:?}",
-                    answer.peers.len(),
-                    answer.interval
-                );
                 self.tier.answered(answer, now);
+                // What the tracker wants is one thing, and what we need may be another.
+                let next = self.tier.due().map(|due| due.saturating_duration_since(now).as_secs());
+                let next = next.map_or(String::new(), |seconds| format!(", next announce in {seconds} s"));
+                debug!("tracker {site}: {} peers{next}", answer.peers.len());
                 self.is_known.store(true, Ordering::Release);
             }
             Err(error) => {

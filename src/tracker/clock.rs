@@ -1,4 +1,4 @@
-//! What time a tracker has, which its web server says with each answer (`Date`, RFC 9110, section 6.6.1).
+//! Asking the web server of a tracker what time it has, which each answer says: the outlet's `ServerClock` hears it.
 
 use super::address::{Protocol, TrackerAddress};
 use super::http::USER_AGENT;
@@ -7,11 +7,26 @@ use crate::net::http::{Errand, WebClient};
 use crate::strategy::Question;
 use std::time::Duration;
 
-/// The time of the server at this address, in seconds since 1970. Its first page is asked for, whatever that is, and
-/// nothing is told of us or of a torrent. `None` of a tracker that has none, or gives no answer `within` this time.
-pub fn time_at(tracker: &TrackerAddress, outlet: &Outlet, within: Duration) -> Option<u64> {
-    tracker.protocol().ok().filter(|protocol| *protocol == Protocol::Http)?;
+/// Has the server of this tracker answer, and does nothing with that but hear its clock. Its first page is asked for,
+/// whatever that is, and nothing is told of us or of a torrent. Where its certificate is refused, perhaps because our clock
+/// is wrong, the same host is asked without TLS. Each may take this long.
+pub fn hear_clock(tracker: &TrackerAddress, outlet: &Outlet, within: Duration) {
+    if tracker.protocol().ok() != Some(Protocol::Http) {
+        return;
+    }
     let client = WebClient::new(outlet.clone(), USER_AGENT, within);
-    let errand = Errand { word: tracker.word(), question: Question::Web, within };
-    client.get(&format!("{}/", tracker.site()), errand).ok()?.date()
+    let get = |address: &str| {
+        client.get(address, Errand { word: tracker.word(), question: Question::Web, within }).is_ok()
+    };
+    let site = tracker.site();
+    if get(&format!("{site}/")) {
+        return;
+    }
+    if let Some(authority) = site.strip_prefix("https://") {
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => host,
+            _ => authority,
+        };
+        get(&format!("http://{host}/"));
+    }
 }

@@ -39,7 +39,7 @@ pub use announce::{Announce, AnnounceEvent, Counts, Identity, NOT_LISTENING};
 pub use announcer::TrackerNews;
 pub use announcers::Announcers;
 pub use answer::Answer;
-pub use clock::time_at;
+pub use clock::hear_clock;
 pub use error::{RetryIn, TrackerError};
 pub use http::USER_AGENT;
 pub use scrape::Scrape;

@@ -2,7 +2,7 @@
 //! for their host and signed by somebody who is trusted, and no others, with any options.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::support::folder::TestFolder;
 use crate::support::program::{Outcome, Program};
@@ -102,6 +102,41 @@ fn a_download_announces_itself_to_a_tracker_that_the_file_vouches_for() {
     program.terminate();
     program.finish(LIMIT);
     assert!(server.heard()[0].starts_with("GET /announce?info_hash="), "{:?}", server.heard());
+}
+
+/// A server sends us from its http address to its https address, as many do, and says what time it is.
+#[test]
+fn a_certificate_that_is_old_by_our_clock_is_explained_by_that_of_a_server() {
+    let folder = TestFolder::new();
+    let secure = WebServer::start_tls(&http(b"d8:intervali60e5:peers0:e"), "expired");
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    for (date, age, expected) in [
+        ("Sun, 26 Nov 2000 00:00:00 GMT".to_owned(), 0, " days ahead of that of http://localhost:"),
+        (
+            "Sun, 26 Nov 2000 00:00:00 GMT".to_owned(),
+            now - 975_196_800,
+            "agrees with that of http://localhost:",
+        ),
+        ("yesterday".to_owned(), 0, "(or the clock of this host is wrong)"),
+    ] {
+        let location = format!("https://localhost:{}/announce", secure.port());
+        let head = format!("Date: {date}\r\nAge: {age}\r\nLocation: {location}");
+        let answer = format!("HTTP/1.1 302 Found\r\nContent-Length: 0\r\n{head}\r\n\r\n");
+        let plain = WebServer::start(answer.as_bytes());
+        let tracker = format!("http://localhost:{}/announce", plain.port());
+        let torrent = Sample::small().with_tracker(&tracker).write_torrent(folder.path());
+        let authority = certificate("authority");
+        let common = ["--timeout", "2", "--no-dht", "--no-lan", "--no-listen", "--ca-file", &authority];
+        let output = folder.path().to_str().unwrap();
+        for command in ["get", "doctor"] {
+            let arguments = [&[command, &torrent, "-d", output][..], &common].concat();
+            let outcome = Program::start(arguments).finish(LIMIT);
+            let said = outcome.output.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(said.contains(expected), "{command}: {expected:?} is not in {said}");
+            let is_told = said.contains("Set the clock of this computer: it is ");
+            assert_eq!(is_told, command == "doctor" && expected.contains("ahead"), "{said}");
+        }
+    }
 }
 
 #[test]

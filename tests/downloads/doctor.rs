@@ -108,7 +108,7 @@ fn where_peers_are_the_trouble_it_says_which() {
     let mut ask = |peer: SocketAddr, more: &str, advice: &str| {
         patients.ask(&sample, &format!("--peer {peer} {more}"), 2, advice);
     };
-    ask(nobody(), "", "of the only peer, none is there any more (connection refused)");
+    ask(nobody(), "", "the only peer is not there any more (connection refused)");
     let other = ScriptedPeer::start(&sample, |talk| {
         let (_, id) = talk.hear_handshake()?;
         talk.say_handshake([0; 8], [7; 20], id.map(|byte| !byte))?;
@@ -178,6 +178,26 @@ fn a_folder_that_takes_nothing_matters_most() {
     let arguments = format!("--peer {} --timeout 2", nobody());
     patients.ask_of(huge.to_str().unwrap(), &arguments, 9, "Make room at");
     patients.assert_all_are_helped();
+}
+
+#[test]
+fn a_file_for_which_get_would_not_begin_is_named_with_its_exit_code() {
+    let sample = Sample::small();
+    let seed = ScriptedPeer::honest(&sample);
+    let mut patients = Patients::new();
+    let letters = TestFolder::new();
+    let folder = letters.path();
+    let name = "payload.bin";
+    std::fs::write(folder.join(name), "a letter").unwrap();
+    let torrent = sample.write_torrent(folder);
+    let output = folder.to_str().unwrap();
+    let peer = seed.address().to_string();
+    let mut all = vec!["doctor", &torrent, "--json", "--no-listen", "--no-dht", "--no-lan", "--timeout", "5"];
+    all.extend(["-d", output, "--peer", &peer]);
+    let advice = "Move away the files that are not this torrent's";
+    patients.runs.push((Program::start(all), 13, advice.to_owned()));
+    patients.assert_all_are_helped();
+    assert_eq!(std::fs::read(folder.join(name)).unwrap(), b"a letter");
 }
 
 #[test]

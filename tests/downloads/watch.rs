@@ -141,6 +141,27 @@ fn a_program_that_is_stopped_gives_the_terminal_back_and_takes_it_again() {
     assert!(before.contains(LEAVE), "{before:?}");
 }
 
+/// Bash says nothing to a program that it brings to the foreground while it runs; other shells continue it (SIGCONT).
+#[test]
+fn what_runs_in_the_background_takes_the_keys_when_it_comes_to_the_foreground() {
+    if Command::new("bash").arg("--version").output().is_err() {
+        return skip("this host has no `bash`");
+    }
+    for (wish, open) in [(" --watch", ""), ("", "w")] {
+        let line = format!("bash -c 'set -m; GET{wish} & sleep 1; echo fore; fg'");
+        let Some(mut terminal) = Terminal::open(&line) else { return };
+        terminal.sees("fore");
+        // What is drawn is drawn in the foreground.
+        terminal.sees(if wish.is_empty() { "%" } else { "[1 peers]" });
+        std::thread::sleep(Duration::from_secs(1));
+        terminal.press(open);
+        terminal.sees("[1 peers]");
+        terminal.press("2");
+        terminal.sees("[2 pieces]");
+        terminal.end();
+    }
+}
+
 #[test]
 fn where_no_view_can_be_shown_one_sentence_says_why_and_the_download_goes_on() {
     for (line, why) in [

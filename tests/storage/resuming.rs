@@ -108,6 +108,30 @@ fn a_second_run_of_a_download_is_refused_while_the_first_is_at_work() {
     assert!(matches!(error, StorageError::Busy { .. }), "{error}");
 }
 
+/// As `doctor` does: it tries a lock that many can have.
+#[test]
+fn a_run_that_begins_while_somebody_looks_at_the_lock_is_not_refused() {
+    use rustix::fs::{FlockOperation, flock};
+    let root = TestFolder::new();
+    let sample = Sample::new(1000, &[("a", 3300)]);
+    let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
+    sample.write(&mut storage, [0]);
+    drop(storage);
+    let look = fs::File::open(sample.marker(root.path())).unwrap();
+    flock(&look, FlockOperation::LockShared).unwrap();
+    let looking = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(30));
+        drop(look);
+    });
+    let opened = sample.open(root.path(), OPTIONS).map(|(_, good)| numbers(&good));
+    looking.join().unwrap();
+    assert_eq!(opened.unwrap(), [0]);
+    // Who goes on looking does not hold it up for ever.
+    let look = fs::File::open(sample.marker(root.path())).unwrap();
+    flock(&look, FlockOperation::LockShared).unwrap();
+    assert!(matches!(failure(sample.open(root.path(), OPTIONS)), StorageError::Busy { .. }));
+}
+
 #[test]
 fn of_many_runs_at_the_same_moment_one_works_and_the_others_say_so() {
     let sample = Sample::new(1000, &[("t/a", 3300), ("t/b", 3300)]);

@@ -126,11 +126,17 @@ fn account(Accounts { events, sent }: &Accounts, voice: Voice) {
 
 /// How many blocks of which pieces, in their order.
 fn blocks(sent: &[u32]) -> String {
-    let runs: Vec<String> = sent
-        .chunk_by(|one, other| one == other)
-        .map(|run| format!("{}×{}", run.first().copied().unwrap_or_default(), run.len()))
-        .collect();
-    if runs.is_empty() { "nothing".to_owned() } else { format!("these pieces × blocks: {}", runs.join(" ")) }
+    let mut words = Vec::new();
+    for run in sent.chunk_by(|one, other| one == other) {
+        let (count, piece) = (run.len(), run.first().copied().unwrap_or_default());
+        let what = match (words.is_empty(), count) {
+            (false, _) => "of",
+            (true, 1) => "block of piece",
+            (true, _) => "blocks of piece",
+        };
+        words.push(format!("{count} {what} {piece}"));
+    }
+    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
 }
 
 /// The ordinary download, as `get` runs it.

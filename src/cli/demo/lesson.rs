@@ -77,7 +77,11 @@ impl Teacher {
         let Lesson { client, mut report, .. } = lesson;
         report.conclude("end", end);
         let (sent, all) = client.count();
-        report.conclude("result", format!("{sent} of {all} blocks were sent; {}", report.summary()));
+        let summary = match report.is_clean() && !client.has_all() {
+            true => "no rule was broken, and not all was asked for".to_owned(),
+            false => report.summary(),
+        };
+        report.conclude("result", format!("{sent} of {all} blocks were sent; {summary}"));
         self.voice.say(&mut report);
         if !report.is_clean() {
             self.was_wrong.store(true, Ordering::Relaxed);
@@ -137,7 +141,10 @@ impl Lesson<'_> {
             let wait = wake.min(end).saturating_duration_since(now).max(Duration::from_millis(1));
             stream.set_read_timeout(Some(wait))?;
             match stream.read(&mut buffer) {
-                Ok(0) => return Ok("the client has closed the connection".to_owned()),
+                Ok(0) => {
+                    self.student.unfinished().into_iter().for_each(|fault| self.report.wrong(fault));
+                    return Ok("the client has closed the connection".to_owned());
+                }
                 Ok(read) => {
                     self.student.push(buffer.get(..read).unwrap_or_default());
                     (heard, is_hinted) = (Instant::now(), false);
@@ -161,11 +168,18 @@ impl Lesson<'_> {
         }
     }
 
-    /// Takes in what has come.
+    /// Takes in what has come. An unchoke that it earns comes at the end: what came with it was said before that was
+    /// heard.
     fn hear(&mut self) -> Result<(), Fault> {
+        let mut earns_unchoke = false;
         loop {
             let is_first = !self.student.has_greeted();
-            let Some(bytes) = self.student.take()? else { return Ok(()) };
+            let Some(bytes) = self.student.take()? else {
+                if earns_unchoke {
+                    self.unchoke("unchoke: now you may request");
+                }
+                return Ok(());
+            };
             if is_first {
                 self.greet(&bytes);
                 continue;
@@ -174,7 +188,7 @@ impl Lesson<'_> {
             let (name, meaning) = words::message(&message, bytes.len() as u64, Some(&self.teacher.geometry));
             self.report.tell("client", format!("{name}: {meaning}"));
             match self.client.hear(&message, &mut self.report) {
-                Answer::Unchoke => self.unchoke("unchoke: now you may request"),
+                Answer::Unchoke => earns_unchoke = true,
                 Answer::Send(request) if self.requests.len() < MAX_REQUESTS => {
                     self.requests.push_back(request)
                 }

@@ -99,9 +99,14 @@ impl Narrator {
                 let void = story.asked.iter().filter(|(_, whom)| *whom == address).count();
                 story.asked.retain(|(_, whom)| *whom != address);
                 story.has_choked = true;
+                let open = match void {
+                    0 => "We had no open request to it".to_owned(),
+                    1 => "Our open request to it is void".to_owned(),
+                    _ => format!("Our {void} open requests to it are void"),
+                };
                 Some(format!(
-                    "Seeder {name} chokes us: it has few upload slots, and gives ours to somebody else. Our {void} open \
-                     requests to it are void. What others have is asked of them; for the rest we can only wait."
+                    "Seeder {name} chokes us: it has few upload slots, and gives ours to somebody else. {open}. What \
+                     others have is asked of them; for the rest we can only wait."
                 ))
             }
             (Direction::In, Message::Unchoke) if story.has_choked => Some(format!(

@@ -60,7 +60,7 @@ impl Seeder {
         let (mut due, mut unchoke) = (Instant::now(), None);
         let mut requests: VecDeque<BlockRequest> = VecDeque::new();
         // The bytes that have arrived and are not used yet, and the bytes to send.
-        let (mut received, mut buffer, mut out) = (Vec::new(), [0; 4096], Vec::new());
+        let (mut received, mut out) = (Vec::new(), Vec::new());
         let limits = FrameLimits::for_pieces(self.geometry.piece_count());
         let mut greeted = false;
         loop {
@@ -110,20 +110,11 @@ impl Seeder {
 
             let block = (!requests.is_empty()).then_some(due);
             let wake = [block, unchoke].into_iter().flatten().fold(end, Instant::min);
-            let wait = wake.saturating_duration_since(Instant::now());
             if end <= Instant::now() {
                 return Err(ErrorKind::TimedOut.into());
             }
-            // A timeout of zero would mean none, so it is refused.
-            stream.set_read_timeout(Some(wait.max(Duration::from_millis(1))))?;
-            match stream.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(read) => received.extend_from_slice(buffer.get(..read).unwrap_or_default()),
-                // It is time for the next block.
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-                // We were stopped (Ctrl-Z), and go on.
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+            if !wait(stream, wake, &mut received)? {
+                return Ok(());
             }
         }
     }
@@ -146,6 +137,24 @@ impl Seeder {
         let bytes = self.payload.get(usize::try_from(start).ok()?..)?.get(..length)?;
         self.pieces.has(block.piece).then_some(bytes)
     }
+}
+
+/// Adds what comes until then to what has come. Returns whether the connection is still open.
+fn wait(mut stream: &TcpStream, until: Instant, received: &mut Vec<u8>) -> io::Result<bool> {
+    let wait = until.saturating_duration_since(Instant::now());
+    // A timeout of zero would mean none, so it is refused.
+    stream.set_read_timeout(Some(wait.max(Duration::from_millis(1))))?;
+    let mut buffer = [0; 4096];
+    match stream.read(&mut buffer) {
+        Ok(0) => return Ok(false),
+        Ok(read) => received.extend_from_slice(buffer.get(..read).unwrap_or_default()),
+        // It is time for the next block.
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+        // We were stopped (Ctrl-Z), and go on.
+        Err(error) if error.kind() == ErrorKind::Interrupted => {}
+        Err(error) => return Err(error),
+    }
+    Ok(true)
 }
 
 /// A handshake for this torrent. Its reserved bytes are zero: we speak no extension.

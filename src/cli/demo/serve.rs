@@ -73,7 +73,10 @@ pub fn run(wish: Wish, material: &Material, folder: &Path, voice: Voice) -> Resu
 
     let exit = loop {
         select! {
-            recv(interrupts.end) -> _ => break Exit::UNFINISHED,
+            recv(interrupts.end) -> _ => {
+                voice.tell("end", format_args!("stopped; {} stays for the next time", shown(&path)));
+                break Exit::UNFINISHED;
+            }
             recv(finished) -> _ => {
                 if once {
                     break if was_wrong.load(Ordering::Relaxed) { Exit::NOT_VERIFIED } else { Exit::DONE };

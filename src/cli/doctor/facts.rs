@@ -4,6 +4,7 @@
 
 use crate::cli::exit::Exit;
 use crate::message::{PeerError, Snapshot, Stall, Wait};
+use crate::net::server_clock::{DOUBT, FAR_OFF};
 use crate::tracker::Scrape;
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -14,11 +15,6 @@ use std::time::Duration;
 const MOST_PEERS: usize = 10_000;
 const MOST_TRACKERS: usize = 1_000;
 const MOST_WEB_SEEDS: usize = 100;
-/// A clock that is off by more than this makes certificates invalid, or will.
-const FAR_OFF: u64 = 24 * 60 * 60;
-
-/// How an error names our clock (`net/http/tls.rs`).
-const CLOCK: &str = "the clock of this host is wrong";
 
 /// All of it.
 #[derive(Debug, Default)]
@@ -60,7 +56,7 @@ impl Facts {
         let of_web_seeds = self.seen.web_seeds.iter().map(|(name, said)| (name, said.as_ref().err()));
         let of_trackers = self.seen.trackers.iter().map(|(name, said)| (name, said.as_ref().err()));
         let mut said = of_trackers.chain(of_web_seeds).filter_map(|(name, why)| Some((&**name, &**why?)));
-        said.find(|(_, why)| why.contains(CLOCK) && self.clock == Clock::Alone)
+        said.find(|(_, why)| why.contains(DOUBT) && self.clock == Clock::Alone)
     }
 }
 
@@ -110,6 +106,10 @@ pub struct Folder {
     pub needed: Option<u64>,
     /// Why the longest file is too long for it, and the way out.
     pub too_long: Option<(String, String)>,
+    /// Why `get` would not begin because of files that are there, with its exit code.
+    pub foreign: Option<(Exit, String)>,
+    /// Not all files that are there were read: that takes too long.
+    pub is_unread: bool,
     /// The lock file of another process that downloads the torrent into it, fit to print.
     pub held: Option<String>,
 }
@@ -150,7 +150,7 @@ pub struct Seen {
     pub snapshot: Snapshot,
     /// The most peers that had everything at one time.
     pub seeds: usize,
-    /// Addresses that were known while the metadata was looked for, of which not all need have been tried.
+    /// The most addresses that were known at one time, of which not all need have been tried.
     pub known: usize,
     /// The largest part of the pieces that a connected peer had: so many, of so many.
     pub best: Option<(u32, u32)>,
@@ -247,6 +247,7 @@ impl Seen {
     /// The run stands like this.
     pub fn stands(&mut self, snapshot: Snapshot) {
         self.seeds = self.seeds.max(snapshot.seeds);
+        self.known = self.known.max(snapshot.known);
         let more = |known: f64| snapshot.copies.map_or(known, |copies| copies.max(known));
         self.copies = self.copies.map(more).or(snapshot.copies);
         self.snapshot = snapshot;
@@ -255,6 +256,11 @@ impl Seen {
     /// How many peers this became of.
     pub fn count(&self, meeting: Meeting) -> usize {
         self.peers.values().filter(|one| **one == meeting).count()
+    }
+
+    /// How many were found, or came to us.
+    pub fn found(&self) -> usize {
+        self.tried().max(self.known)
     }
 
     /// How many were tried or came to us.

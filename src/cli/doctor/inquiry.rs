@@ -1,19 +1,20 @@
-//! What is asked beside the trial: where the names lead to, what time the trackers have, and their numbers.
+//! What is asked beside the trial: where the names lead to, what time the trackers have, and their numbers. The time is heard
+//! by the outlet, with each answer of a web server.
 //!
 //! A thread for each host asks, and writes down what it hears. Nobody waits for one that hears nothing.
 
-use super::facts::{Clock, Facts};
+use super::facts::Facts;
 use crate::discovery::dht::ROUTERS;
 use crate::metainfo::InfoHash;
 use crate::net::{Outlet, in_words, resolve};
 use crate::text::reason;
 use crate::thread::{self, lock};
-use crate::tracker::{Scrape, TrackerAddress, scrape_all, time_at};
+use crate::tracker::{Scrape, TrackerAddress, hear_clock, scrape_all};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use log::debug;
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// The most trackers that are asked. A torrent can name thousands.
 const MOST: usize = 24;
@@ -26,8 +27,6 @@ const STACK: usize = 256 * 1024;
 enum Told {
     /// So many addresses has this host, or this is why it has none.
     Name(String, Result<usize, String>),
-    /// This tracker has this time, in seconds ahead of ours.
-    Time(String, i64),
     /// These are the numbers of this tracker.
     Numbers(String, Result<Scrape, String>),
 }
@@ -92,11 +91,7 @@ fn ask(tracker: TrackerAddress, info_hash: InfoHash, outlet: &Outlet, by_proxy: 
         look_up(host_of(tracker.host()), pen);
     }
     let site = tracker.site();
-    if let Some(time) = time_at(&tracker, outlet, PATIENCE) {
-        let ours = i64::try_from(now()).unwrap_or(i64::MAX);
-        let ahead = i64::try_from(time).unwrap_or(i64::MAX).saturating_sub(ours);
-        pen.tell(Told::Time(site.clone(), ahead));
-    }
+    hear_clock(&tracker, outlet, PATIENCE);
     if let Some(said) = scrape_all(&[tracker], info_hash, outlet).pop() {
         pen.tell(Told::Numbers(site, said.map_err(|error| error.to_string())));
     }
@@ -111,22 +106,7 @@ fn note(facts: &mut Facts, told: Told) {
             }
         }
         Told::Numbers(site, said) => facts.scrapes.push((site, said)),
-        // One that says what cannot be does not make a clock wrong that another one agrees with.
-        Told::Time(site, ahead) => {
-            let is_nearer = match &facts.clock {
-                Clock::Beside(known, _) => ahead.unsigned_abs() < known.unsigned_abs(),
-                Clock::Alone | Clock::Before(_) => true,
-            };
-            if is_nearer {
-                facts.clock = Clock::Beside(ahead, site);
-            }
-        }
     }
-}
-
-/// Seconds since 1970, as this host has them.
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// The host of an authority, without its port and brackets.
@@ -164,14 +144,5 @@ mod tests {
         for (authority, host) in [("a.b:80", "a.b"), ("a.b", "a.b"), ("[::1]:7", "::1"), ("[::1]", "::1")] {
             assert_eq!(host_of(authority), host);
         }
-    }
-
-    #[test]
-    fn a_server_with_a_wrong_clock_does_not_outvote_another() {
-        let mut facts = Facts { clock: Clock::Before("this program was made"), ..Facts::default() };
-        for (site, ahead) in [("a", 40_000_000), ("b", -2), ("c", -9_000_000)] {
-            note(&mut facts, Told::Time(site.to_owned(), ahead));
-        }
-        assert_eq!(facts.clock, Clock::Beside(-2, "b".to_owned()));
     }
 }

@@ -34,7 +34,8 @@ use super::web_seed_options::WebSeedOptions;
 use crate::address::IpFamily;
 use crate::discovery::dht::Dht;
 use crate::metainfo::FileChoice;
-use crate::net::{ThisHost, raise_limit};
+use crate::net::server_clock::now;
+use crate::net::{Outlet, ThisHost, raise_limit};
 use crate::port_mapping::MappingState;
 use crate::session::{Aim, Job, Naming, Network, PeerSourceOptions, Torrent};
 use crate::storage::stream::{Outlet as StreamOutlet, StreamFormat};
@@ -155,7 +156,7 @@ fn examine(arguments: &DoctorArguments) -> Result<(Facts, Torrent), CommandFailu
         Torrent::Whole(metainfo) => metainfo.about().date,
         Torrent::Magnet(_) => None,
     };
-    facts.clock = Clock::alone(inquiry::now(), created, MADE);
+    facts.clock = Clock::alone(now(), created, MADE);
     // All that is written was written: strangers are heard from now on.
     Sandbox { output: None, cache: None, reads_all: true }.enter();
     let interrupts = interrupts();
@@ -172,7 +173,7 @@ fn examine(arguments: &DoctorArguments) -> Result<(Facts, Torrent), CommandFailu
         wait_for_the_rest(&network, &inquiry, &interrupts);
     }
     inquiry.note(&mut facts);
-    look_back(&network, &mut facts);
+    look_back(&network, &outlet, &mut facts);
     let came = found.filter(|_| matches!(torrent, Torrent::Magnet(_)));
     let Some(came) = came else { return Ok((facts, torrent)) };
     let torrent = Torrent::Whole(came);
@@ -242,7 +243,10 @@ fn job(arguments: &DoctorArguments, torrent: &Torrent, nowhere: File, resources:
 }
 
 /// What the network has learnt by the end.
-fn look_back(network: &Network, facts: &mut Facts) {
+fn look_back(network: &Network, outlet: &Outlet, facts: &mut Facts) {
+    if let Some((ahead, by)) = outlet.clock.nearest() {
+        facts.clock = Clock::Beside(ahead, by);
+    }
     let known = |dht: &Dht| IpFamily::BOTH.map(|family| dht.known(family).unwrap_or(0));
     facts.nodes = network.dht.as_ref().map(known);
     facts.port = network.ports.listening();

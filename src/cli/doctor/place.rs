@@ -3,13 +3,15 @@
 use super::facts::Folder;
 use crate::cli::exit::Exit;
 use crate::metainfo::Metainfo;
+use crate::piece::Geometry;
 use crate::session::Torrent;
-use crate::storage::{self, FileLimit, FolderProbe};
+use crate::storage::{self, FileLimit, FolderProbe, Options, Payload, StorageError};
 use crate::text::{shown, size};
 use crate::thread;
 use crossbeam_channel::bounded;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// How long the folder may take to answer: a server of files that is gone never does.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -54,9 +56,36 @@ impl Place {
         }
         folder.needed = Some(needed(path, metainfo));
         folder.too_long = self.longest.and_then(|limit| too_long(limit, metainfo));
+        (folder.foreign, folder.is_unread) = foreign(path, metainfo, PATIENCE);
         let lock = storage::held_by_another(path, &metainfo.name, metainfo.info_hash);
         folder.held = lock.map(|lock| shown(&lock));
         folder
+    }
+}
+
+/// Why `get` would not begin because of the files that are there, with its exit code; and whether not all of them were read
+/// in time.
+fn foreign(path: &Path, metainfo: &Arc<Metainfo>, patience: Duration) -> (Option<(Exit, String)>, bool) {
+    let Some(geometry) = Geometry::new(metainfo.total_size, metainfo.piece_length) else {
+        return (None, false);
+    };
+    let digests = storage::digests_of(metainfo);
+    let payload = Payload {
+        name: &metainfo.name,
+        output_name: None,
+        info_hash: metainfo.info_hash,
+        files: &metainfo.files,
+        geometry,
+        digests: &digests,
+        selection: None,
+        cache: None,
+    };
+    let end = Instant::now() + patience;
+    let watch = |_, _| Instant::now() < end;
+    match storage::refusal(path, &payload, &Options::default(), &watch) {
+        Ok(refused) => (refused.map(|error| (Exit(error.exit_code()), error.fault())), false),
+        Err(StorageError::Cancelled) => (None, true),
+        Err(error) => (Some((Exit(error.exit_code()), error.fault())), false),
     }
 }
 
@@ -78,7 +107,6 @@ fn too_long(limit: FileLimit, metainfo: &Metainfo) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     #[test]
     fn a_folder_that_never_answers_is_left_behind() {
@@ -97,6 +125,22 @@ mod tests {
         let pieces = "a".repeat(20);
         let torrent = format!("d4:infod6:lengthi9e4:name1:x12:piece lengthi16384e6:pieces20:{pieces}ee");
         Metainfo::parse(torrent.into_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_file_of_another_is_named_and_one_that_takes_too_long_to_read_is_not_waited_for() {
+        let folder = std::env::temp_dir().join(format!("doctor-place-{:016x}", fastrand::u64(..)));
+        std::fs::create_dir(&folder).unwrap();
+        let torrent = Arc::new(torrent());
+        assert_eq!(foreign(&folder, &torrent, PATIENCE), (None, false));
+        std::fs::write(folder.join("x"), "my letter").unwrap();
+        let (found, is_unread) = foreign(&folder, &torrent, PATIENCE);
+        assert!(found.is_some_and(|(exit, why)| exit == Exit(13) && why.contains("/x")) && !is_unread);
+        assert_eq!(foreign(&folder, &torrent, Duration::ZERO), (None, true));
+        let left: Vec<_> =
+            std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
+        assert_eq!(left, ["x"]);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

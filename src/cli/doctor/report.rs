@@ -6,6 +6,7 @@ use super::facts::{Clock, End, Facts, Meeting};
 use super::verdict::Verdict;
 use crate::cli::json;
 use crate::cli::progress::wrapped;
+use crate::net::server_clock::days;
 use crate::session::Torrent;
 use crate::text::{fixed, grouped, printable, size};
 use crate::tracker::Scrape;
@@ -71,6 +72,7 @@ pub fn object(torrent: &Torrent, findings: &[Finding], facts: &Facts, verdict: &
         |it: &Finding| json!({"about": it.about, "mark": it.mark.word(), "text": printable(&it.text)});
     let seen = &facts.seen;
     let mut peers = json!({
+        "found": seen.found(),
         "tried": seen.tried(),
         "connected": seen.greeted(),
         "encrypted": seen.count(Meeting::Encrypted),
@@ -172,16 +174,9 @@ fn of_the_clock(facts: &Facts) -> String {
         Clock::Before(what) => format!("earlier than the day on which {what}"),
         Clock::Beside(ahead, by) => match ahead.unsigned_abs() {
             0..=120 => format!("that of {by} agrees"),
-            seconds if *ahead > 0 => format!("{} behind that of {by}", span(seconds)),
-            seconds => format!("{} ahead of that of {by}", span(seconds)),
+            seconds if *ahead > 0 => format!("{} behind that of {by}", days(seconds)),
+            seconds => format!("{} ahead of that of {by}", days(seconds)),
         },
-    }
-}
-
-fn span(seconds: u64) -> String {
-    match seconds / 86_400 {
-        0 | 1 => format!("{} s", grouped(seconds)),
-        days => format!("{} days", grouped(days)),
     }
 }
 
@@ -198,6 +193,16 @@ fn of_the_folder(facts: &Facts, add: &mut Add<'_>) {
     }
     if let Some(lock) = &folder.held {
         add("folder", Mark::Note, format!("another process is downloading this into it (lock file {lock})"));
+    }
+    if let Some((_, why)) = &folder.foreign {
+        add("folder", Mark::Bad, why.clone());
+    }
+    if folder.is_unread {
+        add(
+            "folder",
+            Mark::Note,
+            "the files that are there were not all read: that takes too long".to_owned(),
+        );
     }
     if let Some((why, _)) = &folder.too_long {
         add("folder", Mark::Bad, why.clone());
@@ -290,9 +295,9 @@ fn of_the_peers(facts: &Facts, add: &mut Add<'_>) {
         .map(|(word, count)| format!("{word} {count}"))
         .collect();
     let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
-    let text = match seen.tried() {
-        0 => "none was found".to_owned(),
-        tried => format!("tried {tried}{counts}"),
+    let text = match (seen.found(), seen.tried()) {
+        (0, _) => "none was found".to_owned(),
+        (found, tried) => format!("found {found}, tried {tried}{counts}"),
     };
     add("peers", Mark::good_if(seen.greeted() > 0), text);
     let families: Vec<&str> = ["IPv4", "IPv6"]

@@ -121,7 +121,7 @@ fn a_firewall() {
     let advice = "Look for a firewall, and allow outgoing TCP connections: all 3 peers did not answer.";
     assert_says(&facts, 2, advice);
     let gone = met(&[Meeting::Refused], unreachable());
-    let advice = "Try again later, or add a tracker with --tracker: of the only peer, none is there any more (connection refused).";
+    let advice = "Try again later, or add a tracker with --tracker: the only peer is not there any more (connection refused).";
     assert_says(&gone, 2, advice);
 }
 
@@ -209,7 +209,7 @@ fn a_finding_is_one_line_whatever_strangers_say() {
         "ok    IPv4      leaves by 192.0.2.1",
         "note  IPv6      no way to the internet",
         "ok    tracker   http://t named 3 peers",
-        "ok    peers     tried 3: connected 2, encrypted 1, refused 1",
+        "ok    peers     found 3, tried 3: connected 2, encrypted 1, refused 1",
         "ok    peers     connected over IPv4",
         "note  copies    0.99 among the connected peers",
         "bad   web seed  w",

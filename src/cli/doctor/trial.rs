@@ -114,7 +114,7 @@ impl Trial {
         let seen = &mut self.seen;
         match progress {
             Progress::Running(snapshot) => seen.stands(snapshot),
-            Progress::Metadata(state) => seen.known = state.known,
+            Progress::Metadata(state) => seen.known = seen.known.max(state.known),
             Progress::Peers(snapshot, peers) => {
                 seen.stands(*snapshot);
                 let best = peers.iter().max_by_key(|peer| peer.pieces).map(|peer| (peer.pieces, peer.of));

@@ -54,6 +54,12 @@ fn of_the_folder(facts: &Facts) -> Option<(Exit, String)> {
         let way_out: String = first.chain(letters).collect();
         return Some((Exit::CANNOT_CREATE, format!("{way_out}: {why}.")));
     }
+    if let Some((exit, why)) = &folder.foreign {
+        let advice = format!(
+            "Move away the files that are not this torrent's, or choose another folder with -d: {why}."
+        );
+        return Some((*exit, advice));
+    }
     let (needed, free) = folder.shortage()?;
     let (needed, free, name) = (size(needed), size(free), &folder.name);
     Some((
@@ -106,7 +112,7 @@ fn why_nothing(facts: &Facts, stall: Option<&Stall>) -> String {
         _ => {}
     }
     let seen = &facts.seen;
-    let found = seen.tried().max(seen.known);
+    let found = seen.found();
     match found {
         0 => nobody_found(facts),
         _ if seen.greeted() == 0 => nobody_reached(facts, found, stall),
@@ -205,9 +211,11 @@ fn nobody_reached(facts: &Facts, found: usize, stall: Option<&Stall>) -> String 
         );
     }
     if refused > 0 && refused == most {
-        return format!(
-            "Try again later, or add a tracker with --tracker: of {peers}, none is there any more (connection refused)."
-        );
+        let gone = match found {
+            1 => "the only peer is not there any more".to_owned(),
+            _ => format!("of {peers}, none is there any more"),
+        };
+        return format!("Try again later, or add a tracker with --tracker: {gone} (connection refused).");
     }
     if no_route > 0 && no_route == most {
         return format!("Connect this computer to the network of the peers: there is no way to {peers}.");

@@ -19,6 +19,16 @@ pub(super) struct Told {
     reason: String,
     /// The requests of one piece that stand in one line.
     requests: Option<Requests>,
+    /// The message that all peers get, where it was told of the first one.
+    news: Option<News>,
+}
+
+/// A *have*, told in one line for all peers that get it.
+#[derive(Debug)]
+struct News {
+    meaning: String,
+    /// Where the line begins whom it is for, and where it ends.
+    at: (usize, usize),
 }
 
 /// Requests of blocks of one piece, told in one line.
@@ -38,12 +48,13 @@ impl Line {
     /// of the first, if that is not written yet.
     pub(super) fn write_story(&self, time: Duration, names: &Names, told: &mut Told, out: &mut String) {
         // The handshake comes next, and tells it.
-        if self.message == "connected" || told.goes_on(self, out) {
+        let name = names.iter().find(|(address, _)| *address == self.peer).map_or("", |(_, name)| name);
+        if self.message == "connected" || told.goes_on(self, out) || told.goes_to(self, name, out) {
             return;
         }
-        told.requests = None;
+        (told.requests, told.news) = (None, None);
         let seconds = fixed(time.as_secs_f64(), 3);
-        let name = names.iter().find(|(address, _)| *address == self.peer).map_or("", |(_, name)| name);
+        let begin = out.len() + seconds.len() + 1;
         let who = match self.direction {
             Some(Direction::In) => format!("{name} -> us"),
             Some(Direction::Out) => format!("us -> {name}"),
@@ -74,6 +85,8 @@ impl Line {
             end: out.len(),
             more: 0,
         });
+        let is_news = self.message == "have" && self.direction == Some(Direction::Out);
+        told.news = is_news.then(|| News { meaning: self.meaning.clone(), at: (begin, out.len()) });
         out.push('\n');
         why.clone_into(&mut told.reason);
     }
@@ -86,6 +99,22 @@ impl Line {
 }
 
 impl Told {
+    /// Whether this is the *have* that was told last, to one peer more, whose name is added to its line then.
+    fn goes_to(&self, line: &Line, name: &str, out: &mut String) -> bool {
+        let Some(News { meaning, at: (begin, end) }) = &self.news else { return false };
+        let is_same =
+            line.message == "have" && line.direction == Some(Direction::Out) && line.meaning == *meaning;
+        // Blanks behind the first name make room.
+        let place = out.get(*begin..*end).and_then(|told| told.split_once("   ")).filter(|_| is_same);
+        let Some((whom, _)) = place.filter(|(whom, _)| out.ends_with('\n') && whom.starts_with("us -> "))
+        else {
+            return false;
+        };
+        let (at, more) = (begin + whom.len(), format!(", {name}"));
+        out.replace_range(at..at + more.len(), &more);
+        true
+    }
+
     /// Whether this is one more request of those that were told last, which is added to their line then.
     fn goes_on(&mut self, line: &Line, out: &mut String) -> bool {
         let Some(requests) = &mut self.requests else { return false };
@@ -116,6 +145,27 @@ mod tests {
             direction: Some(Direction::Out),
             ..Line::default()
         }
+    }
+
+    #[test]
+    fn what_all_peers_are_told_stands_in_one_line_until_it_is_written() {
+        let (mut told, mut out) = (Told::default(), String::new());
+        let names = vec![("1".to_owned(), "A"), ("2".to_owned(), "B"), ("3".to_owned(), "C")];
+        let mut tell =
+            |line: Line, out: &mut String| line.write_story(Duration::ZERO, &names, &mut told, out);
+        for (peer, piece) in [("1", 3), ("2", 3), ("1", 4), ("2", 4)] {
+            tell(line(peer, "have", &format!("has piece {piece} now"), "it verifies"), &mut out);
+        }
+        let lines: Vec<&str> = out.lines().map(|line| line.trim_end()).collect();
+        assert_eq!(lines.len(), 2, "{out}");
+        assert!(
+            lines[0].starts_with("0.000 us -> A, B    have ")
+                && lines[0].ends_with("has piece 3 now; it verifies")
+        );
+        assert!(lines[1].starts_with("0.000 us -> A, B    have "), "{out}");
+        out.clear();
+        tell(line("3", "have", "has piece 4 now", "it verifies"), &mut out);
+        assert!(out.starts_with("0.000 us -> C "), "{out}");
     }
 
     #[test]

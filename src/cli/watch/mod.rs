@@ -130,6 +130,7 @@ impl Watch {
 
     /// Draws what is known now, if it is time to. It closes itself if it cannot be shown any more.
     pub fn draw(&mut self, now: Instant) {
+        full::take_keys_if_back();
         if self.due.is_none_or(|due| now < due) {
             return;
         }

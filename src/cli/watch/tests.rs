@@ -365,13 +365,20 @@ fn no_keys_in_any_order_lead_astray() {
     }
 }
 
-/// The bytes that a terminal gets from this test, which panics there.
+/// The test runs itself in a terminal, and panics there.
 #[test]
 fn a_panic_gives_the_terminal_back_before_it_is_printed() {
-    let test = format!("{}::a_panic_on_a_full_screen", module_path!().split_once("::").unwrap().1);
+    if std::env::var_os("PANICS_HERE").is_some() {
+        // Nothing but the panic may give it back.
+        std::mem::forget(Keyboard::open().unwrap());
+        assert!(draw(&lines(&scene(), &UiState::default(), (0, 1), (80, 24)), (80, 24)));
+        panic!("on purpose");
+    }
+    let module = module_path!().split_once("::").unwrap().1;
+    let test = format!("{module}::a_panic_gives_the_terminal_back_before_it_is_printed");
     let program = std::env::current_exe().unwrap();
     let line = format!(
-        "stty cols 80 rows 24; stty -g; PANICS_HERE=1 {} --ignored --exact {test} --nocapture; stty -g",
+        "stty cols 80 rows 24; stty -g; PANICS_HERE=1 {} --exact {test} --nocapture; stty -g",
         program.display()
     );
     let mut command = Command::new("script");
@@ -385,16 +392,4 @@ fn a_panic_gives_the_terminal_back_before_it_is_printed() {
     let modes: Vec<&str> = seen.lines().map(str::trim).filter(is_mode).collect();
     assert_eq!(modes.len(), 2, "{seen:?}");
     assert_eq!(modes[0], modes[1]);
-}
-
-#[test]
-#[ignore = "the test above runs it in a terminal"]
-fn a_panic_on_a_full_screen() {
-    if std::env::var_os("PANICS_HERE").is_none() {
-        return;
-    }
-    // Nothing but the panic may give it back.
-    std::mem::forget(Keyboard::open().unwrap());
-    assert!(draw(&lines(&scene(), &UiState::default(), (0, 1), (80, 24)), (80, 24)));
-    panic!("on purpose");
 }

@@ -33,7 +33,7 @@ pub use tls::Authorities;
 use super::proxy::{ProxyError, ProxyFault};
 use super::{NameFault, Outlet};
 use crate::strategy::{OnWordOf, Question, Refusal};
-use crate::text::reason;
+use crate::text::{printable, reason};
 use guard::Guard;
 use redirect::Target;
 use std::fmt;
@@ -120,7 +120,11 @@ impl WebClient {
             if let Some(authorization) = &site.authorization {
                 request = request.header(header::AUTHORIZATION, authorization);
             }
-            let response = call(request)?;
+            let server = request.uri_ref().map(authority).unwrap_or_default();
+            let response = call(request).map_err(|error| self.explained(error.into()))?;
+            if let Some(time) = date_of(&response) {
+                self.guard.outlet.clock.heard(&server, time);
+            }
             let proxy = proxy.filter(|_| response.status().as_u16() == 407);
             if let Some(proxy) = proxy {
                 let knows_us = proxy.authorization().is_some();
@@ -138,6 +142,14 @@ impl WebClient {
             question = Question::Web;
         }
         Err(WebError::Redirects)
+    }
+
+    /// A certificate that is too old or too young may be explained by our clock.
+    fn explained(&self, error: WebError) -> WebError {
+        match error {
+            WebError::Tls(words) => WebError::Tls(self.guard.outlet.clock.explained(words)),
+            other => other,
+        }
     }
 
     /// Ends the request that is running, and makes all later ones fail. A request that is still looking up a
@@ -169,6 +181,21 @@ fn redirects(response: &Response<Body>) -> bool {
     matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
+/// The time that the server says it is, in seconds since 1970.
+fn date_of(response: &Response<Body>) -> Option<u64> {
+    let word = |name| response.headers().get(name).and_then(|word| word.to_str().ok());
+    // A cache says how old its copy is (RFC 9111, section 5.1).
+    let age = word(header::AGE).and_then(|age| age.trim().parse().ok()).unwrap_or(0);
+    Some(date(word(header::DATE)?)?.saturating_add(age))
+}
+
+/// The scheme, the host and the port, fit to print: without a path, which may have a password in it.
+fn authority(uri: &Uri) -> String {
+    let port = uri.port_u16().map_or(String::new(), |port| format!(":{port}"));
+    let (scheme, host) = (uri.scheme_str().unwrap_or_default(), uri.host().unwrap_or_default());
+    format!("{scheme}://{}{port}", printable(host))
+}
+
 /// What a server answered.
 #[derive(Debug)]
 pub struct WebAnswer {
@@ -181,11 +208,6 @@ impl WebAnswer {
     /// The status.
     pub fn status(&self) -> u16 {
         self.response.status().as_u16()
-    }
-
-    /// The time that its server says it is, in seconds since 1970.
-    pub fn date(&self) -> Option<u64> {
-        date(self.response.headers().get(header::DATE)?.to_str().ok()?)
     }
 
     /// The decompressed body, and what went wrong before its end: a server may break off, or announce more

@@ -6,6 +6,7 @@
 //! asked (`SSL_CERT_FILE`): what a host trusts should not change without a word.
 
 use super::cryptography::provider;
+use crate::net::server_clock::DOUBT;
 use crate::text::{excerpt, printable, reason};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -194,10 +195,10 @@ pub(super) fn tls_fault(error: &io::Error) -> Option<TlsFault> {
                   --ca-file)";
     let words = match fault {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "has expired (or the clock of this host is wrong)".to_owned()
+            format!("has expired ({DOUBT})")
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "is not valid yet (or the clock of this host is wrong)".to_owned()
+            format!("is not valid yet ({DOUBT})")
         }
         CertificateError::NotValidForNameContext { presented, .. } => {
             let names: Vec<String> = presented.iter().take(MAX_NAMES).map(|name| plain(name)).collect();

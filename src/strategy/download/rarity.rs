@@ -49,6 +49,8 @@ pub struct Rarity {
     position: Vec<u32>,
     /// How many partial peers have each piece, whether it may be chosen or not.
     availability: Vec<u16>,
+    /// `spread[a]`: how many pieces have the availability `a`.
+    spread: Vec<u32>,
     /// `ends[a]`: where the bucket of availability `a` ends in `order`.
     ends: Vec<u32>,
     /// The same pieces as in `order`, one bit each.
@@ -74,6 +76,7 @@ impl Rarity {
             order,
             position,
             availability: vec![0; geometry.piece_count() as usize],
+            spread: vec![geometry.piece_count()],
             choosable: missing.clone(),
             first_word: 0,
         }
@@ -110,11 +113,25 @@ impl Rarity {
     }
 
     /// How many copies of the torrent the partial peers have together: whole ones, as many as there are of the rarest
-    /// piece, and the part of the pieces of which there is one more at least. Looks at every piece.
+    /// piece, and the part of the pieces of which there is one more at least. A step for each peer, none for pieces.
     pub fn copies(&self) -> f64 {
-        let Some(whole) = self.availability.iter().min() else { return 0.0 };
-        let more = self.availability.iter().filter(|count| *count > whole).count();
-        f64::from(*whole) + more as f64 / self.availability.len() as f64
+        let Some(whole) = self.spread.iter().position(|pieces| *pieces > 0) else { return 0.0 };
+        let all: u32 = self.geometry.piece_count();
+        let more = all.saturating_sub(self.spread.get(whole).copied().unwrap_or(0));
+        whole as f64 + f64::from(more) / f64::from(all.max(1))
+    }
+
+    /// The availability of a piece was one and is the other.
+    fn spreads(&mut self, old: u16, new: u16) {
+        if usize::from(new) >= self.spread.len() {
+            self.spread.resize(usize::from(new) + 1, 0);
+        }
+        if let Some(pieces) = self.spread.get_mut(usize::from(old)) {
+            *pieces = pieces.saturating_sub(1);
+        }
+        if let Some(pieces) = self.spread.get_mut(usize::from(new)) {
+            *pieces = pieces.saturating_add(1);
+        }
     }
 
     /// A partial peer has one piece more.
@@ -122,6 +139,7 @@ impl Rarity {
         let old = self.availability(piece);
         let Some(new) = old.checked_add(1) else { return };
         set(&mut self.availability, piece.slot(), new);
+        self.spreads(old, new);
         if self.position_of(piece).is_some() {
             self.open_bucket(new);
             // The piece goes to the end of its bucket, and the end moves in front of it.
@@ -136,6 +154,7 @@ impl Rarity {
         let old = self.availability(piece);
         let Some(new) = old.checked_sub(1) else { return };
         set(&mut self.availability, piece.slot(), new);
+        self.spreads(old, new);
         if self.position_of(piece).is_some() {
             // The piece goes to the start of its bucket, and the end of the bucket below moves behind it.
             let edge = self.end(new);

@@ -42,7 +42,8 @@ impl Coordinator<'_> {
         let seeds = self.roster.greeted().filter(|(_, peer)| is_whole(peer)).count();
         // There are never more connections than fit.
         let seeds = u32::try_from(seeds).unwrap_or(u32::MAX);
-        let (buckets, copies) = self.pieces.survey(seeds);
+        let buckets = self.pieces.survey(seeds);
+        let copies = (self.copies() * 1000.0) as u32;
         let open = self.requests.open_pieces().take(MOST_OPEN).map(|(piece, open)| {
             let (came, on_their_way, all, mut askers) = open.progress();
             askers.truncate(MOST_NAMED);

@@ -51,7 +51,9 @@ fn prefix_fault(prefix: [u8; 4], is_first: bool) -> Fault {
     }
     let mut text =
         format!("where the length prefix of a message belongs stands {shown}, which is {length}. ");
-    text.push_str(if is_first {
+    text.push_str(if prefix.iter().all(u8::is_ascii_digit) {
+        "These are the digits of a number, and a number is sent as four bytes, the highest first."
+    } else if is_first {
         "Look at the handshake before it: it has exactly 68 bytes, and its peer ID exactly 20."
     } else if prefix.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
         "These bytes are text, and messages are binary."

@@ -38,10 +38,16 @@ pub fn stuck(bytes: &[u8], expected: &Expected) -> String {
          (info-hash), 20 (peer ID).",
         bytes.len()
     );
-    if let Some(at) = place_of(bytes, &expected.info_hash) {
-        // Writing to a String does not fail.
-        let _ = write!(text, " The info-hash begins at byte {at} of yours, and belongs at byte 28.");
-    }
+    // Writing to a String does not fail.
+    let _ = match place_of(bytes, &expected.info_hash) {
+        Some(HASH_AT) => write!(
+            text,
+            " Yours is right up to its peer ID, of which there are {}.",
+            bytes.len().saturating_sub(HASH_AT + 20)
+        ),
+        Some(at) => write!(text, " The info-hash begins at byte {at} of yours, and belongs at byte 28."),
+        None => Ok(()),
+    };
     text
 }
 

@@ -18,7 +18,7 @@ mod tests;
 use crate::piece::{Geometry, PieceDigest};
 use crate::wire::{Frame, FrameLimits, HANDSHAKE_LENGTH};
 pub use handshake::Expected;
-use report::Fault;
+use report::{Fault, PROTOCOL};
 
 /// What has come from a program and was not used yet.
 #[derive(Debug)]
@@ -73,6 +73,13 @@ impl Student {
             (_, true) => None,
             (_, false) => Some(frames::stuck(&self.received, self.heard == 1)),
         }
+    }
+
+    /// What is wrong where it ends here: it is in the middle of something.
+    pub fn unfinished(&self) -> Option<Fault> {
+        let title = if self.has_greeted() { "unfinished message" } else { "unfinished handshake" };
+        let text = self.stuck().filter(|_| !self.received.is_empty())?;
+        Some(Fault::new(title, PROTOCOL, text))
     }
 
     /// How it ends after a fault of `take`.

@@ -12,7 +12,10 @@ mod surface;
 
 pub use keyboard::Keyboard;
 pub use keys::Key;
-pub use mode::{OPENS, has_keys, is_ours, set_stopping, take as take_keys, want_all as want_all_keys};
+pub use mode::{
+    OPENS, has_keys, is_ours, set_stopping, take as take_keys, take_if_back as take_keys_if_back,
+    want_all as want_all_keys,
+};
 pub use styled::{Look, StyledLine};
 pub(super) use surface::Surface;
 

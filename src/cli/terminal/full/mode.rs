@@ -24,6 +24,8 @@ pub const OPENS: u8 = b'w';
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 /// The keys that we want.
 static WANTED: Mutex<Wanted> = Mutex::new(Wanted::Nothing);
+/// The keys are wanted, and the terminal was another program's when we would have taken them.
+static IS_AWAY: AtomicBool = AtomicBool::new(false);
 /// We are about to be stopped, and draw nothing until we go on.
 static IS_STOPPING: AtomicBool = AtomicBool::new(false);
 
@@ -56,7 +58,7 @@ pub fn wanted() -> Wanted {
 /// From now on the key that opens the view is wanted, as soon as we are in the foreground. Returns whether it can be had.
 pub fn want_keys() -> bool {
     *lock(&WANTED) = Wanted::Opening;
-    let can = !is_ours() || take();
+    let can = take() || IS_AWAY.load(Ordering::SeqCst);
     if !can {
         *lock(&WANTED) = Wanted::Nothing;
     }
@@ -79,7 +81,12 @@ pub fn want_all(all: bool) {
 pub fn take() -> bool {
     let mut before = lock(&BEFORE);
     let wanted = wanted();
-    if wanted == Wanted::Nothing || !is_ours() {
+    if wanted == Wanted::Nothing {
+        return false;
+    }
+    let is_away = !is_ours();
+    IS_AWAY.store(is_away, Ordering::SeqCst);
+    if is_away {
         return false;
     }
     let Ok(now) = tcgetattr(io::stdin()) else { return false };
@@ -90,6 +97,14 @@ pub fn take() -> bool {
         return false;
     }
     tcsetattr(io::stdin(), OptionalActions::Now, &giving(wanted, known.clone())).is_ok()
+}
+
+/// Takes the keys if the terminal has become ours. A shell brings to the foreground what runs in the background, and says
+/// nothing to it: there is no SIGCONT for what was not stopped.
+pub fn take_if_back() {
+    if IS_AWAY.load(Ordering::SeqCst) && !is_stopping() && is_ours() {
+        take();
+    }
 }
 
 /// The mode that gives these keys and does not show them.

@@ -31,7 +31,7 @@ pub fn body<'a>(scene: &'a Scene, ui: &UiState, columns: usize) -> Body<'a> {
         line: Box::new(line),
         cursor: None,
         note: String::new(),
-        empty: "no file",
+        empty: if scene.files.len() == 0 { "the files are not known yet" } else { "no file has these words" },
     }
 }
 

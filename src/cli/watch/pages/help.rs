@@ -1,6 +1,7 @@
 //! The keys, and what the letters on the pages mean.
 
 use super::super::body::Body;
+use crate::cli::progress::{width, wrapped};
 use crate::cli::terminal::full::{Look, StyledLine};
 
 /// What a key does, or a heading where there is none.
@@ -40,13 +41,36 @@ const LINES: [(&str, &str); 33] = [
     ("", "Of several pieces in one place the rarest missing one is shown."),
 ];
 
-/// The page.
-pub fn body() -> Body<'static> {
-    let line = |number: usize| match LINES.get(number) {
-        Some(("", heading)) => StyledLine::of(Look::Strong, *heading),
-        Some((key, text)) => StyledLine::of(Look::Plain, format!(" {key:<12} {text}")),
-        None => StyledLine::default(),
-    };
-    let (head, note) = (Vec::new(), String::new());
-    Body { head, count: LINES.len(), line: Box::new(line), cursor: None, note, empty: "" }
+/// Columns of the keys, and with fewer columns in all than this the text stands below them.
+const KEYS: (usize, usize) = (14, 60);
+
+/// The page, for so many columns: nothing of it is cut.
+pub fn body(columns: usize) -> Body<'static> {
+    let mut lines = Vec::new();
+    for (key, text) in LINES {
+        let look = if key.is_empty() { Look::Strong } else { Look::Plain };
+        let (mut head, margin) = match (key, columns < KEYS.1) {
+            ("", _) => (String::new(), 0),
+            (_, false) => (format!(" {key:<12} "), KEYS.0),
+            (_, true) => (format!(" {key}: "), 3),
+        };
+        for part in hanging(text, width(&head), margin, columns) {
+            lines.push(StyledLine::of(look, head + &part));
+            head = " ".repeat(margin);
+        }
+    }
+    let (head, note, count) = (Vec::new(), String::new(), lines.len());
+    let line = move |number: usize| lines.get(number).cloned().unwrap_or_default();
+    Body { head, count, line: Box::new(line), cursor: None, note, empty: "" }
+}
+
+/// The text in lines, of which the first has so many columns less than all, and the others the margin's.
+fn hanging(text: &str, first: usize, margin: usize, columns: usize) -> Vec<String> {
+    let filler = "x".repeat(first.saturating_sub(margin));
+    let whole = if filler.is_empty() { text.to_owned() } else { format!("{filler}{text}") };
+    let mut lines = wrapped(&whole, "", columns.saturating_sub(margin).max(1));
+    if let Some(line) = lines.first_mut() {
+        line.drain(..filler.len().min(line.len()));
+    }
+    lines
 }

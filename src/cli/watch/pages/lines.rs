@@ -8,10 +8,13 @@ use super::Page;
 use crate::cli::terminal::full::{Look, StyledLine};
 
 /// The page.
-pub fn body<'a>(scene: &'a Scene, ui: &'a UiState) -> Body<'a> {
+pub fn body<'a>(scene: &'a Scene, ui: &'a UiState, columns: usize) -> Body<'a> {
     let all = ui.frozen.as_deref().unwrap_or(ui.page.lines(scene));
     let lines: Vec<&String> = all.iter().filter(|line| ui.shows(&[line])).collect();
-    let legend = " seconds, peer, < it says or > we say: message, meaning, why, first bytes";
+    let legend = match columns {
+        0..76 => " seconds, peer, < it or > we say: what",
+        _ => " seconds, peer, < it says or > we say: message, meaning, why, first bytes",
+    };
     let head = match ui.page {
         Page::Wire => vec![StyledLine::of(Look::Strong, legend)],
         _ => Vec::new(),

@@ -73,7 +73,7 @@ impl Page {
 pub fn body<'a>(scene: &'a Scene, ui: &'a UiState, columns: usize, rows: usize) -> Body<'a> {
     let peer = ui.peer.map(|key| (key, scene.peers.iter().find(|peer| peer.state.record.key == key)));
     match ui.page {
-        _ if ui.is_help => help::body(),
+        _ if ui.is_help => help::body(columns),
         Page::Peers => match peer {
             Some((_, peer)) => peer::body(peer, ui),
             None => peers::body(scene, ui, columns, rows),
@@ -81,6 +81,6 @@ pub fn body<'a>(scene: &'a Scene, ui: &'a UiState, columns: usize, rows: usize) 
         Page::Pieces => pieces::body(scene, ui, columns, rows),
         Page::Sources => sources::body(scene, ui, columns, rows),
         Page::Files => files::body(scene, ui, columns),
-        Page::Wire | Page::Log => lines::body(scene, ui),
+        Page::Wire | Page::Log => lines::body(scene, ui, columns),
     }
 }

@@ -11,7 +11,10 @@ use crate::piece::PeerKey;
 use std::cmp::Ordering;
 
 /// From so many rows on there is room for what the flags mean, and from so many for a note on the chosen peer.
-const ROWS: (usize, usize) = (14, 8);
+const ROWS: (usize, usize) = (14, 6);
+
+/// With fewer columns, words are saved.
+pub const NARROW: usize = 60;
 
 /// A column of the table.
 struct Column {
@@ -89,11 +92,14 @@ pub fn body<'a>(scene: &'a Scene, ui: &UiState, columns: usize, rows: usize) -> 
     let table = table(&peers, columns);
     let mut head = Vec::new();
     if rows >= ROWS.0 {
-        let legend = " flags: I we want, C it chokes us, i it wants, c we choke it";
+        let legend = match columns {
+            0..NARROW => " I we want  C chokes us  i wants  c choked",
+            _ => " flags: I we want, C it chokes us, i it wants, c we choke it",
+        };
         head.push(StyledLine::of(Look::Plain, legend));
     }
     head.push(StyledLine::of(Look::Strong, line(&table, |column| column.head.to_owned())));
-    let note = peers.get(cursor).filter(|_| rows >= ROWS.1).map(|peer| note(peer));
+    let note = peers.get(cursor).filter(|_| rows >= ROWS.1).map(|peer| note(peer, columns));
     let empty = if scene.peers.is_empty() { "no peer is connected" } else { "no peer has these words" };
     Body {
         head,
@@ -148,10 +154,11 @@ fn row(table: &[(&Column, usize)], peer: &PeerSight) -> StyledLine {
     StyledLine::of(look, line(table, |column| (column.cell)(peer)))
 }
 
-fn note(peer: &PeerSight) -> String {
+/// Why something comes, or nothing. The line above has the name, where there is no room for it twice.
+fn note(peer: &PeerSight, columns: usize) -> String {
     let up = peer.state.why.up.map(|up| format!("; {up}")).unwrap_or_default();
     let down = peer.state.why.down.as_ref().map_or("it sends".to_owned(), ToString::to_string);
-    format!("{}: {down}{up}", peer.state.name)
+    if columns < NARROW { format!("{down}{up}") } else { format!("{}: {down}{up}", peer.state.name) }
 }
 
 fn found(peer: &PeerSight) -> String {

@@ -3,6 +3,7 @@
 use super::super::body::Body;
 use super::super::scene::Scene;
 use super::super::ui_state::UiState;
+use crate::cli::progress::width;
 use crate::cli::terminal::full::{Look, StyledLine};
 use crate::message::{Bucket, OpenPiece};
 use crate::text::{grouped, size};
@@ -17,11 +18,13 @@ pub fn body<'a>(scene: &'a Scene, ui: &UiState, columns: usize, rows: usize) -> 
     let pieces = &scene.pieces;
     // The list of open pieces has the other half.
     let (map, in_a_cell) = map(&pieces.buckets, columns, (rows / 2).saturating_sub(1).max(1));
-    let mut head = vec![summary(scene)];
+    let mut head = vec![summary(scene, columns)];
     if rows >= ROWS {
-        head.push(legend(in_a_cell));
+        head.push(legend(in_a_cell, columns));
     }
     head.extend(map);
+    // A magnet whose metadata has not come has none.
+    head.retain(|_| pieces.count > 0);
     let open: Vec<&OpenPiece> = pieces
         .open
         .iter()
@@ -48,7 +51,7 @@ pub fn body<'a>(scene: &'a Scene, ui: &UiState, columns: usize, rows: usize) -> 
     }
 }
 
-fn summary(scene: &Scene) -> StyledLine {
+fn summary(scene: &Scene, columns: usize) -> StyledLine {
     let pieces = &scene.pieces;
     let sum = |what: fn(&Bucket) -> u32| -> u64 {
         pieces.buckets.iter().map(|bucket| u64::from(what(bucket))).sum()
@@ -56,18 +59,18 @@ fn summary(scene: &Scene) -> StyledLine {
     let (count, stored) = (grouped(pieces.count.into()), grouped(sum(|bucket| bucket.stored)));
     let copies = format!("{}.{}", pieces.copies / 1000, pieces.copies % 1000 / 100);
     let length = size(pieces.length.into());
-    StyledLine::of(
-        Look::Plain,
-        format!(
-            " {stored} of {count} pieces of {length}, {} open; {copies} copies among the peers",
-            sum(|bucket| bucket.open)
-        ),
-    )
+    let open = sum(|bucket| bucket.open);
+    let text =
+        format!(" {stored} of {count} pieces of {length}, {open} open; {copies} copies among the peers");
+    let short = format!(" {stored} of {count}, {open} open, {copies} copies");
+    StyledLine::of(Look::Plain, if width(&text) <= columns { text } else { short })
 }
 
-fn legend(in_a_cell: usize) -> StyledLine {
+fn legend(in_a_cell: usize, columns: usize) -> StyledLine {
     let many = if in_a_cell > 1 { format!("; {in_a_cell} a letter") } else { String::new() };
-    StyledLine::of(Look::Plain, format!(" # there  o open  0-9+ missing, so many have it  . skipped{many}"))
+    let text = format!(" # there  o open  0-9+ missing, so many have it  . skipped{many}");
+    let short = format!(" # there o open 0+ missing . skipped{many}");
+    StyledLine::of(Look::Plain, if width(&text) <= columns { text } else { short })
 }
 
 /// The map in at most so many lines, and how many pieces are in one place.

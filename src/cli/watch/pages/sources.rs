@@ -3,6 +3,7 @@
 use super::super::body::Body;
 use super::super::scene::Scene;
 use super::super::ui_state::UiState;
+use super::peers::NARROW;
 use crate::cli::progress::{filled, short_time};
 use crate::cli::terminal::full::{Look, StyledLine};
 use crate::message::SourceSight;
@@ -10,7 +11,7 @@ use crate::message::SourceSight;
 /// The most columns of a name, and the part of the screen that it has.
 const NAME: (usize, usize) = (48, 3);
 /// From so many rows on there is room for all that the chosen one said.
-const ROWS: usize = 8;
+const ROWS: usize = 6;
 
 /// The page.
 pub fn body<'a>(scene: &'a Scene, ui: &UiState, columns: usize, rows: usize) -> Body<'a> {
@@ -19,7 +20,10 @@ pub fn body<'a>(scene: &'a Scene, ui: &UiState, columns: usize, rows: usize) -> 
     let name = (columns / NAME.1).min(NAME.0);
     let cursor = ui.at.min(sources.len().saturating_sub(1));
     let chosen = sources.get(cursor).filter(|_| rows >= ROWS);
-    let note = chosen.map(|source| format!("{} {}: {}", source.kind, source.name, source.last));
+    let note = chosen.map(|source| match columns {
+        0..NARROW => source.last.clone(),
+        _ => format!("{} {}: {}", source.kind, source.name, source.last),
+    });
     let head = format!("   {:<8} {:<name$} {:>5}  {}", "kind", "name", "next", "what came of it last");
     Body {
         head: vec![StyledLine::of(Look::Strong, head)],

@@ -33,6 +33,10 @@ fn check(rarity: &Rarity) {
         assert!(rarity.choosable.has(*piece));
     }
     assert_eq!(rarity.choosable.count() as usize, rarity.order.len());
+    for (availability, pieces) in (0..).zip(&rarity.spread) {
+        let of = rarity.availability.iter().filter(|peers| **peers == availability);
+        assert_eq!(of.count(), *pieces as usize, "of availability {availability}");
+    }
     for (availability, end) in (0..).zip(&rarity.ends) {
         let at_most = rarity.order.iter().filter(|piece| rarity.availability(**piece) <= availability);
         assert_eq!(at_most.count(), *end as usize, "bucket {availability}");

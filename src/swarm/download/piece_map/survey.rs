@@ -24,18 +24,16 @@ pub struct Survey {
 /// How many partial peers have the pieces of a bucket.
 #[derive(Clone, Copy, Debug, Default)]
 struct Found {
-    /// The rarest of those that are missing.
+    /// The rarest of those that are missing, or of all where none is.
     rarest: u16,
-    /// The rarest of all.
-    least: u16,
-    /// How many pieces are less rare than that.
-    above: u32,
+    /// It was looked up.
+    #[cfg(test)]
+    is_known: bool,
 }
 
 impl PieceMap {
-    /// The buckets, and how many whole copies the connected peers have together, in thousandths. `seeds` of them have
-    /// every piece and do not count as partial peers.
-    pub fn survey(&mut self, seeds: u32) -> (Vec<Bucket>, u32) {
+    /// The buckets. `seeds` of the peers have every piece and do not count as partial ones.
+    pub fn survey(&mut self, seeds: u32) -> Vec<Bucket> {
         let count = self.geometry.piece_count();
         let size = bucket_size(count);
         let ranges: Vec<Range<u32>> =
@@ -47,8 +45,7 @@ impl PieceMap {
             bucket.rarest = if is_missing { u32::from(found.rarest).saturating_add(seeds) } else { 0 };
             bucket
         };
-        let buckets = ranges.iter().zip(&self.survey.found).map(bucket).collect();
-        (buckets, self.survey.copies(&ranges, seeds, count))
+        ranges.iter().zip(&self.survey.found).map(bucket).collect()
     }
 
     /// Whether nobody has ever looked.
@@ -65,11 +62,14 @@ impl PieceMap {
             self.survey.next = at + 1;
             if let (Some(range), Some(found)) = (ranges.get(at), self.survey.found.get_mut(at)) {
                 let all = self.rarity.availabilities(range.clone());
-                found.least = all.iter().copied().min().unwrap_or(0);
-                found.above = all.iter().filter(|peers| **peers > found.least).count() as u32;
+                let least = all.iter().copied().min().unwrap_or(0);
                 let missing = |number: &u32| has(self.rarity.choosable().words(), *number);
                 let rarest = range.clone().zip(all).filter(|(number, _)| missing(number));
-                found.rarest = rarest.map(|(_, peers)| *peers).min().unwrap_or(found.least);
+                found.rarest = rarest.map(|(_, peers)| *peers).min().unwrap_or(least);
+                #[cfg(test)]
+                {
+                    found.is_known = true;
+                }
             }
         }
     }
@@ -99,20 +99,6 @@ impl PieceMap {
             unwanted,
             rarest: 0,
         }
-    }
-}
-
-impl Survey {
-    fn copies(&self, ranges: &[Range<u32>], seeds: u32, count: u32) -> u32 {
-        let least = self.found.iter().map(|found| found.least).min().unwrap_or(0);
-        let above = |(range, found): (&Range<u32>, &Found)| match found.least > least {
-            true => u64::from(range.end.saturating_sub(range.start)),
-            false => u64::from(found.above),
-        };
-        let above: u64 = ranges.iter().zip(&self.found).map(above).sum();
-        let part = above.saturating_mul(1000) / u64::from(count.max(1));
-        let whole = u32::from(least).saturating_add(seeds).saturating_mul(1000);
-        whole.saturating_add(u32::try_from(part).unwrap_or(u32::MAX))
     }
 }
 
@@ -159,7 +145,7 @@ mod tests {
         map.rarity_mut().gained(at(0));
         map.rarity_mut().gained(at(0));
         map.rarity_mut().gained(at(4));
-        let (buckets, copies) = map.survey(1);
+        let buckets = map.survey(1);
         let bucket = Bucket { pieces: 1, ..Bucket::default() };
         let expected = [
             Bucket { rarest: 3, ..bucket },
@@ -169,22 +155,9 @@ mod tests {
             Bucket { unwanted: 1, ..bucket },
         ];
         assert_eq!(buckets, expected);
-        // One seed, and two of five pieces once more.
-        assert_eq!(copies, 1400);
         // On its way to the disk it is not missing.
         map.verified(opened);
-        assert_eq!(map.survey(1).0, expected);
-    }
-
-    #[test]
-    fn a_copy_is_what_the_peers_have_together() {
-        let (geometry, mut map) = map(4, &[], None);
-        let at = |number| geometry.piece(number).unwrap();
-        assert_eq!(map.survey(0).1, 0);
-        [0, 1, 1, 2].into_iter().for_each(|number| map.rarity_mut().gained(at(number)));
-        assert_eq!(map.survey(0).1, 750);
-        map.rarity_mut().gained(at(3));
-        assert_eq!(map.survey(2).1, 3250);
+        assert_eq!(map.survey(1), expected);
     }
 
     #[test]
@@ -196,8 +169,7 @@ mod tests {
             map.rarity_mut().gained(geometry.piece(0).unwrap());
             // After so many looks each bucket was looked up.
             (0..count / MOST_LOOKED_UP).for_each(|_| drop(map.survey(0)));
-            let (buckets, copies) = map.survey(0);
-            assert_eq!(copies, if count == 1 { 1000 } else { 1000 / count });
+            let buckets = map.survey(0);
             assert!(buckets.len() <= MOST_BUCKETS as usize, "{count}");
             let sum = |of: fn(&Bucket) -> u32| buckets.iter().map(of).sum::<u32>();
             assert_eq!(sum(|bucket| bucket.pieces), count);
@@ -215,7 +187,7 @@ mod tests {
         let all = PeerPieces::All;
         assert!(all.has(geometry.piece(0).unwrap()));
         geometry.pieces().for_each(|piece| map.rarity_mut().gained(piece));
-        let known = |map: &PieceMap| map.survey.found.iter().filter(|found| found.least == 1).count();
+        let known = |map: &PieceMap| map.survey.found.iter().filter(|found| found.is_known).count();
         map.survey(0);
         let first = known(&map);
         assert_eq!(first, (MOST_LOOKED_UP / 1024) as usize);
