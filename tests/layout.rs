@@ -67,7 +67,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("socket2", &["net/"]),
     ("env_logger", &["cli/terminal/log.rs"]),
     // The terminal is asked for its size, and for single keys.
-    ("rustix", &["storage/", "net/", "cli/terminal.rs", "cli/terminal/full/"]),
+    ("rustix", &["storage/", "net/", "cli/terminal.rs", "cli/terminal/full/", "cli/terminal/pen.rs"]),
 ];
 
 struct Source {

@@ -171,6 +171,7 @@ impl Client {
             udp: Some(PORT),
             gateways: GatewayChoice::Given(gateways),
             second,
+            tap: Default::default(),
         });
         Client { mapping: Some(mapping.unwrap()), ports }
     }

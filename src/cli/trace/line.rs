@@ -1,6 +1,7 @@
 //! One line of a trace: for people, or as JSON.
 
 use crate::cli::json;
+use crate::metainfo::InfoHash;
 use crate::net::tap::Direction;
 use crate::text::{excerpt, fixed};
 use std::fmt::Write as _;
@@ -16,6 +17,8 @@ const LONGEST: usize = 400;
 pub struct Line {
     /// Who is at the other end.
     pub peer: String,
+    /// The torrent that the connection is about.
+    pub torrent: Option<InfoHash>,
     /// Who says it; `None` if nothing is said.
     pub direction: Option<Direction>,
     /// The name of the message, or of what happened.
