@@ -2,8 +2,8 @@
 //! Pure.
 //!
 //! Private trackers tell their users apart by a key in the address, and nobody says which part that is. So in a request
-//! to a tracker it is each part of the path that is longer than a word, and each value that is not one of BEP 3's; in other
-//! requests, whose paths are names of files, what looks like a number or a key. What a server repeats of it is overwritten
+//! to a tracker it is each part of the path that is longer than a word, and each value that is not one of ours; in other
+//! requests, whose paths are names of files, what looks like a key. What a server repeats of it is overwritten
 //! too. Lengths stay as they were, so that the numbers of bytes do.
 
 /// Bytes of the shortest part that counts as a key. Shorter ones are words such as `announce`.
@@ -87,15 +87,16 @@ impl Keys {
             let at = pair.iter().position(|byte| *byte == b'=').map_or(0, |at| at + 1);
             let (name, value) = pair.split_at_mut(at);
             let is_ours = OURS.iter().any(|ours| name.strip_suffix(b"=") == Some(*ours));
-            if value.len() >= SHORTEST - 1 && !is_ours {
+            let shortest = if is_tracker { 1 } else { SHORTEST };
+            if value.len() >= shortest && !is_ours {
                 self.hide(value);
             }
         }
     }
 
     fn hide(&mut self, key: &mut [u8]) {
-        if !key.is_empty()
-            && key.len() <= LONGEST
+        // What is shorter is in many words.
+        if (SHORTEST - 1..=LONGEST).contains(&key.len())
             && self.0.len() < MOST
             && !self.0.iter().any(|known| known == key)
         {
@@ -153,6 +154,7 @@ mod tests {
             (format!("GET /{KEY}/announce?{said} HTTP/1.1\r\nhost: a\r\n\r\n"), KEY),
             (format!("GET /announce.php?passkey={KEY}&{said} HTTP/1.1\r\nhost: a\r\n\r\n"), KEY),
             (format!("GET /announce?{KEY}&{said} HTTP/1.1\r\nhost: a\r\n\r\n"), KEY),
+            (format!("GET /announce?{said}&passkey={KEY} HTTP/1.1\r\nhost: a\r\n\r\n"), KEY),
             (format!("GET /announce?{said} HTTP/1.1\r\nAuthorization: Basic {KEY}\r\n\r\n"), KEY),
             (format!("GET /files/{KEY}/debian-12.1.0-amd64.iso HTTP/1.1\r\nhost: a\r\n\r\n"), KEY),
         ] {
@@ -162,13 +164,15 @@ mod tests {
             assert_eq!(request_now, request.replace(KEY, &x));
             assert_eq!(answer_now, answer.replace(&repeated.to_ascii_uppercase(), &x));
         }
+        let short = hidden("GET /announce?k=geheim&info_hash=%01&port=6881 HTTP/1.1\r\n\r\n", "geheim");
+        assert_eq!(short, ["GET /announce?k=xxxxxx&info_hash=%01&port=6881 HTTP/1.1\r\n\r\n", "geheim"]);
         let harmless = "GET /pub/directory-of-images/debian-12.1.0-amd64-netinst.iso HTTP/1.1\r\nrange: bytes=0-1234567890\r\n\r\n";
         assert_eq!(hidden(harmless, "body")[0], harmless);
     }
 
     #[test]
     fn a_key_in_a_packet_to_a_tracker_is_overwritten_and_any_bytes_are_taken() {
-        let url = format!("/{KEY}/announce?a=b");
+        let url = format!("/{KEY}/announce");
         let mut packet = vec![0; OPTIONS];
         packet[11] = 1;
         packet.extend([URL_DATA, url.len() as u8]);
@@ -180,10 +184,9 @@ mod tests {
         assert_eq!(packet, expected);
         let mut random = fastrand::Rng::with_seed(5);
         for _ in 0..2000 {
-            let mut bytes: Vec<u8> =
-                std::iter::repeat_with(|| *random.choice(b"GET /?&=:\n \x01\x02xa").unwrap())
-                    .take(random.usize(..200))
-                    .collect();
+            let length = random.usize(..200);
+            let mut bytes = Vec::new();
+            bytes.resize_with(length, || *random.choice(b"GET /?&=:\n \x01\x02xa").unwrap());
             let length = bytes.len();
             let mut keys = Keys::default();
             keys.hide_in_request(&mut bytes);

@@ -181,7 +181,9 @@ mod tests {
         let mut inside = Inside::new(Instant::now());
         let (one, other) = (InfoHash([1; 20]), InfoHash([2; 20]));
         for (torrent, meaning) in [(Some(one), "of one"), (Some(other), "of another"), (None, "of none")] {
-            inside.add(inside.began, &Line { torrent, ..line("10.1.0.1:1", meaning) });
+            let mut line = line("10.1.0.1:1", meaning);
+            line.torrent = torrent;
+            inside.add(inside.began, &line);
         }
         let ends = |of| -> Vec<String> {
             let lines = inside.last(of).into_iter();

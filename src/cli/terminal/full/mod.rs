@@ -11,7 +11,7 @@ mod styled;
 mod surface;
 
 pub use keyboard::Keyboard;
-pub use keys::Key;
+pub use keys::{Key, KeyReader};
 pub use mode::{OPENS, has_keys, is_ours, set_stopping, take as take_keys, want_all as want_all_keys};
 pub use styled::{Look, StyledLine};
 pub(super) use surface::Surface;
