@@ -105,3 +105,37 @@ impl Pen {
         matches!(poll(&mut fds, wait.as_ref()), Ok(1..) | Err(Errno::INTR))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::fcntl_setfl;
+    use std::io::Read;
+    use std::os::fd::OwnedFd;
+
+    #[test]
+    fn what_a_terminal_does_not_take_is_left_out_and_a_line_says_so() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let terminal = File::from(OwnedFd::from(writer));
+        fcntl_setfl(&terminal, OFlags::NONBLOCK).unwrap();
+        let mut pen = Pen { terminal, rest: Vec::new(), has_lost: false };
+        let mut drain = vec![0; 1 << 20];
+        // More than a pipe holds: the rest of it is kept, and what follows is not.
+        let line = "x".repeat(200_000) + "\n";
+        pen.write(line.as_bytes());
+        for _ in 0..100 {
+            pen.write(b"lost\n");
+        }
+        let (mut seen, mut ended) = (Vec::new(), false);
+        while !ended {
+            let length = reader.read(&mut drain).unwrap();
+            seen.extend(&drain[..length]);
+            pen.write(b"here again\n");
+            ended = seen.ends_with(b"here again\n");
+        }
+        let seen = String::from_utf8(seen).unwrap();
+        let (begun, rest) = seen.split_once('\n').unwrap();
+        assert!(begun.len() == 200_000 && !rest.contains("lost\n"), "{rest}");
+        assert!(rest.starts_with("\r\n(lines are left out here"), "{rest}");
+    }
+}
