@@ -14,7 +14,7 @@ const SHORTEST_OF_A_FILE: usize = 16;
 const MOST: usize = 32;
 const LONGEST: usize = 512;
 /// What we ourselves say to trackers (BEP 3, BEP 7, BEP 23).
-const OURS: [&[u8]; 11] = [
+const OURS: [&[u8]; 14] = [
     b"info_hash",
     b"peer_id",
     b"port",
@@ -23,6 +23,9 @@ const OURS: [&[u8]; 11] = [
     b"left",
     b"event",
     b"compact",
+    b"no_peer_id",
+    b"supportcrypto",
+    b"requirecrypto",
     b"numwant",
     b"ipv4",
     b"ipv6",
@@ -149,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_key_of_a_tracker_and_a_password_are_in_no_capture_and_all_else_is() {
-        let said = "info_hash=%01%02%03%04%05%06%07%08&peer_id=-FM0100-abcdefghijkl&uploaded=123456789012&event=completed";
+        let said = "info_hash=%01%02%03%04%05%06%07%08&peer_id=-FM0100-abcdefghijkl&uploaded=123456789012&event=completed&no_peer_id=1&supportcrypto=1";
         for (request, repeated) in [
             (format!("GET /{KEY}/announce?{said} HTTP/1.1\r\nhost: a\r\n\r\n"), KEY),
             (format!("GET /announce.php?passkey={KEY}&{said} HTTP/1.1\r\nhost: a\r\n\r\n"), KEY),

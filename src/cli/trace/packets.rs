@@ -25,7 +25,10 @@ pub(super) fn line(protocol: Protocol, direction: Direction, address: SocketAddr
     line.direction = Some(direction);
     match protocol {
         // Its first bytes are numbers. Elsewhere they are text, which means more in words.
-        Protocol::Tracker | Protocol::Gateway => line.keep(bytes, bytes.len() as u64),
+        Protocol::Tracker | Protocol::Gateway => {
+            line.is_packet = true;
+            line.keep(bytes, bytes.len() as u64);
+        }
         Protocol::Dht | Protocol::Lan | Protocol::Ssdp => line.length = bytes.len() as u64,
     }
     line
