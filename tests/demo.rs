@@ -113,6 +113,24 @@ fn a_trace_can_go_to_a_file_with_what_the_demo_says_to_it() {
     assert!(story.contains(r#""message":"remark","meaning":"piece 1 is whole, 4 blocks from B;"#), "{story}");
 }
 
+#[test]
+fn a_capture_of_the_demo_has_the_blocks_of_the_seeders_and_the_words_of_the_tracker() {
+    let (folder, kept) = (TestFolder::new(), TestFolder::new());
+    let file = kept.path().join("a.pcapng");
+    let (code, output) = demo(&["--pcap", file.to_str().unwrap()], folder.path());
+    assert_eq!(code, Some(0), "it printed:\n{output}");
+    let bytes = fs::read(&file).unwrap();
+    // The length in front of the last block is behind it, too: nothing is cut off.
+    assert_eq!(bytes[..4], [0x0a, 0x0d, 0x0d, 0x0a]);
+    let length = u32::from_le_bytes(*bytes.last_chunk().unwrap()) as usize;
+    assert_eq!(bytes[bytes.len() - length + 4..][..4], bytes[bytes.len() - 4..]);
+    let has = |words: &[u8]| bytes.windows(words.len()).any(|part| part == words);
+    assert!(has(b"BitTorrent protocol") && has(b"GET /announce?info_hash=") && has(b"d8:"), "{output}");
+    assert!(PAYLOAD.chunks(16_384).all(has), "each block is in it");
+    let (code, output) = demo(&["--pcap", file.to_str().unwrap()], folder.path());
+    assert_eq!(code, Some(13), "it printed:\n{output}");
+}
+
 /// What a lesson prints, with one space where there are more.
 fn lesson(arguments: &[&str]) -> String {
     let folder = TestFolder::new();

@@ -152,9 +152,10 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind="words get seed create verify show doctor" ;;
             esac ;;
         demo)
-            options="--trace --liar --slow --choke --serve --once --with -o -d --output-dir --dir --json --watch -q --quiet -v --verbose --no-config --help"
+            options="--trace --pcap --liar --slow --choke --serve --once --with -o -d --output-dir --dir --json --watch -q --quiet -v --verbose --no-config --help"
             case $before in
                 --trace) kind=file ;;
+                --pcap) kind=file ;;
                 --serve) kind=none ;;
                 --with) kind=none ;;
                 -o|-d|--output-dir|--dir) kind=folder ;;

@@ -64,7 +64,7 @@ complete -c femtotorrent -n '__femtotorrent_is get seed demo' -l json -d 'Print 
 complete -c femtotorrent -n '__femtotorrent_is get seed demo' -s q -l quiet -d 'Print only errors'
 complete -c femtotorrent -n '__femtotorrent_is get seed demo' -s v -l verbose -d 'Log what peers and trackers do (-vv: each message)'
 complete -c femtotorrent -n '__femtotorrent_is get seed' -l trace -x -a '(__fish_complete_path)' -d 'Write each message, its meaning, and why we sent it to this file'
-complete -c femtotorrent -n '__femtotorrent_is get seed' -l pcap -x -a '(__fish_complete_path)' -d 'Write what is said, decrypted, to this file for Wireshark'
+complete -c femtotorrent -n '__femtotorrent_is get seed demo' -l pcap -x -a '(__fish_complete_path)' -d 'Write what is said, decrypted, to this file for Wireshark'
 complete -c femtotorrent -n '__femtotorrent_is get seed' -l watch -d 'Show peers, pieces, sources, files and messages on a full screen'
 complete -c femtotorrent -n '__femtotorrent_is get seed show doctor' -l peer -x -d 'Also connect to this peer'
 complete -c femtotorrent -n '__femtotorrent_is get seed show doctor' -l tracker -x -d 'Also announce to this tracker'

@@ -26,7 +26,7 @@ mod meter;
 mod naming_options;
 mod nearest_word;
 mod network_options;
-mod pcap;
+pub mod pcap;
 mod pcap_option;
 mod port_mapping_options;
 mod printed;
@@ -76,6 +76,8 @@ use terminal::start_log;
 pub use arguments::program;
 pub use exit::Exit;
 pub use signals::end;
+#[cfg(feature = "watch")]
+pub use watch::rehearsal;
 
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {

@@ -49,6 +49,7 @@ impl PortMappingOptions {
             udp: network.dht.as_ref().and_then(|dht| dht.port(IpFamily::V4)),
             gateways: GatewayChoice::OfTheHost,
             second: Duration::from_secs(1),
+            tap: network.tap.clone(),
         };
         PortMapping::start(options).inspect_err(|error| debug!("no router is asked: {}", reason(error))).ok()
     }

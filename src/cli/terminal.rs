@@ -10,6 +10,7 @@ mod filter;
 #[cfg(feature = "watch")]
 pub mod full;
 mod log;
+mod pen;
 
 pub(super) use filter::Filter;
 pub use log::start_log;
@@ -219,7 +220,7 @@ fn print(text: &str) {
 /// One call of the system for each frame, so that the terminal never shows half of one.
 fn write(bytes: &str) {
     if !bytes.is_empty() {
-        let _ = io::stderr().write_all(bytes.as_bytes());
+        pen::write(bytes.as_bytes());
     }
 }
 

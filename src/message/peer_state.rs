@@ -5,7 +5,7 @@ use crate::strategy::{Security, Source};
 use std::time::Duration;
 
 /// One peer, or one web seed, at one moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct PeerState {
     /// Its address, or the host of a web seed. Fit to print.
     pub name: String,
@@ -74,7 +74,7 @@ pub struct PeerRecord {
 }
 
 /// The flags of a connection (BEP 3).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct PeerFlags {
     /// We want something that it has.
     pub am_interested: bool,

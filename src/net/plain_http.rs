@@ -5,6 +5,7 @@
 //! all of it in memory and within a deadline. Everything that comes back is a stranger's.
 
 use super::BindAddress;
+use super::tap::{Direction, Tap, WebTap};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -44,6 +45,7 @@ pub enum Arrived {
 /// What the system says, [`ErrorKind::TimedOut`], and [`ErrorKind::InvalidData`] if the answer is none or is too
 /// long.
 pub fn ask(
+    tap: &Tap,
     bind_address: BindAddress,
     to: SocketAddr,
     request: &[u8],
@@ -54,6 +56,8 @@ pub fn ask(
     let mut stream = bind_address.connect(to, left().min(CONNECT))?;
     connected(stream.try_clone()?);
     stream.set_write_timeout(Some(left()))?;
+    let mut tap = WebTap::of(tap, &stream, false);
+    tap.iter_mut().for_each(|tap| tap.pass(Direction::Out, request));
     stream.write_all(request)?;
     let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
@@ -67,7 +71,9 @@ pub fn ask(
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        answer.extend(buffer.get(..length).unwrap_or_default());
+        let came = buffer.get(..length).unwrap_or_default();
+        tap.iter_mut().for_each(|tap| tap.pass(Direction::In, came));
+        answer.extend(came);
         if answer.len() > MAX_ANSWER {
             return Err(io::Error::new(ErrorKind::InvalidData, "its answer is too long"));
         }

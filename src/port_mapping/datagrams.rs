@@ -10,6 +10,7 @@ use super::nat_pmp::{self, NatPmpAnswer};
 use super::opened::{Failure, Opened};
 use super::pcp::{self, About, MapRequest, Nonce, PcpAnswer};
 use super::state::{Transport, believable};
+use crate::net::tap::{Direction, Protocol, Seen, Tap};
 use crate::net::{BindAddress, UdpChannel};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -57,6 +58,7 @@ pub struct Line {
     ours: IpAddr,
     /// The nonces for TCP and for UDP.
     nonces: [Nonce; 2],
+    tap: Tap,
 }
 
 /// What an answer to a question in PCP is.
@@ -72,9 +74,14 @@ impl Line {
     /// # Errors
     ///
     /// What the system says, mostly that there is no way there.
-    pub fn open(gateway: SocketAddr, bind_address: BindAddress, nonces: [Nonce; 2]) -> io::Result<Line> {
+    pub fn open(
+        gateway: SocketAddr,
+        bind_address: BindAddress,
+        nonces: [Nonce; 2],
+        tap: Tap,
+    ) -> io::Result<Line> {
         let channel = Arc::new(UdpChannel::open(bind_address, gateway)?);
-        Ok(Line { ours: channel.ours()?.ip(), channel, nonces })
+        Ok(Line { ours: channel.ours()?.ip(), channel, nonces, tap })
     }
 
     /// Opens our ports or keeps them open by PCP. `None` if the gateway speaks NAT-PMP instead.
@@ -227,11 +234,14 @@ impl Line {
         // One byte more than the longest packet, so that a longer one is not taken for a good one.
         let (mut packet, mut packets) = ([0; pcp::MAX_LENGTH + 1], 0);
         for round in 0..patience.rounds {
+            self.tell(Direction::Out, request);
             self.channel.send(request)?;
             let end = Instant::now() + FIRST_WAIT.saturating_mul(2_u32.saturating_pow(round));
             let end = patience.until.map_or(end, |until| end.min(until));
             while let Some(length) = self.channel.receive(&mut packet, end)? {
-                if let Some(answer) = packet.get(..length).and_then(&read) {
+                let packet = packet.get(..length).unwrap_or_default();
+                self.tell(Direction::In, packet);
+                if let Some(answer) = read(packet) {
                     return Ok(answer);
                 }
                 packets += 1;
@@ -241,5 +251,13 @@ impl Line {
             }
         }
         Err(Failure::Silent)
+    }
+
+    fn tell(&self, direction: Direction, packet: &[u8]) {
+        self.tap.tell(|| {
+            let theirs = self.channel.peer();
+            let ends = [self.channel.ours().unwrap_or(theirs), theirs];
+            Seen::Packet(Protocol::Gateway, direction, ends, packet.to_vec())
+        });
     }
 }

@@ -31,6 +31,7 @@ pub mod upnp;
 
 pub use state::{Mapped, MappingState, Transport, Way};
 
+use crate::net::tap::Tap;
 use crate::net::{BindAddress, OwnPorts, default_gateways};
 use crate::thread::{self, lock};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -63,6 +64,8 @@ pub struct MappingOptions {
     pub gateways: GatewayChoice,
     /// How long a second of a lease takes. A test makes it short.
     pub second: Duration,
+    /// Who sees what is said.
+    pub tap: Tap,
 }
 
 /// Who is asked.

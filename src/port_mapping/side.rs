@@ -128,7 +128,7 @@ impl Side {
         let Some(IpAddr::V4(ours)) = self.ours else {
             return Err(Failure::Silent);
         };
-        let device = Device::find(self.gateway.ip(), self.ssdp, options.bind_address, ours, halt);
+        let device = Device::find(self.gateway.ip(), self.ssdp, options, ours, halt);
         match device.and_then(|device| self.ask_by(KnownWay::Upnp(device), ROUNDS, options, halt)) {
             Err(Failure::Silent) => Err(refusal.map_or(Failure::Silent, Failure::Refused)),
             outcome => outcome,
@@ -165,7 +165,7 @@ impl Side {
             // An IPv6 gateway opens the port of the address that asks, which has to be our public one.
             SocketAddr::V6(_) => BindAddress::only(self.ours.ok_or(Failure::Silent)?),
         };
-        Ok(Line::open(self.gateway, from, self.nonces)?)
+        Ok(Line::open(self.gateway, from, self.nonces, options.tap.clone())?)
     }
 
     fn wanted(&self, options: &MappingOptions) -> Wanted {

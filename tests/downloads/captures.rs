@@ -9,6 +9,8 @@ use crate::support::program::Program;
 use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
 use crate::support::talk::MODERN;
+use crate::support::tracker::Tracker;
+use crate::support::web_server::WebServer;
 
 const LIMIT: Duration = Duration::from_secs(120);
 /// The type of a block with a packet.
@@ -43,6 +45,51 @@ fn a_capture_in_a_pipe_is_all_that_is_on_standard_output_and_has_every_block() {
     assert_eq!(large, sample.payload.len() / 16_384, "{blocks:?}");
     // What begins and ends a conversation, both handshakes, a request for each block.
     assert!(packets.count() > 6 + 2 + large);
+}
+
+/// What the TCP packets of a capture carry to this port, or from it.
+fn carried(mut file: &[u8], port: u16) -> Vec<u8> {
+    let mut carried = Vec::new();
+    while !file.is_empty() {
+        let [kind, length] = [0, 4].map(|at| u32::from_le_bytes(*file[at..].first_chunk().unwrap()));
+        if kind == ENHANCED_PACKET {
+            let captured = u32::from_le_bytes(*file[20..].first_chunk().unwrap()) as usize;
+            let packet = &file[28..28 + captured];
+            // IPv4 without options, and TCP.
+            let ports = [20, 22].map(|at| u16::from_be_bytes([packet[at], packet[at + 1]]));
+            if packet[9] == 6 && ports.contains(&port) {
+                carried.extend(&packet[20 + usize::from(packet[32] >> 4) * 4..]);
+            }
+        }
+        file = &file[length as usize..];
+    }
+    carried
+}
+
+#[test]
+fn http_trackers_and_web_seeds_are_in_a_capture_and_no_key_or_password_of_an_address() {
+    let (sample, folder) = (Sample::small(), TestFolder::new());
+    let (tracker, server) = (Tracker::start(&[]), WebServer::start_file(&sample.payload));
+    let key = "0123456789abcdef";
+    let torrent = sample.clone().with_tracker(&format!("{}?passkey={key}", tracker.url()));
+    let torrent = torrent.write_torrent(folder.path());
+    let web = format!("http://me:{key}@127.0.0.1:{}/", server.port());
+    let output = folder.path().join("dl").display().to_string();
+    let arguments = ["get", &torrent, "-o", &output, "--no-listen", "--web-seed", &web, "--pcap", "-"];
+    let outcome = Program::start(arguments).finish(LIMIT);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    let port = tracker.url().rsplit(':').next().unwrap().split('/').next().unwrap().parse().unwrap();
+    let [announced, fetched] = [port, server.port()].map(|port| carried(&outcome.stdout, port));
+    let announced = String::from_utf8_lossy(&announced);
+    assert!(announced.starts_with("GET /"), "{announced}");
+    assert!(announced.contains("passkey=xxxxxxxxxxxxxxxx&info_hash=%"), "{announced}");
+    assert!(announced.contains("\r\n\r\nd8:") && announced.contains("event=started"), "{announced}");
+    let beginning = String::from_utf8_lossy(&fetched[..2000]);
+    assert!(beginning.contains("range: bytes=0-") && beginning.contains(" 206 "), "{beginning}");
+    assert!(beginning.contains("asic xxxx"), "{beginning}");
+    assert!(fetched.len() > sample.payload.len());
+    let shown = outcome.stdout.windows(key.len()).any(|part| part == key.as_bytes());
+    assert!(!shown, "the key is in the capture");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The live view in a terminal, which `script` makes: what is shown, and that the terminal is as it was whatever happens.
 
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::support::folder::TestFolder;
 use crate::support::gate::Gate;
@@ -124,6 +124,28 @@ fn whatever_ends_the_program_the_terminal_is_as_it_was() {
         let seen = terminal.program.finish(LIMIT).output;
         is_as_it_was(&seen, 2);
     }
+}
+
+#[test]
+fn a_terminal_that_takes_nothing_keeps_no_signal_from_ending_the_program() {
+    let Some(mut terminal) = Terminal::open("sh -c 'echo process $$; exec GET -vv'; echo code $?") else {
+        return;
+    };
+    terminal.sees(" handshake ");
+    let process = terminal.process();
+    // Ctrl-S. What it prints until it ends is more than nothing.
+    terminal.press("\x13");
+    std::thread::sleep(Duration::from_millis(300));
+    kill_process(process, Signal::INT).unwrap();
+    let deadline = Instant::now() + LIMIT;
+    while test_kill_process(process).is_ok() {
+        assert!(Instant::now() < deadline, "it waits for the terminal");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Ctrl-Q.
+    terminal.press("\x11");
+    terminal.sees("code 130");
+    terminal.end();
 }
 
 #[test]

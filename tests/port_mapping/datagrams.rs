@@ -313,6 +313,7 @@ fn an_ipv6_router_is_asked_to_let_our_port_through() {
         udp: None,
         gateways: femtotorrent::port_mapping::GatewayChoice::Given(router),
         second: SECOND,
+        tap: Default::default(),
     };
     let client =
         Client { mapping: Some(femtotorrent::port_mapping::PortMapping::start(options).unwrap()), ports };

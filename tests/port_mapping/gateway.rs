@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, unbounded};
+use femtotorrent::net::tap::Tap;
 use femtotorrent::net::{BindAddress, OwnPorts};
 use femtotorrent::port_mapping::{
     GatewayChoice, Gateways, Mapped, MappingOptions, MappingState, PortMapping,
@@ -163,6 +164,11 @@ pub struct Client {
 impl Client {
     /// Asks these, a second of a lease being `second`.
     pub fn with(gateways: Gateways, second: Duration) -> Client {
+        Client::watched_by(Tap::default(), gateways, second)
+    }
+
+    /// The same, and what is said is seen at this door.
+    pub fn watched_by(tap: Tap, gateways: Gateways, second: Duration) -> Client {
         let ports = OwnPorts::listening_at(Some(PORT));
         let mapping = PortMapping::start(MappingOptions {
             // The router has another address than we have.
@@ -171,6 +177,7 @@ impl Client {
             udp: Some(PORT),
             gateways: GatewayChoice::Given(gateways),
             second,
+            tap,
         });
         Client { mapping: Some(mapping.unwrap()), ports }
     }

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use femtotorrent::address::IpFamily;
+use femtotorrent::cli::trace::Conversations;
+use femtotorrent::net::tap::{Seen, Tap, WebEvent};
 use femtotorrent::port_mapping::Way;
 
 use crate::gateway::{Client, Datagrams, Device, PORT, WAIT, gateways, say};
@@ -110,6 +112,43 @@ fn a_router_at_home_opens_the_port_for_both_protocols_and_closes_it_at_the_end()
         let request = router.device.next_call("DeletePortMapping");
         assert_eq!(["NewProtocol", "NewExternalPort"].map(|name| value(&request, name)), [protocol, "61234"]);
     }
+}
+
+#[test]
+fn whoever_watches_sees_each_question_to_a_router_each_answer_and_the_bytes_of_its_pages() {
+    let router = Router::that(|request, stream| answer_well(request, stream, 1));
+    let (tap, told) = (Tap::switch(), Arc::new(Mutex::new(Vec::new())));
+    let seen = Arc::clone(&told);
+    let _listening = tap.listen_to_blocks(move |one| seen.lock().unwrap().push(one));
+    let gateways = gateways(router.other.address, router.search.address);
+    let mut client = Client::watched_by(tap, gateways, SECOND);
+    client.mapped();
+    client.end();
+    let (mut lines, mut pages, mut conversations) = (String::new(), Vec::new(), Conversations::default());
+    for one in told.lock().unwrap().iter() {
+        if let Seen::Web(_, WebEvent::Bytes(_, bytes)) = one {
+            pages.extend(&bytes.start);
+        }
+        conversations.line(one).into_iter().for_each(|line| lines.push_str(&(line.text() + "\n")));
+    }
+    for words in [
+        "pcp map",
+        "lead TCP port 61234 outside to our port 61234, for 3600 s",
+        "nat-pmp map",
+        "upnp search",
+        "who is urn:schemas-upnp-org:device:InternetGatewayDevice:1?",
+        "I am described at http://127.0.0.1:",
+        "lead TCP port 61234 outside to 127.0.0.2:61234, for 3600 s",
+        "my address outside is 5.6.7.8",
+        "close UDP port 61234 outside again",
+    ] {
+        assert!(lines.contains(words), "{words}: {lines}");
+    }
+    let pages = String::from_utf8(pages).unwrap();
+    assert!(
+        pages.starts_with("GET /desc.xml HTTP/1.1\r\n") && pages.contains("<NewLeaseDuration>3600<"),
+        "{pages}"
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::super::events::Events;
 use super::super::exit::Exit;
+use super::super::pcap_option::PcapOption;
 use super::super::progress::{Screen, Style};
 use super::super::runs::CommandFailure;
 use super::super::signals::interrupts;
@@ -14,6 +15,7 @@ use super::mood::Mood;
 use super::narrator::{Name, Narrator};
 use super::voice::Voice;
 use crate::metainfo::{FileChoice, Metainfo};
+use crate::net::BindAddress;
 use crate::net::tap::Tap;
 use crate::piece::{BLOCK_LENGTH, Geometry, PieceDigest, PieceIndex};
 use crate::session::{Aim, Job, Naming, Network, PeerSourceOptions, Torrent};
@@ -34,6 +36,8 @@ pub struct View<'a> {
     pub voice: Voice,
     /// Each message is printed among what the demo says.
     pub prints_trace: bool,
+    /// Whether all bytes are written down.
+    pub pcap: &'a PcapOption,
     /// How the progress is shown.
     pub style: Style,
     /// Whether more of it is shown.
@@ -57,7 +61,7 @@ pub fn run(
 ) -> Result<Exit, CommandFailure> {
     let cast = Cast::start(&material, mood)?;
     let folder = DemoFolder::new(output_dir)?;
-    let View { voice, prints_trace, style, wanted, events } = view;
+    let View { voice, prints_trace, pcap, style, wanted, events } = view;
     let trace = begin_trace(cast.names())?;
     introduce(&material, &folder, &cast.site(), voice);
     cast.introduce(material.geometry, voice);
@@ -68,8 +72,13 @@ pub fn run(
     let sentences = (!prints_trace && !mood.is_watched).then_some(voice);
     let narrator = Arc::new(Narrator::new(cast.seeders(), mood, trace.tap(), sentences));
 
-    let exit = download(metainfo, &folder.path, &narrator, (style, wanted), events);
+    let seeing = Arc::clone(&narrator);
+    let tap = Tap::to(move |seen| seeing.see(seen));
+    let pcap = pcap.begin(&tap, BindAddress::any())?;
 
+    let exit = download(metainfo, &folder.path, (&narrator, tap), (style, wanted), events);
+
+    pcap.end();
     trace.end();
     let accounts = cast.end();
     if exit != Exit::DONE {
@@ -143,16 +152,15 @@ fn blocks(sent: &[u32]) -> String {
 fn download(
     metainfo: Metainfo,
     folder: &Path,
-    narrator: &Arc<Narrator>,
+    (narrator, tap): (&Arc<Narrator>, Tap),
     (style, wanted): (Style, Wanted),
     events: &mut Events,
 ) -> Exit {
     let name = metainfo.name.clone();
     let torrent = Torrent::Whole(Arc::new(metainfo));
     events.torrent(&torrent, "demo");
-    let (watching, seeing) = (Arc::clone(narrator), Arc::clone(narrator));
+    let watching = Arc::clone(narrator);
     events.watched_by(move |notice| watching.hear(notice));
-    let tap = Tap::to(move |seen| seeing.see(seen));
     let network = Network::unlimited();
     let screen = Screen::new(style, vec![name]).with_watch(wanted, &tap);
     let network = Network { connector: network.connector.watched_by(tap.clone()), tap, ..network };

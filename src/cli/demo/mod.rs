@@ -27,6 +27,7 @@ mod with;
 use super::events::Events;
 use super::exit::Exit;
 use super::help::headings::{FILES, LESSONS, OUTPUT};
+use super::pcap_option::PcapOption;
 use super::progress::Style;
 use super::runs::CommandFailure;
 use super::terminal;
@@ -53,6 +54,9 @@ pub struct DemoArguments {
     /// As `get --trace` does: its meaning, and why we sent it. The file must not exist.
     #[arg(long, value_name = "FILE", num_args = 0..=1, value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
     pub trace: Option<Option<PathBuf>>,
+    /// Whether all bytes are written down.
+    #[command(flatten)]
+    pub pcap: PcapOption,
     /// With a seeder that sends a wrong byte
     #[arg(long, help_heading = LESSONS)]
     pub liar: bool,
@@ -65,7 +69,14 @@ pub struct DemoArguments {
     /// Seed for a client of your own, and say what it does wrong
     ///
     /// Until Ctrl-C, at a free port of 127.0.0.1 or at this address. The torrent is written to the output folder.
-    #[arg(long, value_name = "IP:PORT", num_args = 0..=1, value_parser = own_address, help_heading = LESSONS)]
+    #[arg(
+        long,
+        value_name = "IP:PORT",
+        num_args = 0..=1,
+        value_parser = own_address,
+        conflicts_with = "pcap",
+        help_heading = LESSONS
+    )]
     pub serve: Option<Option<SocketAddrV4>>,
     /// With --serve: end after one client took everything
     #[arg(long, help_heading = LESSONS)]
@@ -77,7 +88,7 @@ pub struct DemoArguments {
         long,
         value_name = "HOST:PORT",
         value_parser = host_and_port,
-        conflicts_with_all = ["serve", "liar", "slow", "choke", "trace", "json"],
+        conflicts_with_all = ["serve", "liar", "slow", "choke", "trace", "pcap", "json"],
         help_heading = LESSONS
     )]
     pub with: Option<String>,
@@ -121,6 +132,7 @@ pub fn run(arguments: &DemoArguments, events: &mut Events) -> Result<Exit, Comma
     if arguments.once && arguments.serve.is_none() {
         return Err((Exit::BAD_OPTION, "--once ends --serve (give both, or leave it out)".to_owned()));
     }
+    arguments.pcap.check(!arguments.quiet || arguments.json, "what the demo says")?;
     let material = Material::new()?;
     let wanted = arguments.watch().wanted(arguments.style() == Style::Bars, false);
     let is_watched = arguments.watch() != WatchOption::default();
@@ -138,8 +150,8 @@ pub fn run(arguments: &DemoArguments, events: &mut Events) -> Result<Exit, Comma
         let address = address.unwrap_or(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
         return serve::run(serve::Wish { address, once: arguments.once, mood }, &material, folder, voice);
     }
-    let view =
-        View { voice, prints_trace: arguments.prints_trace(), style: arguments.style(), wanted, events };
+    let (prints_trace, style, pcap) = (arguments.prints_trace(), arguments.style(), &arguments.pcap);
+    let view = View { voice, prints_trace, pcap, style, wanted, events };
     download::run(material, mood, output_dir.as_deref(), view, |names| arguments.begin_trace(names))
 }
 

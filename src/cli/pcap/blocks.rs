@@ -3,8 +3,10 @@
 //! Each block has its length in front and behind, so a file that ends anywhere can be read up to there. Numbers are
 //! little-endian, which the first block says; what is in packets is big-endian, as on the wire.
 
+use super::batch::Batch;
 use crate::net::tap::Direction;
 use crate::text::excerpt;
+use std::borrow::Cow;
 
 /// The types of blocks (section 11.1).
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
@@ -45,7 +47,7 @@ pub(super) struct Packet<'a> {
     /// Its IP header and what follows that.
     pub(super) headers: &'a [u8],
     /// The rest of it.
-    pub(super) payload: &'a [u8],
+    pub(super) payload: Cow<'a, [u8]>,
     /// So many messages before it were left out.
     pub(super) lost: usize,
     /// What is to be said of it.
@@ -53,19 +55,19 @@ pub(super) struct Packet<'a> {
 }
 
 /// What a file begins with: who has written it, and where the packets were seen.
-pub(super) fn beginning(out: &mut Vec<u8>) {
+pub(super) fn beginning(out: &mut Batch) {
     block(out, SECTION_HEADER, |out| {
-        out.extend(BYTE_ORDER.to_le_bytes());
+        put(out, &BYTE_ORDER.to_le_bytes());
         // Version 1.0.
-        out.extend([1, 0, 0, 0]);
-        out.extend(UNKNOWN_LENGTH.to_le_bytes());
+        put(out, &[1, 0, 0, 0]);
+        put(out, &UNKNOWN_LENGTH.to_le_bytes());
         option(out, SHB_USERAPPL, concat!("femtotorrent ", env!("CARGO_PKG_VERSION")).as_bytes());
         option(out, END_OF_OPTIONS, &[]);
     });
     block(out, INTERFACE_DESCRIPTION, |out| {
-        out.extend(RAW_IP.to_le_bytes());
+        put(out, &RAW_IP.to_le_bytes());
         // Reserved, and no limit to the bytes of a packet.
-        out.extend([0; 6]);
+        put(out, &[0; 6]);
         option(out, IF_NAME, b"femtotorrent");
         option(out, IF_DESCRIPTION, b"what femtotorrent said and heard, not encrypted");
         option(out, IF_TSRESOL, &[NANOSECONDS]);
@@ -74,17 +76,18 @@ pub(super) fn beginning(out: &mut Vec<u8>) {
 }
 
 /// A packet.
-pub(super) fn packet(out: &mut Vec<u8>, packet: &Packet<'_>) {
+pub(super) fn packet(out: &mut Batch, packet: Packet<'_>) {
     block(out, ENHANCED_PACKET, |out| {
         let length = packet.headers.len().saturating_add(packet.payload.len());
         let length = u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
         // The first and only interface.
-        out.extend([0; 4]);
+        put(out, &[0; 4]);
         time(out, packet.time);
         // As much was captured as there was.
-        out.extend([length, length].as_flattened());
-        out.extend_from_slice(packet.headers);
-        out.extend_from_slice(packet.payload);
+        let bytes = out.bytes();
+        bytes.extend([length, length].as_flattened());
+        bytes.extend_from_slice(packet.headers);
+        out.payload(packet.payload);
         pad(out);
         let flags = if packet.direction == Direction::In { INBOUND } else { OUTBOUND };
         option(out, EPB_FLAGS, &flags.to_le_bytes());
@@ -98,9 +101,9 @@ pub(super) fn packet(out: &mut Vec<u8>, packet: &Packet<'_>) {
 }
 
 /// What a file ends with: how much was left out in all.
-pub(super) fn end(out: &mut Vec<u8>, now: u64, lost: usize) {
+pub(super) fn end(out: &mut Batch, now: u64, lost: usize) {
     block(out, INTERFACE_STATISTICS, |out| {
-        out.extend([0; 4]);
+        put(out, &[0; 4]);
         time(out, now);
         option(out, ISB_IFDROP, &(lost as u64).to_le_bytes());
         option(out, END_OF_OPTIONS, &[]);
@@ -108,31 +111,36 @@ pub(super) fn end(out: &mut Vec<u8>, now: u64, lost: usize) {
 }
 
 /// A block of this type, with what `write` puts into it. `out` begins and ends with whole words of 32 bits.
-fn block(out: &mut Vec<u8>, kind: u32, write: impl FnOnce(&mut Vec<u8>)) {
-    let start = out.len();
-    out.extend(kind.to_le_bytes());
-    out.extend([0; 4]);
+fn block(out: &mut Batch, kind: u32, write: impl FnOnce(&mut Batch)) {
+    let (before, start) = (out.len(), out.bytes().len());
+    put(out, &kind.to_le_bytes());
+    put(out, &[0; 4]);
     write(out);
-    let length = u32::try_from(out.len() - start + 4).unwrap_or(u32::MAX).to_le_bytes();
-    out.extend(length);
-    if let Some(room) = out.get_mut(start + 4..start + 8) {
+    let length = u32::try_from(out.len() - before + 4).unwrap_or(u32::MAX).to_le_bytes();
+    put(out, &length);
+    if let Some(room) = out.bytes().get_mut(start + 4..start + 8) {
         room.copy_from_slice(&length);
     }
 }
 
-fn option(out: &mut Vec<u8>, code: u16, value: &[u8]) {
-    out.extend(code.to_le_bytes());
-    out.extend(u16::try_from(value.len()).unwrap_or(u16::MAX).to_le_bytes());
-    out.extend_from_slice(value);
+fn option(out: &mut Batch, code: u16, value: &[u8]) {
+    put(out, &code.to_le_bytes());
+    put(out, &u16::try_from(value.len()).unwrap_or(u16::MAX).to_le_bytes());
+    put(out, value);
     pad(out);
 }
 
 /// The high half comes first, whatever the order of the bytes.
-fn time(out: &mut Vec<u8>, time: u64) {
-    out.extend(((time >> 32) as u32).to_le_bytes());
-    out.extend((time as u32).to_le_bytes());
+fn time(out: &mut Batch, time: u64) {
+    put(out, &((time >> 32) as u32).to_le_bytes());
+    put(out, &(time as u32).to_le_bytes());
 }
 
-fn pad(out: &mut Vec<u8>) {
-    out.resize(out.len().next_multiple_of(4), 0);
+fn pad(out: &mut Batch) {
+    let missing = out.len().next_multiple_of(4) - out.len();
+    put(out, [0; 4].get(..missing).unwrap_or_default());
+}
+
+fn put(out: &mut Batch, bytes: &[u8]) {
+    out.bytes().extend_from_slice(bytes);
 }

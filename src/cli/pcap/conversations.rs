@@ -5,17 +5,22 @@
 //! for us. The number of a byte in its direction is known where it was seen (`net/tap/framer.rs`), so sequence numbers are
 //! right whatever was left out before, and a reader finds the gap.
 
+use super::batch::Batch;
 use super::blocks::{self, Packet};
 use super::headers::{self, Ends, Flags, MOST_IN_A_SEGMENT};
+use super::keys::{Keys, hide_in_packet};
 use crate::net::BindAddress;
-use crate::net::tap::{Connection, Direction, Framed, Seen, StreamEvent};
+use crate::net::tap::{Connection, Direction, Framed, Protocol, Seen, StreamEvent, WebEvent};
 use crate::strategy::Security;
 use crate::wire::Message;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 /// The most conversations that are known. There are fewer, except where the word of an end was lost.
 const MOST_KNOWN: usize = 12_000;
+/// The port of HTTP without TLS.
+const PLAIN_HTTP: u16 = 80;
 /// The most reasons that wait for their messages.
 const MOST_REASONS: usize = 256;
 
@@ -42,11 +47,13 @@ struct Conversation {
     comments: Vec<String>,
     /// Why the next messages of a name, so many, are sent.
     reasons: Vec<(&'static str, usize, String)>,
+    /// What is not to be shown, of a web server's.
+    keys: Keys,
 }
 
 /// Where the packets go.
 struct Page<'a> {
-    out: &'a mut Vec<u8>,
+    out: &'a mut Batch,
     time: u64,
     lost: &'a mut usize,
 }
@@ -58,12 +65,16 @@ impl Conversations {
     }
 
     /// Adds the packets of what was seen at this time.
-    pub(super) fn add(&mut self, time: u64, seen: &Seen, out: &mut Vec<u8>) {
+    pub(super) fn add(&mut self, time: u64, seen: Seen, out: &mut Batch) {
         match seen {
-            Seen::Stream(connection, event) => self.stream(time, *connection, event, out),
-            Seen::Packet(_, direction, [ours, theirs], packet) => {
-                let ends = Ends::new(Some(self.leaves_by(*ours, *theirs)), *theirs);
-                Page { out, time, lost: &mut self.lost }.datagram(ends, *direction, packet);
+            Seen::Stream(connection, event) => self.stream(time, connection, event, out),
+            Seen::Web(connection, event) => self.web(time, connection, event, out),
+            Seen::Packet(protocol, direction, [ours, theirs], mut packet) => {
+                if protocol == Protocol::Tracker && direction == Direction::Out {
+                    hide_in_packet(&mut packet);
+                }
+                let ends = Ends::new(Some(self.leaves_by(ours, theirs)), theirs);
+                Page { out, time, lost: &mut self.lost }.datagram(ends, direction, packet.into());
             }
             Seen::Server { .. }
             | Seen::Connecting(..)
@@ -93,30 +104,65 @@ impl Conversations {
         way.map_or(ours, |way| SocketAddr::new(way.ip(), ours.port()))
     }
 
-    fn stream(&mut self, time: u64, connection: Connection, event: &StreamEvent, out: &mut Vec<u8>) {
-        let Connection { number, address, local, incoming } = connection;
+    /// Where the conversation of this connection stands, which is new if it has not been heard of.
+    fn find(&mut self, connection: Connection) -> usize {
+        let Connection { number, address, local, .. } = connection;
         let found = self.streams.binary_search_by_key(&number, |(known, _)| *known);
-        let at = found.unwrap_or_else(|at| {
+        found.unwrap_or_else(|at| {
             self.streams.insert(at, (number, Conversation::new(number, Ends::new(local, address))));
             let is_too_much = self.streams.len() > MOST_KNOWN && self.streams.pop_front().is_some();
             at.saturating_sub(usize::from(is_too_much))
-        });
+        })
+    }
+
+    fn web(&mut self, time: u64, connection: Connection, event: WebEvent, out: &mut Batch) {
+        let at = self.find(connection);
+        let Some((_, stream)) = self.streams.get_mut(at) else { return };
+        let mut page = Page { out, time, lost: &mut self.lost };
+        match event {
+            WebEvent::Open { by_tls } => {
+                if by_tls {
+                    let port = connection.address.port();
+                    let text = format!("this goes to port {port} by TLS, which is taken off");
+                    stream.comments.push(text);
+                    // Where a reader of the capture expects plain HTTP.
+                    let address = SocketAddr::new(connection.address.ip(), PLAIN_HTTP);
+                    stream.ends = Ends::new(connection.local, address);
+                }
+                stream.begin(&mut page, false);
+            }
+            WebEvent::Bytes(direction, mut part) => {
+                match direction {
+                    Direction::Out => stream.keys.hide_in_request(&mut part.start),
+                    Direction::In => stream.keys.hide_repeated(&mut part.start),
+                }
+                stream.say(&mut page, direction, part);
+            }
+            WebEvent::Ended(by) => {
+                stream.end(&mut page, by);
+                self.streams.remove(at);
+            }
+        }
+    }
+
+    fn stream(&mut self, time: u64, connection: Connection, event: StreamEvent, out: &mut Batch) {
+        let (at, incoming) = (self.find(connection), connection.incoming);
         let Some((_, stream)) = self.streams.get_mut(at) else { return };
         let mut page = Page { out, time, lost: &mut self.lost };
         match event {
             StreamEvent::Open | StreamEvent::Joined(_) => stream.begin(&mut page, incoming),
             StreamEvent::KeysExchanged { received, sent, security } => {
-                stream.comments.push(key_exchange(*received, *sent, *security));
+                stream.comments.push(key_exchange(received, sent, security));
             }
             StreamEvent::Why { message, count, why } => {
                 if stream.reasons.len() < MOST_REASONS {
-                    stream.reasons.push((message, *count, why.clone()));
+                    stream.reasons.push((message, count, why));
                 }
             }
-            StreamEvent::Message(direction, message) => stream.say(&mut page, *direction, message),
+            StreamEvent::Message(direction, message) => stream.say(&mut page, direction, message),
             StreamEvent::Unfinished(direction, message) => {
                 stream.comments.push("it ends before this message does, or is none".to_owned());
-                stream.say(&mut page, *direction, message);
+                stream.say(&mut page, direction, message);
             }
             StreamEvent::Ended(why) => {
                 stream.comments.extend(why.map(|why| format!("we hang up: {why}")));
@@ -131,8 +177,8 @@ impl Conversation {
     fn new(number: u64, ends: Ends) -> Conversation {
         // A later connection between the same ports is told from this one by where it begins.
         let first = (number as u32).wrapping_mul(0x0100_0001);
-        let (comments, reasons) = Default::default();
-        Conversation { ends, first, received: 0, sent: 0, comments, reasons }
+        let (comments, reasons, keys) = Default::default();
+        Conversation { ends, first, received: 0, sent: 0, comments, reasons, keys }
     }
 
     /// SYN, SYN-ACK and ACK.
@@ -140,23 +186,23 @@ impl Conversation {
         let (caller, called) =
             if incoming { (Direction::In, Direction::Out) } else { (Direction::Out, Direction::In) };
         let (first, next) = (self.first, self.first.wrapping_add(1));
-        self.segment(page, caller, [first, 0], Flags::SYN, &[]);
-        self.segment(page, called, [first, next], Flags::SYN_ACK, &[]);
-        self.segment(page, caller, [next, next], Flags::ACK, &[]);
+        self.segment(page, caller, [first, 0], Flags::SYN, [].as_slice().into());
+        self.segment(page, called, [first, next], Flags::SYN_ACK, [].as_slice().into());
+        self.segment(page, caller, [next, next], Flags::ACK, [].as_slice().into());
     }
 
     /// FIN in both directions, first in this one, and the last ACK.
     fn end(&mut self, page: &mut Page<'_>, first: Direction) {
         let second = if first == Direction::In { Direction::Out } else { Direction::In };
-        self.segment(page, first, self.numbers(first), Flags::FIN_ACK, &[]);
+        self.segment(page, first, self.numbers(first), Flags::FIN_ACK, [].as_slice().into());
         *self.count(first) += 1;
-        self.segment(page, second, self.numbers(second), Flags::FIN_ACK, &[]);
+        self.segment(page, second, self.numbers(second), Flags::FIN_ACK, [].as_slice().into());
         *self.count(second) += 1;
-        self.segment(page, first, self.numbers(first), Flags::ACK, &[]);
+        self.segment(page, first, self.numbers(first), Flags::ACK, [].as_slice().into());
     }
 
     /// A message.
-    fn say(&mut self, page: &mut Page<'_>, direction: Direction, message: &Framed) {
+    fn say(&mut self, page: &mut Page<'_>, direction: Direction, message: Framed) {
         if direction == Direction::Out {
             let why = self.take_reason(&message.start);
             self.comments.extend(why);
@@ -166,11 +212,15 @@ impl Conversation {
             self.comments.push(format!("{is_not_there} bytes at its end are not captured"));
         }
         *self.count(direction) = message.offset;
-        let mut parts = message.start.chunks(MOST_IN_A_SEGMENT).peekable();
-        while let Some(part) = parts.next() {
-            let flags = if parts.peek().is_none() { Flags::PSH_ACK } else { Flags::ACK };
-            self.segment(page, direction, self.numbers(direction), flags, part);
-            *self.count(direction) += part.len() as u64;
+        if message.start.len() <= MOST_IN_A_SEGMENT {
+            self.segment(page, direction, self.numbers(direction), Flags::PSH_ACK, message.start.into());
+        } else {
+            let mut parts = message.start.chunks(MOST_IN_A_SEGMENT).peekable();
+            while let Some(part) = parts.next() {
+                let flags = if parts.peek().is_none() { Flags::PSH_ACK } else { Flags::ACK };
+                self.segment(page, direction, self.numbers(direction), flags, part.into());
+                *self.count(direction) += part.len() as u64;
+            }
         }
         *self.count(direction) = message.offset.saturating_add(message.length);
     }
@@ -181,10 +231,10 @@ impl Conversation {
         direction: Direction,
         numbers: [u32; 2],
         flags: Flags,
-        payload: &[u8],
+        payload: Cow<'_, [u8]>,
     ) {
         let ends = if direction == Direction::Out { self.ends } else { self.ends.reversed() };
-        let headers = headers::tcp(ends, numbers, flags, payload);
+        let headers = headers::tcp(ends, numbers, flags, &payload);
         page.packet(direction, &headers, payload, &self.comments);
         self.comments.clear();
     }
@@ -219,14 +269,14 @@ impl Conversation {
 }
 
 impl Page<'_> {
-    fn datagram(&mut self, ends: Ends, direction: Direction, payload: &[u8]) {
+    fn datagram(&mut self, ends: Ends, direction: Direction, payload: Cow<'_, [u8]>) {
         let ends = if direction == Direction::Out { ends } else { ends.reversed() };
-        self.packet(direction, &headers::udp(ends, payload), payload, &[]);
+        self.packet(direction, &headers::udp(ends, &payload), payload, &[]);
     }
 
-    fn packet(&mut self, direction: Direction, headers: &[u8], payload: &[u8], comments: &[String]) {
+    fn packet(&mut self, direction: Direction, headers: &[u8], payload: Cow<'_, [u8]>, comments: &[String]) {
         let (time, lost) = (self.time, std::mem::take(self.lost));
-        blocks::packet(self.out, &Packet { time, direction, headers, payload, lost, comments });
+        blocks::packet(self.out, Packet { time, direction, headers, payload, lost, comments });
     }
 }
 

@@ -14,9 +14,6 @@ const HOPS: u8 = 64;
 const WINDOW: u16 = u16::MAX;
 const WINDOW_SCALE: u8 = 14;
 
-/// The low half of a word of 64 bits.
-const LOW: u64 = 0xffff_ffff;
-
 /// What a segment is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Flags(u8);
@@ -130,23 +127,22 @@ fn ip(ends: Ends, protocol: u8, length: usize) -> (Vec<u8>, u64) {
     (packet, sum)
 }
 
-/// A sum of the words of 16 bits of what is no longer than a packet (RFC 1071): several are added at a time, and
-/// [folded] in the end.
+/// A sum of the words of 16 bits of what is no longer than a packet (RFC 1071), to be [folded] in the end. Words of 64 bits
+/// are added, in the order of this machine, since a sum that is folded has its bytes in the order of the words.
 fn sum_of(bytes: &[u8]) -> u64 {
-    let (lines, rest) = bytes.as_chunks::<32>();
-    let mut last = [0; 32];
+    let (lines, rest) = bytes.as_chunks::<64>();
+    let mut last = [0; 64];
     last.iter_mut().zip(rest).for_each(|(byte, given)| *byte = *given);
-    let mut sum = 0;
+    let mut sum = 0_u128;
     for line in lines.iter().chain([&last]) {
         // Written out, as it is done for each byte of a capture, and the program is optimised for size.
-        if let [a, b, c, d] = line.as_chunks::<8>().0 {
-            let [a, b, c, d] = [a, b, c, d].map(|word| u64::from_be_bytes(*word));
-            let low = (a & LOW) + (b & LOW) + (c & LOW) + (d & LOW);
-            let high = (a >> 32) + (b >> 32) + (c >> 32) + (d >> 32);
-            sum += low + high;
+        if let [a, b, c, d, e, f, g, h] = line.as_chunks::<8>().0 {
+            let word = |bytes: &[u8; 8]| u128::from(u64::from_ne_bytes(*bytes));
+            sum += word(a) + word(b) + word(c) + word(d) + word(e) + word(f) + word(g) + word(h);
         }
     }
-    sum
+    let (high, low) = ((sum >> 64) as u64, sum as u64);
+    u64::from(u16::from_be(folded(high + (low >> 32) + (low & 0xffff_ffff))))
 }
 
 fn folded(sum: u64) -> u16 {

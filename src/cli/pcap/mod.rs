@@ -6,17 +6,20 @@
 //! sequence numbers show where, and the user is told how many. If nothing can be written the user is told once, and the
 //! run goes on.
 
+mod batch;
 mod blocks;
 mod conversations;
 mod headers;
+mod keys;
 
 use super::sandbox::give_up_all;
 use super::terminal;
 use super::trace::queue::TraceQueue;
 use crate::net::BindAddress;
-use crate::net::tap::{Listening, Tap};
+use crate::net::tap::{Listening, Spares, Tap};
 use crate::text::reason;
 use crate::thread::{self, caught};
+use batch::Batch;
 use conversations::Conversations;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -47,11 +50,11 @@ impl Pcap {
     /// The system has no more threads.
     pub fn of(tap: &Tap, sink: PcapSink, bind_address: BindAddress) -> io::Result<Pcap> {
         let queue = Arc::new(TraceQueue::with_room(MOST_BYTES));
-        let writing = Arc::clone(&queue);
+        let (writing, spares) = (Arc::clone(&queue), tap.spares());
         let life = move || {
             give_up_all();
             // A panic is in the log, and ends the capture alone.
-            let _ = caught(|| Writer::new(sink, bind_address).run(&writing));
+            let _ = caught(|| Writer::new(sink, bind_address, spares).run(&writing));
             writing.has_ended();
         };
         thread::spawn("pcap", 128 * 1024, life)?;
@@ -74,16 +77,16 @@ struct Writer {
     sink: PcapSink,
     conversations: Conversations,
     /// What is not written yet.
-    bytes: Vec<u8>,
+    bytes: Batch,
     began: (Instant, SystemTime),
     /// Messages that were left out.
     lost: usize,
 }
 
 impl Writer {
-    fn new(sink: PcapSink, bind_address: BindAddress) -> Writer {
+    fn new(sink: PcapSink, bind_address: BindAddress, spares: Spares) -> Writer {
         let conversations = Conversations::new(bind_address);
-        let mut bytes = Vec::with_capacity(BATCH + BATCH / 2);
+        let mut bytes = Batch::new(spares);
         blocks::beginning(&mut bytes);
         Writer { sink, conversations, bytes, began: (Instant::now(), SystemTime::now()), lost: 0 }
     }
@@ -111,7 +114,7 @@ impl Writer {
         while let Some(waiting) = queue.take() {
             for (at, seen) in waiting.seen {
                 let time = self.time(at);
-                self.conversations.add(time, &seen, &mut self.bytes);
+                self.conversations.add(time, seen, &mut self.bytes);
                 self.write(BATCH, queue)?;
             }
             if waiting.lost > 0 {
@@ -139,9 +142,8 @@ impl Writer {
     /// Writes what is there, if it is more than `least` bytes.
     fn write(&mut self, least: usize, queue: &TraceQueue) -> io::Result<()> {
         if self.bytes.len() > least {
-            self.sink.out.write_all(&self.bytes)?;
+            self.bytes.write_to(&mut *self.sink.out)?;
             self.sink.out.flush()?;
-            self.bytes.clear();
             queue.has_written();
         }
         Ok(())

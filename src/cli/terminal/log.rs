@@ -1,7 +1,7 @@
 //! The log: what `-v` and `RUST_LOG` have this program say, one line for each message, on standard error.
 
 use super::super::watch::log_ring;
-use super::{Lines, Tone, has_colours, painted};
+use super::{Lines, Tone, has_colours, painted, pen};
 use crate::text::{fixed, printable, without_error_numbers};
 use log::{Level, LevelFilter, Record};
 use std::io::{self, Write};
@@ -11,6 +11,7 @@ use std::time::Instant;
 /// more than `-v`, but only of what this program says: a library would show the headers of requests, with the passwords
 /// in them.
 pub fn start_log(verbose: u8, quiet: bool) {
+    pen::open();
     let level = match (verbose, quiet) {
         (_, true) => LevelFilter::Error,
         (0, false) => LevelFilter::Warn,

@@ -44,6 +44,8 @@ impl Conversations {
     pub fn line(&mut self, seen: &Seen) -> Option<Line> {
         match seen {
             Seen::Stream(connection, event) => self.stream(*connection, event),
+            // What it means was told by those who asked.
+            Seen::Web(..) => None,
             Seen::Packet(protocol, direction, [_, address], packet) => {
                 Some(packets::line(*protocol, *direction, *address, packet))
             }
@@ -108,16 +110,17 @@ impl Conversations {
             }
             StreamEvent::Unfinished(..) => None,
             StreamEvent::Ended(why) => {
+                let torrent = stream.info_hash;
                 self.streams.remove(at);
                 let meaning = match why {
                     None => "the peer has closed the connection".to_owned(),
                     Some(why) => format!("we hang up: {why}"),
                 };
-                Some(Line::event(peer, "end", meaning))
+                Some(Line { torrent, ..Line::event(peer, "end", meaning) })
             }
             StreamEvent::Message(direction, message) => {
                 let mut line = stream.message(*direction, message, &self.torrents);
-                line.peer = peer;
+                (line.peer, line.torrent) = (peer, stream.info_hash);
                 Some(line)
             }
         }
@@ -143,7 +146,8 @@ impl Conversation {
         if let Some(client) = &known.theirs.client {
             let _ = write!(meaning, "; {client}");
         }
-        Some(Line::event(connection.address.to_string(), "joined", meaning))
+        let torrent = self.info_hash;
+        Some(Line { torrent, ..Line::event(connection.address.to_string(), "joined", meaning) })
     }
 
     fn message(&mut self, direction: Direction, framed: &Framed, torrents: &Torrents) -> Line {

@@ -1,6 +1,7 @@
 //! One line of a trace: for people, or as JSON.
 
 use crate::cli::json;
+use crate::metainfo::InfoHash;
 use crate::net::tap::Direction;
 use crate::text::{excerpt, fixed};
 use std::fmt::Write as _;
@@ -16,6 +17,8 @@ const LONGEST: usize = 400;
 pub struct Line {
     /// Who is at the other end.
     pub peer: String,
+    /// The torrent that the connection is about.
+    pub torrent: Option<InfoHash>,
     /// Who says it; `None` if nothing is said.
     pub direction: Option<Direction>,
     /// The name of the message, or of what happened.
@@ -24,6 +27,8 @@ pub struct Line {
     pub(super) bytes: Vec<u8>,
     /// It is a handshake, and no frame.
     pub(super) is_handshake: bool,
+    /// It is a packet, whose numbers have four bytes.
+    pub(super) is_packet: bool,
     /// How many it has.
     pub(super) length: u64,
     /// What it means.
@@ -114,11 +119,15 @@ impl Line {
     }
 
     /// The first bytes in hexadecimal digits; for people with spaces behind the length and the id of
-    /// a frame, and behind the length of the protocol's name in a handshake.
+    /// a frame, behind the length of the protocol's name in a handshake, and behind each number of a packet.
     fn hex(&self, for_people: bool) -> String {
-        let mut digits = String::with_capacity(SHOWN * 2 + 4);
+        let mut digits = String::with_capacity(SHOWN * 2 + 8);
         for (at, byte) in self.bytes.iter().enumerate() {
-            let is_behind_field = if self.is_handshake { at == 1 } else { at == 4 || at == 5 };
+            let is_behind_field = match (self.is_packet, self.is_handshake) {
+                (true, _) => at > 0 && at % 4 == 0,
+                (false, true) => at == 1,
+                (false, false) => at == 4 || at == 5,
+            };
             if for_people && is_behind_field {
                 digits.push(' ');
             }

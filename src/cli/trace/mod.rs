@@ -8,6 +8,7 @@
 //! The same lines can be had while the program runs ([`Lines`]), for as long as somebody wants to show them.
 
 mod conversation;
+mod gateway_packets;
 mod line;
 #[cfg(feature = "watch")]
 mod lines;
@@ -35,7 +36,7 @@ pub use story::Names;
 use story::Told;
 
 /// Whoever shows lines is told them so often. To wake a thread for each message would cost more than to find the words.
-const TELL: Duration = Duration::from_millis(50);
+const TELL: Duration = Duration::from_millis(200);
 /// Bytes that are written at a time, or a little more.
 const BATCH: usize = 16 * 1024;
 

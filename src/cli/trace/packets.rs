@@ -1,11 +1,12 @@
-//! What UDP packets mean, in words: those of the DHT, of trackers and of the local network. Pure.
+//! What UDP packets mean, in words: those of the DHT, of trackers, of gateways and of the local network. Pure.
 
 use super::line::Line;
-use super::tracker_packets;
+use super::{gateway_packets, tracker_packets};
 use crate::discovery::dht::packet::{Body, Method, Packet};
 use crate::discovery::lan::SearchPacket;
 use crate::metainfo::InfoHash;
 use crate::net::tap::{Direction, Protocol};
+use crate::text::printable;
 use std::net::SocketAddr;
 
 /// The most torrents that are named.
@@ -16,14 +17,19 @@ pub(super) fn line(protocol: Protocol, direction: Direction, address: SocketAddr
     let (message, meaning) = match protocol {
         Protocol::Dht => dht(bytes),
         Protocol::Tracker => tracker_packets::words(direction, address, bytes),
+        Protocol::Gateway => gateway_packets::words(direction, bytes),
+        Protocol::Ssdp => ("upnp search".to_owned(), ssdp(bytes)),
         Protocol::Lan => ("lan search".to_owned(), lan(bytes)),
     };
     let mut line = Line::event(address.to_string(), &message, meaning);
     line.direction = Some(direction);
     match protocol {
         // Its first bytes are numbers. Elsewhere they are text, which means more in words.
-        Protocol::Tracker => line.keep(bytes, bytes.len() as u64),
-        Protocol::Dht | Protocol::Lan => line.length = bytes.len() as u64,
+        Protocol::Tracker | Protocol::Gateway => {
+            line.is_packet = true;
+            line.keep(bytes, bytes.len() as u64);
+        }
+        Protocol::Dht | Protocol::Lan | Protocol::Ssdp => line.length = bytes.len() as u64,
     }
     line
 }
@@ -43,6 +49,21 @@ fn dht(bytes: &[u8]) -> (String, String) {
             ("dht answer".to_owned(), format!("{peers} peers, {nodes} nodes{token}"))
         }
         Body::Error(code) => ("dht error".to_owned(), format!("no answer, for the reason {code}")),
+    }
+}
+
+/// A question for devices, or what one answers: what is looked for, and where the device describes itself.
+fn ssdp(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let header = |name: &str| {
+        let mut pairs = text.lines().filter_map(|line| line.split_once(':'));
+        let found = pairs.find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| printable(value.trim()))
+    };
+    match (header("location"), header("st")) {
+        (Some(place), _) => format!("I am described at {place}"),
+        (None, Some(what)) => format!("who is {what}?"),
+        (None, None) => "it cannot be read".to_owned(),
     }
 }
 

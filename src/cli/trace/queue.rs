@@ -3,7 +3,7 @@
 //! To put something in waits for nothing but the lock. There is room for so many things and so many bytes; what comes
 //! beyond that is counted and left out.
 
-use crate::net::tap::{Seen, StreamEvent};
+use crate::net::tap::{Seen, StreamEvent, WebEvent};
 use crate::thread::lock;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -170,6 +170,7 @@ fn bytes(seen: &Seen) -> usize {
         Seen::Stream(_, StreamEvent::Message(_, message) | StreamEvent::Unfinished(_, message)) => {
             message.start.len()
         }
+        Seen::Web(_, WebEvent::Bytes(_, message)) => message.start.len(),
         Seen::Packet(_, _, _, packet) => packet.len(),
         _ => 0,
     }

@@ -357,6 +357,8 @@ fn packets_of_trackers_and_of_the_local_network_and_attempts_are_told_in_words()
         ]
     );
     assert_eq!(json[13]["why"], "a tracker named it");
+    // Numbers of four bytes stand apart.
+    assert!(text.contains(" 00000417 27101980 00000000 00000abc "), "{text}");
     assert!(!text.contains("secret") && text.lines().all(|line| crate::text::printable(line) == line));
 }
 

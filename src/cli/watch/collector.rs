@@ -13,6 +13,7 @@ use super::log_ring;
 use super::scene::{PeerSight, Scene, Stage};
 use super::wire_ring::WireRing;
 use crate::message::{PeerKey, PeerState, Snapshot};
+use crate::metainfo::InfoHash;
 use crate::net::tap::Tap;
 use crate::session::{Progress, SearchSight, Stop, TorrentSight};
 use crate::text::{printable, reason};
@@ -154,7 +155,7 @@ impl Collector {
         let mut scene = torrent.scene();
         scene.log = log_ring::last();
         if self.shows_wire {
-            scene.wire = self.wire.last();
+            scene.wire = self.wire.last(torrent.info_hash());
         }
         let shown = scene.peers.iter_mut().find(|peer| Some(peer.state.record.key) == self.in_full);
         shown.into_iter().for_each(|peer| peer.history = self.wire.history(&peer.state.name));
@@ -195,6 +196,11 @@ impl Watched {
             }
             _ => {}
         }
+    }
+
+    /// Which torrent it is, once that is known.
+    fn info_hash(&self) -> Option<InfoHash> {
+        self.files.as_ref().map(|files| files.metainfo.info_hash)
     }
 
     fn scene(&self) -> Scene {

@@ -12,6 +12,7 @@ mod frame;
 mod lines;
 pub mod log_ring;
 mod pages;
+pub mod rehearsal;
 mod scene;
 #[cfg(test)]
 mod tests;

@@ -4,10 +4,11 @@
 
 use super::lines::LastLines;
 use crate::cli::trace::{Line, Lines};
+use crate::metainfo::InfoHash;
 use crate::net::tap::Tap;
 use crate::text::{excerpt, fixed};
 use crate::thread::lock;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -36,7 +37,8 @@ pub struct WireRing {
 struct Inside {
     /// Lines begin with the seconds since then.
     began: Instant,
-    last: LastLines,
+    /// With the torrent that each is about; trackers and nodes of the DHT do not say.
+    last: VecDeque<(Option<InfoHash>, Arc<str>)>,
     /// By the addresses of the peers.
     peers: HashMap<String, History>,
     /// How many lines there were in all.
@@ -83,9 +85,9 @@ impl WireRing {
         *inside = Inside::new(began);
     }
 
-    /// The last messages, the oldest first.
-    pub fn last(&self) -> Vec<String> {
-        lock(&self.inside).last.to_vec()
+    /// The last messages, the oldest first: where a torrent is given, without those of peers of others.
+    pub fn last(&self, of: Option<InfoHash>) -> Vec<String> {
+        lock(&self.inside).last(of)
     }
 
     /// Those to and from the peer at this address.
@@ -96,7 +98,7 @@ impl WireRing {
 
 impl Inside {
     fn new(began: Instant) -> Inside {
-        Inside { began, last: LastLines::new(MOST_LINES), peers: HashMap::new(), count: 0 }
+        Inside { began, last: VecDeque::new(), peers: HashMap::new(), count: 0 }
     }
 
     fn add(&mut self, at: Instant, line: &Line) {
@@ -107,7 +109,15 @@ impl Inside {
         if self.peers.contains_key(&line.peer) || BEGINNINGS.contains(&line.message.as_str()) {
             self.add_to_history(&line.peer, text(format!("{seconds} {short}")));
         }
-        self.last.push(text(format!("{seconds} {:<21} {short}", line.peer)));
+        let words = text(format!("{seconds} {:<21} {short}", line.peer));
+        while self.last.len() >= MOST_LINES && self.last.pop_front().is_some() {}
+        self.last.push_back((line.torrent, words));
+    }
+
+    fn last(&self, of: Option<InfoHash>) -> Vec<String> {
+        let is_shown = |torrent: Option<InfoHash>| of.is_none() || torrent.is_none() || torrent == of;
+        let shown = self.last.iter().filter(|(torrent, _)| is_shown(*torrent));
+        shown.map(|(_, line)| line.as_ref().to_owned()).collect()
     }
 
     fn add_to_history(&mut self, peer: &str, text: Arc<str>) {
@@ -147,13 +157,13 @@ mod tests {
             inside.add(began + Duration::from_millis(1500), &line(&peer, "\x1b[2J\n"));
         }
         (0..300).for_each(|number| inside.add(began, &line("10.1.0.1:1", &number.to_string())));
-        assert_eq!(inside.last.to_vec().len(), MOST_LINES);
+        assert_eq!(inside.last(None).len(), MOST_LINES);
         assert_eq!(inside.peers.len(), MOST_PEERS);
         let history = inside.peers["10.1.0.1:1"].last.to_vec();
         assert_eq!(history.len(), MOST_OF_A_PEER);
         assert!(history[99].starts_with("0.000   handshake") && history[99].ends_with("299"));
         assert!(!inside.peers.contains_key("10.0.0.0:1"), "it was silent for longest");
-        let first = &inside.last.to_vec()[0];
+        let first = &inside.last(None)[0];
         assert!(first.starts_with("1.500 ") && !first.contains(['\x1b', '\n']), "{first}");
         // Nodes of the DHT have no history, however many there are.
         let node = |number: u32| format!("10.9.0.1:{number}");
@@ -163,7 +173,25 @@ mod tests {
         inside.add(began, &Line::event("10.1.0.1:1".to_owned(), "choke", String::new()));
         assert!(inside.peers["10.1.0.1:1"].last.to_vec()[99].contains(" choke"));
         inside.add(began, &line("10.1.0.1:1", &"x".repeat(100_000)));
-        assert!(inside.last.to_vec().iter().all(|line| line.chars().count() <= LONGEST + 1));
+        assert!(inside.last(None).iter().all(|line| line.chars().count() <= LONGEST + 1));
+    }
+
+    #[test]
+    fn of_several_torrents_the_messages_of_the_one_that_is_shown_are_and_those_of_no_torrent() {
+        let mut inside = Inside::new(Instant::now());
+        let (one, other) = (InfoHash([1; 20]), InfoHash([2; 20]));
+        for (torrent, meaning) in [(Some(one), "of one"), (Some(other), "of another"), (None, "of none")] {
+            let mut line = line("10.1.0.1:1", meaning);
+            line.torrent = torrent;
+            inside.add(inside.began, &line);
+        }
+        let ends = |of| -> Vec<String> {
+            let lines = inside.last(of).into_iter();
+            lines.map(|line| line.rsplit_once("of ").map(|(_, end)| end.to_owned()).unwrap()).collect()
+        };
+        assert_eq!(ends(Some(one)), ["one", "none"]);
+        assert_eq!(ends(Some(other)), ["another", "none"]);
+        assert_eq!(ends(None), ["one", "another", "none"]);
     }
 
     #[test]
@@ -180,14 +208,14 @@ mod tests {
         assert!(tap.is_open() && ring.collects());
         tell("5 peers");
         let deadline = Instant::now() + Duration::from_secs(60);
-        while ring.last().is_empty() && Instant::now() < deadline {
+        while ring.last(None).is_empty() && Instant::now() < deadline {
             std::thread::yield_now();
         }
-        let lines = ring.last();
+        let lines = ring.last(None);
         assert!(lines.len() == 1 && lines[0].ends_with("5 peers"), "{lines:?}");
         ring.collect(false).unwrap();
-        assert!(!tap.is_open() && ring.last() == lines, "what is there stays");
+        assert!(!tap.is_open() && ring.last(None) == lines, "what is there stays");
         ring.clear();
-        assert!(ring.last().is_empty());
+        assert!(ring.last(None).is_empty());
     }
 }

@@ -19,6 +19,7 @@ use super::guard::Guard;
 use super::tls_connector::TlsConnector;
 use super::tunnel;
 use crate::net::proxy::{Negotiation, Proxy, ProxyKind, Target, unreachable};
+use crate::net::tap::{Direction, WebTap};
 use crate::net::{BindAddress, CONNECTION_ATTEMPT_DELAY, NameFault, by_turns, resolve};
 use crate::text::reason;
 use crate::thread;
@@ -123,7 +124,8 @@ impl<Before: Transport> Connector<Before> for BoundConnector {
             );
             register(&stream)?;
             let forwarding = through(details, proxy, &stream)?;
-            return Ok(Some(Connected { stream, buffers, guard: None, forwarding }));
+            let tap = WebTap::of(&outlet.tap, &stream, details.needs_tls());
+            return Ok(Some(Connected { stream, buffers, guard: None, forwarding, tap }));
         }
         let mut failure = Error::HostNotFound;
         let mut addresses: Vec<SocketAddr> = details.addrs.iter().copied().collect();
@@ -143,7 +145,8 @@ impl<Before: Transport> Connector<Before> for BoundConnector {
         }
         register(&stream)?;
         let guard = Some(Arc::clone(&self.guard));
-        Ok(Some(Connected { stream, buffers, guard, forwarding: None }))
+        let tap = WebTap::of(&outlet.tap, &stream, details.needs_tls());
+        Ok(Some(Connected { stream, buffers, guard, forwarding: None, tap }))
     }
 }
 
@@ -261,7 +264,7 @@ fn begin(
 
 /// A TCP connection in the form that the library expects.
 #[derive(Debug)]
-struct Connected {
+pub(super) struct Connected {
     /// Shared with the library, which shuts it down when another thread ends the request.
     stream: Arc<TcpStream>,
     buffers: LazyBuffers,
@@ -269,6 +272,8 @@ struct Connected {
     guard: Option<Arc<Guard>>,
     /// What requests need, if it is a proxy itself that is asked.
     forwarding: Option<Forwarding>,
+    /// Who sees what is said, where it is plain: TLS takes it from here.
+    pub(super) tap: Option<WebTap>,
 }
 
 impl Connected {
@@ -290,6 +295,8 @@ impl Transport for Connected {
         let timeout = timeout.for_write();
         self.stream.set_write_timeout(limit(&timeout)?)?;
         let output = self.buffers.output().get(..amount).unwrap_or_default();
+        // What is for the proxy alone is not shown.
+        self.tap.iter_mut().for_each(|tap| tap.pass(Direction::Out, output));
         let forwarded = self.forwarding.as_mut().map(|forwarding| forwarding.rewritten(output));
         let output = forwarded.as_deref().unwrap_or(output);
         (&*self.stream).write_all(output).map_err(|error| library_error(error, &timeout))
@@ -311,6 +318,8 @@ impl Transport for Connected {
             }
         };
         self.forwarding.iter_mut().for_each(Forwarding::heard);
+        let came = self.buffers.input_append_buf().get(..read).unwrap_or_default();
+        self.tap.iter_mut().for_each(|tap| tap.pass(Direction::In, came));
         self.buffers.input_appended(read);
         Ok(read > 0)
     }

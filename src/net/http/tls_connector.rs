@@ -2,7 +2,9 @@
 //!
 //! The library's own way knows either the built-in authorities or those that it is given, and not both.
 
+use super::connector::Connected;
 use super::tls::{Authorities, tls_fault};
+use crate::net::tap::{Direction, WebTap};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 use std::fmt;
@@ -17,15 +19,15 @@ use ureq::unversioned::transport::{
 #[derive(Debug)]
 pub(super) struct TlsConnector(pub Authorities);
 
-impl<Plain: Transport> Connector<Plain> for TlsConnector {
-    type Out = Either<Plain, TlsConnection<Plain>>;
+impl Connector<Connected> for TlsConnector {
+    type Out = Either<Connected, TlsConnection>;
 
     fn connect(
         &self,
         details: &ConnectionDetails<'_>,
-        plain: Option<Plain>,
+        plain: Option<Connected>,
     ) -> Result<Option<Self::Out>, Error> {
-        let Some(plain) = plain else { return Ok(None) };
+        let Some(mut plain) = plain else { return Ok(None) };
         if !details.needs_tls() || plain.is_tls() {
             return Ok(Some(Either::A(plain)));
         }
@@ -34,6 +36,8 @@ impl<Plain: Transport> Connector<Plain> for TlsConnector {
             ServerName::try_from(host).map_err(|_| Error::Tls("no certificate can be for such a host"))?;
         let connection = self.0.config().and_then(|config| ClientConnection::new(config, host.to_owned()));
         let mut connection = connection.map_err(|error| Error::Other(Box::new(error)))?;
+        // What is said is plain on this side of the TLS.
+        let tap = plain.tap.take();
         let mut socket = TransportAdapter::new(plain, details.current_time.clone());
         socket.set_timeout(left(details));
         if let Err(error) = connection.complete_io(&mut socket) {
@@ -44,7 +48,7 @@ impl<Plain: Transport> Connector<Plain> for TlsConnector {
         }
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        Ok(Some(Either::B(TlsConnection { stream: StreamOwned::new(connection, socket), buffers })))
+        Ok(Some(Either::B(TlsConnection { stream: StreamOwned::new(connection, socket), buffers, tap })))
     }
 }
 
@@ -58,12 +62,13 @@ fn left(details: &ConnectionDetails<'_>) -> NextTimeout {
 }
 
 /// A TLS connection in the form that the library expects.
-pub(super) struct TlsConnection<Plain: Transport> {
-    stream: StreamOwned<ClientConnection, TransportAdapter<Plain>>,
+pub(super) struct TlsConnection {
+    stream: StreamOwned<ClientConnection, TransportAdapter<Connected>>,
     buffers: LazyBuffers,
+    tap: Option<WebTap>,
 }
 
-impl<Plain: Transport> Transport for TlsConnection<Plain> {
+impl Transport for TlsConnection {
     fn buffers(&mut self) -> &mut dyn Buffers {
         &mut self.buffers
     }
@@ -71,6 +76,7 @@ impl<Plain: Transport> Transport for TlsConnection<Plain> {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         self.stream.sock.set_timeout(timeout);
         let output = self.buffers.output().get(..amount).unwrap_or_default();
+        self.tap.iter_mut().for_each(|tap| tap.pass(Direction::Out, output));
         self.stream.write_all(output)?;
         Ok(())
     }
@@ -78,6 +84,8 @@ impl<Plain: Transport> Transport for TlsConnection<Plain> {
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         self.stream.sock.set_timeout(timeout);
         let read = self.stream.read(self.buffers.input_append_buf())?;
+        let came = self.buffers.input_append_buf().get(..read).unwrap_or_default();
+        self.tap.iter_mut().for_each(|tap| tap.pass(Direction::In, came));
         self.buffers.input_appended(read);
         Ok(read > 0)
     }
@@ -91,7 +99,7 @@ impl<Plain: Transport> Transport for TlsConnection<Plain> {
     }
 }
 
-impl<Plain: Transport> fmt::Debug for TlsConnection<Plain> {
+impl fmt::Debug for TlsConnection {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("TlsConnection").finish_non_exhaustive()
     }

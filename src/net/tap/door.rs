@@ -1,6 +1,6 @@
 //! The door itself: who listens, and since when.
 
-use super::{Connection, Listens, Seen, StreamTap};
+use super::{Connection, Listens, Seen, Spares, StreamTap};
 use crate::metainfo::InfoHash;
 use crate::piece::Geometry;
 use std::fmt;
@@ -20,6 +20,7 @@ struct Door {
     since: AtomicU64,
     /// The number of the last connection.
     connections: AtomicU64,
+    spares: Spares,
     inside: RwLock<Inside>,
 }
 
@@ -73,6 +74,11 @@ impl Tap {
         Some(Listening { opening: door.admit(Box::new(listens), true), door: Arc::clone(door) })
     }
 
+    /// The buffers for the bytes of blocks: whoever has listened to those gives them back here.
+    pub fn spares(&self) -> Spares {
+        self.0.as_ref().map(|door| door.spares.clone()).unwrap_or_default()
+    }
+
     /// Whether somebody wants the bytes of blocks.
     pub(super) fn wants_blocks(&self) -> bool {
         self.0.as_ref().is_some_and(|door| door.look().listeners.last().is_some_and(|last| last.wants_blocks))
@@ -105,10 +111,13 @@ impl Tap {
     fn pass_on(&self, seen: Seen) {
         let Some(door) = &self.0 else { return };
         if let Some((last, others)) = door.look().listeners.split_last() {
-            for one in others {
+            let (is_bytes, wants) = (matches!(seen, Seen::Web(..)), last.wants_blocks);
+            for one in others.iter().filter(|one| one.wants_blocks || !is_bytes) {
                 (one.listens)(if one.wants_blocks { seen.clone() } else { seen.without_block() });
             }
-            (last.listens)(seen);
+            if wants || !is_bytes {
+                (last.listens)(seen);
+            }
         }
     }
 
@@ -121,6 +130,11 @@ impl Tap {
         inside.listeners.iter().for_each(|one| (one.listens)(Seen::Torrent(info_hash, geometry)));
     }
 
+    /// The number of a new connection. `None` if there is no door.
+    pub(super) fn next_number(&self) -> Option<u64> {
+        Some(self.0.as_ref()?.connections.fetch_add(1, Ordering::Relaxed).saturating_add(1))
+    }
+
     /// The door of a new connection, if there is one.
     pub(in crate::net) fn connection(
         &self,
@@ -128,7 +142,7 @@ impl Tap {
         incoming: bool,
         local: impl FnOnce() -> Option<SocketAddr>,
     ) -> Option<StreamTap> {
-        let number = self.0.as_ref()?.connections.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let number = self.next_number()?;
         Some(StreamTap::new(self.clone(), Connection { number, address, local: local(), incoming }))
     }
 }

@@ -4,6 +4,7 @@
 //! else 64 KiB, which is more than any message may have that is not ended for its length, but for the bitfield of more than
 //! half a million pieces. Where somebody wants all bytes, it keeps those of any message that a peer may send.
 
+use super::spares::Spares;
 use crate::wire::{HANDSHAKE_LENGTH, PREFIX};
 
 /// Bytes that are kept of a message.
@@ -50,8 +51,8 @@ pub(super) struct Framer {
     passed: u64,
     /// Bytes that have passed before it.
     before: u64,
-    /// Somebody wants all bytes.
-    keeps_all: bool,
+    /// The buffers for the bytes of blocks, where somebody wants them.
+    spares: Option<Spares>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,19 +104,19 @@ impl<'a> Passing<'a> {
 }
 
 impl Framer {
-    /// One that keeps all bytes, or what is wanted as a rule.
-    pub(super) fn new(keeps_all: bool) -> Framer {
-        Framer { keeps_all, ..Framer::default() }
+    /// One that keeps all bytes, in such buffers, or what is wanted as a rule.
+    pub(super) fn new(spares: Option<Spares>) -> Framer {
+        Framer { spares, ..Framer::default() }
     }
 
     /// Whether it keeps all bytes.
     pub(super) fn keeps_all(&self) -> bool {
-        self.keeps_all
+        self.spares.is_some()
     }
 
     /// Bytes pass unseen from now on.
     pub(super) fn lose(&mut self) {
-        *self = Framer { stage: Stage::Lost, ..Framer::new(self.keeps_all) };
+        *self = Framer { stage: Stage::Lost, ..Framer::new(self.spares.take()) };
     }
 
     /// Whether bytes have passed unseen.
@@ -154,13 +155,13 @@ impl Framer {
 
     /// Nothing more passes: what has begun and does not end, where all bytes are wanted.
     pub(super) fn rest(&mut self) -> Option<Framed> {
-        (self.keeps_all && self.passed > 0).then(|| self.cut())
+        (self.keeps_all() && self.passed > 0).then(|| self.cut())
     }
 
     /// Keys were exchanged, and the conversation begins. Returns the bytes that this took.
     pub(super) fn keys_exchanged(&mut self) -> u64 {
         let passed = self.passed;
-        *self = Framer::new(self.keeps_all);
+        *self = Framer::new(self.spares.take());
         passed
     }
 
@@ -185,16 +186,19 @@ impl Framer {
         self.passed = self.passed.saturating_add(passing.length());
         let most = match (self.stage, self.start.get(4)) {
             (Stage::Lost, _) => 0,
-            _ if self.keeps_all => MOST_WHOLE,
+            _ if self.keeps_all() => MOST_WHOLE,
             (Stage::Keys, _) => 0,
             (Stage::Frames, Some(&PIECE)) => HEAD_OF_A_PIECE,
             _ => MOST_KEPT,
         };
         let room = most.saturating_sub(self.start.len());
-        if self.keeps_all && self.start.len() == LENGTH_AND_ID {
+        if let Some(spares) = &self.spares
+            && self.start.len() == LENGTH_AND_ID
+        {
             // Nobody's four gigabytes: as much as is kept.
             let length = self.frame_length().map_or(0, |length| usize::try_from(length).unwrap_or(most));
-            self.start.reserve_exact(length.min(most).saturating_sub(LENGTH_AND_ID));
+            let begun = std::mem::replace(&mut self.start, spares.take(length.min(most)));
+            self.start.extend(begun);
         }
         match passing {
             Passing::Bytes(bytes) => self.start.extend_from_slice(bytes.get(..room).unwrap_or(bytes)),
@@ -208,7 +212,7 @@ impl Framer {
             self.stage = if PREFIX.starts_with(known) { Stage::Opening } else { Stage::Frames };
         } else if self.stage == Stage::Opening && !PREFIX.starts_with(known) {
             self.stage = Stage::Keys;
-            if !self.keeps_all {
+            if !self.keeps_all() {
                 self.start = Vec::new();
             }
         }
@@ -305,7 +309,7 @@ mod tests {
         }
         framer.pass(Passing::Unseen(1 << 30), |_| panic!("it is not whole"));
         assert!(framer.start.len() <= 65_536 && framer.start.capacity() <= 131_072);
-        let mut all = Framer::new(true);
+        let mut all = Framer::new(Some(Spares::default()));
         all.pass(Passing::Bytes(&[conversation().0, vec![0xff, 0xff, 0xff, 0xff, 7]].concat()), |_| ());
         (0..100).for_each(|_| all.pass(Passing::Bytes(&[1; 10_000]), |_| panic!("it is not whole")));
         assert!(all.start.len() == MOST_WHOLE && all.start.capacity() <= 2 * MOST_WHOLE);

@@ -25,11 +25,16 @@
 
 mod door;
 mod framer;
+mod spares;
 mod stream_tap;
+mod web_tap;
 
 pub use door::{Listening, Tap};
 pub use framer::Framed;
+pub use spares::Spares;
 pub use stream_tap::StreamTap;
+pub use web_tap::WebEvent;
+pub(super) use web_tap::WebTap;
 
 use super::HangUp;
 use crate::metainfo::InfoHash;
@@ -66,6 +71,8 @@ pub struct Connection {
 pub enum Seen {
     /// Of a connection to a peer.
     Stream(Connection, StreamEvent),
+    /// Of a connection to a web server, told to whoever wants all bytes.
+    Web(Connection, WebEvent),
     /// A UDP packet between our port, whose address may be the unspecified one, and the address behind it.
     Packet(Protocol, Direction, [SocketAddr; 2], Vec<u8>),
     /// Something said to a tracker, a web seed or a gateway, or by it.
@@ -115,6 +122,10 @@ pub enum Protocol {
     Tracker,
     /// Peers on the local network (BEP 14). What we send goes to the address of a group.
     Lan,
+    /// A gateway: PCP (RFC 6887), NAT-PMP (RFC 6886).
+    Gateway,
+    /// Devices in our network: the search for UPnP gateways. What we send goes to the address of a group.
+    Ssdp,
 }
 
 /// What happens to a connection.

@@ -54,7 +54,8 @@ enum Place<'a> {
 impl StreamTap {
     pub(super) fn new(tap: Tap, connection: Connection) -> StreamTap {
         let (opening, wants_blocks) = (tap.opening(), tap.wants_blocks());
-        let lane = || Mutex::new(Lane { framer: Framer::new(wants_blocks), opening });
+        let spares = wants_blocks.then(|| tap.spares());
+        let lane = || Mutex::new(Lane { framer: Framer::new(spares.clone()), opening });
         let stream = StreamTap {
             tap,
             connection,

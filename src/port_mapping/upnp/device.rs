@@ -7,7 +7,9 @@ use super::soap::{self, Action, PortRequest, SoapAnswer};
 use super::ssdp::{self, DeviceAddress};
 use crate::address::Reach;
 use crate::net::plain_http::{self, PlainAnswer};
+use crate::net::tap::{Direction, Protocol, Seen, Tap};
 use crate::net::{BindAddress, asking_port};
+use crate::port_mapping::MappingOptions;
 use crate::port_mapping::datagrams::Wanted;
 use crate::port_mapping::halt::Halt;
 use crate::port_mapping::opened::{Failure, Opened};
@@ -43,9 +45,17 @@ pub type OpenPort = (Transport, u16);
 #[derive(Clone, Debug)]
 pub struct Device {
     service: Service,
-    bind_address: BindAddress,
+    way: Way,
     /// Our address, as the gateway is to know it.
     ours: Ipv4Addr,
+}
+
+/// How devices are asked.
+#[derive(Clone, Debug)]
+struct Way {
+    bind_address: BindAddress,
+    /// Who sees what is said.
+    tap: Tap,
 }
 
 /// A call that came to nothing.
@@ -73,13 +83,14 @@ impl Device {
     pub fn find(
         gateway: IpAddr,
         ssdp: SocketAddr,
-        bind_address: BindAddress,
+        options: &MappingOptions,
         ours: Ipv4Addr,
         halt: &Halt,
     ) -> Result<Device, Failure> {
+        let way = Way { bind_address: options.bind_address, tap: options.tap.clone() };
         let mut failure = Failure::Silent;
-        for address in search(gateway, ssdp, bind_address, ours, halt)? {
-            match Device::described_at(&address, bind_address, ours, halt) {
+        for address in search(gateway, ssdp, &way, ours, halt)? {
+            match Device::described_at(&address, &way, ours, halt) {
                 Ok(device) => return Ok(device),
                 Err(Failure::Halted) => return Err(Failure::Halted),
                 Err(other) => {
@@ -94,13 +105,20 @@ impl Device {
     /// The device with the description there.
     fn described_at(
         address: &DeviceAddress,
-        bind_address: BindAddress,
+        way: &Way,
         ours: Ipv4Addr,
         halt: &Halt,
     ) -> Result<Device, Failure> {
         let request =
             format!("GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", address.path, address.at);
-        let answer = ask(bind_address, address.at, &request, Instant::now() + CALL, halt)?;
+        way.tell(address.at, Direction::Out, "description", "what are you, and which services have you?");
+        let answer = way.ask(address.at, &request, Instant::now() + CALL, halt)?;
+        way.tell(
+            address.at,
+            Direction::In,
+            "description",
+            &format!("status {}, {} bytes", answer.status, answer.body.len()),
+        );
         if answer.status != 200 {
             return Err(Failure::Refused(format!(
                 "its description is not to be had (status {})",
@@ -111,7 +129,7 @@ impl Device {
         let services = description::services(&text, address)
             .map_err(|_| Failure::Refused("its description is malformed".to_owned()))?;
         let mut devices: Vec<Device> =
-            services.into_iter().map(|service| Device { service, bind_address, ours }).collect();
+            services.into_iter().map(|service| Device { service, way: way.clone(), ours }).collect();
         // Of several lines to the internet, the one that is up has an address.
         let mut is_up = |device: &Device| device.external(halt).ok().flatten().is_some();
         let best = if devices.len() > 1 { devices.iter().position(&mut is_up) } else { None };
@@ -217,9 +235,12 @@ impl Device {
 
     fn call_until(&self, action: Action, until: Instant, halt: &Halt) -> Result<SoapAnswer, CallFailure> {
         let request = action.request(&self.service);
-        let answer = ask(self.bind_address, self.service.control.at, &request, until, halt);
+        let at = self.service.control.at;
+        self.way.tell(at, Direction::Out, "upnp", &soap::asked(&action));
+        let answer = self.way.ask(at, &request, until, halt);
         let answer = answer.map_err(|error| CallFailure::Other(error.into()))?;
         let parsed = SoapAnswer::parse(&String::from_utf8_lossy(&answer.body)).unwrap_or_default();
+        self.way.tell(at, Direction::In, "upnp", &soap::answered(answer.status, &parsed));
         match (answer.status, parsed.fault) {
             (200, None) => Ok(parsed),
             (_, Some(fault)) => Err(CallFailure::Fault(fault)),
@@ -230,36 +251,47 @@ impl Device {
     }
 }
 
-fn ask(
-    bind_address: BindAddress,
-    to: SocketAddr,
-    request: &str,
-    until: Instant,
-    halt: &Halt,
-) -> io::Result<PlainAnswer> {
-    halt.check()?;
-    let answer = plain_http::ask(bind_address, to, request.as_bytes(), until, |stream| {
-        let _ = halt.wakes_by(Box::new(move || _ = stream.shutdown(Shutdown::Both)));
-    });
-    halt.awake();
-    halt.check()?;
-    answer
+impl Way {
+    fn ask(&self, to: SocketAddr, request: &str, until: Instant, halt: &Halt) -> io::Result<PlainAnswer> {
+        halt.check()?;
+        let answer = plain_http::ask(&self.tap, self.bind_address, to, request.as_bytes(), until, |stream| {
+            let _ = halt.wakes_by(Box::new(move || _ = stream.shutdown(Shutdown::Both)));
+        });
+        halt.awake();
+        halt.check()?;
+        answer
+    }
+
+    /// Says in words what was said, if somebody wants to know.
+    fn tell(&self, device: SocketAddr, direction: Direction, message: &'static str, meaning: &str) {
+        let site = || format!("router {device}");
+        self.tap.tell(|| Seen::Server { site: site(), direction, message, meaning: meaning.to_owned() });
+    }
 }
 
 /// The addresses of descriptions of gateways, that of the gateway that everything takes first.
 fn search(
     gateway: IpAddr,
     ssdp: SocketAddr,
-    bind_address: BindAddress,
+    way: &Way,
     ours: Ipv4Addr,
     halt: &Halt,
 ) -> Result<Vec<DeviceAddress>, Failure> {
-    let port = Arc::new(asking_port(ours, bind_address)?);
+    let port = Arc::new(asking_port(ours, way.bind_address)?);
+    let here = port.address();
+    let tell = |direction, theirs, packet: &[u8]| {
+        way.tap.tell(|| Seen::Packet(Protocol::Ssdp, direction, [here, theirs], packet.to_vec()));
+    };
     let waiting = Arc::clone(&port);
     halt.wakes_by(Box::new(move || waiting.hang_up()))?;
     let start = Instant::now();
     let (mut until, mut again) = (start + SEARCH, start + ASK_AGAIN);
-    let ask = || ssdp::questions().try_for_each(|question| port.send(ssdp, question.as_bytes()));
+    let ask = || {
+        ssdp::questions().try_for_each(|question| {
+            tell(Direction::Out, ssdp, question.as_bytes());
+            port.send(ssdp, question.as_bytes())
+        })
+    };
     ask()?;
     let (mut first, mut others) = (Vec::new(), Vec::new());
     let (mut packet, mut packets) = ([0; PACKET_BYTES], 0);
@@ -273,7 +305,9 @@ fn search(
             continue;
         };
         packets += 1;
-        let Some(address) = ssdp::answer(packet.get(..length).unwrap_or_default(), from.ip()) else {
+        let packet = packet.get(..length).unwrap_or_default();
+        tell(Direction::In, from, packet);
+        let Some(address) = ssdp::answer(packet, from.ip()) else {
             continue;
         };
         let is_gateway = from.ip() == gateway;

@@ -32,6 +32,34 @@ pub enum Action {
     DeletePortMapping(Transport, u16),
 }
 
+/// What it asks, in words for whoever watches.
+pub(super) fn asked(action: &Action) -> String {
+    let port = |request: &PortRequest, any: &str| {
+        let PortRequest { transport, external, client, internal, lifetime } = request;
+        let how_long = if *lifetime == 0 { "for good".to_owned() } else { format!("for {lifetime} s") };
+        format!("lead {} port {external}{any} outside to {client}:{internal}, {how_long}", transport.name())
+    };
+    match action {
+        Action::GetExternalIpAddress => "which address have you outside?".to_owned(),
+        Action::AddPortMapping(request) => port(request, ""),
+        Action::AddAnyPortMapping(request) => port(request, ", or any other one,"),
+        Action::DeletePortMapping(transport, port) => {
+            format!("close {} port {port} outside again", transport.name())
+        }
+    }
+}
+
+/// What it answers, in words for whoever watches.
+pub(super) fn answered(status: u16, answer: &SoapAnswer) -> String {
+    match answer {
+        SoapAnswer { fault: Some(fault), .. } => reason(*fault),
+        SoapAnswer { address: Some(address), .. } => format!("my address outside is {address}"),
+        SoapAnswer { port: Some(port), .. } => format!("done; the port outside is {port}"),
+        _ if status == 200 => "done".to_owned(),
+        _ => format!("status {status}"),
+    }
+}
+
 /// A port to open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortRequest {

@@ -41,7 +41,7 @@ fuzz_target!(|bytes: &[u8]| {
     body.truncate(AT_ONCE);
     let direction = if choice & 2 == 0 { Direction::In } else { Direction::Out };
     let address = if choice & 4 == 0 { ([10, 0, 0, 1], 1).into() } else { ([1_u16; 8], 1).into() };
-    for protocol in [Protocol::Dht, Protocol::Tracker, Protocol::Lan] {
+    for protocol in [Protocol::Dht, Protocol::Tracker, Protocol::Lan, Protocol::Gateway, Protocol::Ssdp] {
         check(&mut conversations, &Seen::Packet(protocol, direction, [address; 2], body.clone()));
     }
     let text = String::from_utf8_lossy(&body).into_owned();

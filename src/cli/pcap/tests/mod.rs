@@ -238,13 +238,13 @@ fn what_was_left_out_is_a_gap_in_the_numbers_and_no_reason_slips_to_another_mess
     for _ in 0..5 {
         told.say(Direction::In, &piece);
     }
-    let mut writer = Writer::new(disk.sink(), BindAddress::any());
+    let mut writer = Writer::new(disk.sink(), BindAddress::any(), tap.spares());
     // Takes what there was room for, and has not written it.
     let waiting = queue.take().unwrap();
     assert_eq!(waiting.lost, 2);
     for (at, seen) in waiting.seen {
         let time = writer.time(at);
-        writer.conversations.add(time, &seen, &mut writer.bytes);
+        writer.conversations.add(time, seen, &mut writer.bytes);
     }
     writer.lost += waiting.lost;
     writer.conversations.lost_some(waiting.lost);
@@ -332,15 +332,14 @@ fn conversations_whose_ends_were_lost_are_forgotten_in_the_end() {
     let mut conversations = Conversations::new(BindAddress::any());
     let connection =
         |number| Connection { number, address: ([192, 0, 2, 1], 6881).into(), local: None, incoming: false };
-    let mut out = Vec::new();
+    let mut out = Batch::default();
     for number in 0..20_000 {
-        out.clear();
-        conversations.add(0, &Seen::Stream(connection(number), StreamEvent::Open), &mut out);
+        out = Batch::default();
+        conversations.add(0, Seen::Stream(connection(number), StreamEvent::Open), &mut out);
     }
     assert_eq!(conversations.known(), 12_000);
     // The last one still goes on where it was.
-    out.clear();
     let event = StreamEvent::Ended(None);
-    conversations.add(0, &Seen::Stream(connection(19_999), event), &mut out);
+    conversations.add(0, Seen::Stream(connection(19_999), event), &mut out);
     assert_eq!(conversations.known(), 11_999);
 }

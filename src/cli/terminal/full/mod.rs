@@ -11,7 +11,7 @@ mod styled;
 mod surface;
 
 pub use keyboard::Keyboard;
-pub use keys::Key;
+pub use keys::{Key, KeyReader};
 pub use mode::{
     OPENS, has_keys, is_ours, set_stopping, take as take_keys, take_if_back as take_keys_if_back,
     want_all as want_all_keys,
