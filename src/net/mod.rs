@@ -30,6 +30,7 @@ pub mod tap;
 mod throttle;
 mod udp_channel;
 mod udp_port;
+mod utp;
 
 pub use address_space::address_space;
 pub use bind_address::BindAddress;
@@ -50,6 +51,7 @@ pub use resolver::{NameFault, by_turns, in_words, resolve};
 pub use throttle::Throttle;
 pub use udp_channel::UdpChannel;
 pub use udp_port::UdpPort;
+pub use utp::{Utp, UtpAttempt};
 
 /// How long we wait for one address of a host before we try the next one as well (RFC 8305, section 5).
 pub const CONNECTION_ATTEMPT_DELAY: std::time::Duration = std::time::Duration::from_millis(250);
