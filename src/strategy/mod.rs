@@ -27,6 +27,7 @@ mod near_names;
 mod peers;
 mod token_bucket;
 mod upload;
+pub mod utp;
 
 pub use crc32c::crc32c;
 pub use destination::{OnWordOf, Question, Refusal, may_ask, may_ask_name};
