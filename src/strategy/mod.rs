@@ -39,7 +39,7 @@ pub use near_names::{is_near_name, literal};
 pub use peers::{
     AddressVotes, Approach, AttemptFailure, AttemptQueue, Bystanders, Candidates, Dialer, Encryption,
     ExternalAddress, Interruption, PeerCounts, PexHistory, Places, Rebuff, Security, Source, Supply,
-    SupplyReports, Surroundings, Watch, may_share,
+    SupplyReports, Surroundings, UtpAnswers, Watch, may_share,
 };
 pub use token_bucket::TokenBucket;
 pub use upload::{Choker, ChokerPeer, Leecher, Leechers, Rate, SuperSeeding, allowed_fast, unchoke_slots};

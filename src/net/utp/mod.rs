@@ -107,6 +107,14 @@ impl Utp {
         self.0.acceptor.set(None);
     }
 
+    /// The UDP port of this family, if it is open.
+    pub fn port(&self, family: IpFamily) -> Option<u16> {
+        match &*lock(self.side(family)) {
+            Side::Open(table, _) => Some(table.port().address().port()),
+            _ => None,
+        }
+    }
+
     /// Asks for a connection to this address. `bell` rings when it is there, or will not be. Never waits.
     ///
     /// # Errors

@@ -6,8 +6,8 @@
 //! there answers within a round trip.
 
 use super::table::Key;
+use crate::address;
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv6Addr};
 
 /// Strangers in all.
 pub(super) const MOST: usize = 512;
@@ -21,8 +21,8 @@ pub(super) struct Strangers(VecDeque<Key>);
 impl Strangers {
     /// Adds one. Returns the one that is to be forgotten for it.
     pub(super) fn add(&mut self, key: Key) -> Option<Key> {
-        let network = network(key.0.ip());
-        let is_near = |other: &Key| self::network(other.0.ip()) == network;
+        let network = address::network(key.0.ip());
+        let is_near = |other: &Key| address::network(other.0.ip()) == network;
         let crowded = self.0.iter().filter(|other| is_near(other)).count() >= MOST_OF_ONE;
         let goes = match crowded {
             true => self.0.iter().position(is_near),
@@ -37,13 +37,6 @@ impl Strangers {
     pub(super) fn remove(&mut self, key: Key) -> bool {
         let at = self.0.iter().position(|other| *other == key);
         at.and_then(|at| self.0.remove(at)).is_some()
-    }
-}
-
-fn network(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(ip) => Ipv6Addr::from(u128::from(ip) >> 64 << 64).into(),
     }
 }
 
