@@ -1,4 +1,5 @@
-//! Makes packets of what was seen: of each connection a conversation over TCP, of each packet over UDP a datagram.
+//! Makes packets of what was seen: of each connection a conversation over TCP, of each packet over UDP a datagram. A
+//! connection over uTP becomes one over TCP as well, whose first packet says so.
 //!
 //! The bytes are those that were said, and so are the addresses, the ports and the order. How they were cut into segments
 //! is our own: each message begins one. So are the segments that begin and end a conversation, which the system sends
@@ -94,7 +95,7 @@ impl Conversations {
     }
 
     fn stream(&mut self, time: u64, connection: Connection, event: &StreamEvent, out: &mut Vec<u8>) {
-        let Connection { number, address, local, incoming } = connection;
+        let Connection { number, address, local, incoming, is_utp } = connection;
         let found = self.streams.binary_search_by_key(&number, |(known, _)| *known);
         let at = found.unwrap_or_else(|at| {
             self.streams.insert(at, (number, Conversation::new(number, Ends::new(local, address))));
@@ -104,7 +105,10 @@ impl Conversations {
         let Some((_, stream)) = self.streams.get_mut(at) else { return };
         let mut page = Page { out, time, lost: &mut self.lost };
         match event {
-            StreamEvent::Open | StreamEvent::Joined(_) => stream.begin(&mut page, incoming),
+            StreamEvent::Open | StreamEvent::Joined(_) => {
+                stream.comments.extend(is_utp.then(|| "this connection went over uTP (BEP 29)".to_owned()));
+                stream.begin(&mut page, incoming);
+            }
             StreamEvent::KeysExchanged { received, sent, security } => {
                 stream.comments.push(key_exchange(*received, *sent, *security));
             }

@@ -201,6 +201,16 @@ impl Table {
         self.acceptor.accept(PeerStream::over_utp(Arc::clone(link)), link.address());
     }
 
+    #[cfg(test)]
+    pub(super) fn connections(&self) -> usize {
+        self.lock().links.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn due(&self) -> usize {
+        self.timers.len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inside> {
         lock(&self.inside)
     }

@@ -46,6 +46,11 @@ impl Timers {
         Some(first.remove())
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        lock(&self.0).due.len()
+    }
+
     /// The thread is about to sleep. Until when it may, as far as these entries go.
     pub(super) fn sleep(&self, longest: Instant) -> Option<Instant> {
         let mut inside = lock(&self.0);

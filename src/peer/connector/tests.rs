@@ -80,6 +80,7 @@ fn a_panic_costs_the_attempts_and_leaves_none_without_an_answer() {
         queue: AttemptQueue::new(1),
         orders,
         alarm: Alarm::new().unwrap().0,
+        bell: Weak::new(),
         unsent: Vec::new(),
         running: Arc::downgrade(&connector.running),
     };
