@@ -1,0 +1,42 @@
+//! Connections over uTP (BEP 29) with programs that take no others.
+
+use std::path::Path;
+
+use crate::foreign::{Foreign, Leecher};
+use crate::payload::Payload;
+use crate::support::folder::TestFolder;
+use crate::support::instance::Instance;
+use crate::{LIMIT, MIB};
+
+/// Downloads from this peer alone, over uTP, and compares.
+fn fetch(payload: &Payload, torrent: &Path, seed: &Foreign, encryption: &str) {
+    let (output, peer) = (TestFolder::new(), seed.address().to_string());
+    let arguments = ["--peer", &peer, "--encryption", encryption, "--json"];
+    let outcome = Instance::get(torrent, output.path(), &arguments).program.finish(LIMIT);
+    assert_eq!(outcome.code, Some(0), "{encryption}; it printed:\n{}", outcome.output);
+    assert!(outcome.output.contains(r#""transport":"utp""#), "{encryption}:\n{}", outcome.output);
+    payload.assert_identical(output.path());
+}
+
+#[test]
+fn libtorrent_without_tcp_seeds_to_us() {
+    let payload = Payload::single(8 * MIB + 1);
+    for (level, ours) in [(None, "off"), (Some("rc4"), "allow")] {
+        fetch(&payload, &payload.torrent(), &Foreign::libtorrent_over_utp(&payload, level), ours);
+    }
+}
+
+#[test]
+fn transmission_without_tcp_seeds_to_us() {
+    let payload = Payload::single(8 * MIB + 1);
+    fetch(&payload, &payload.torrent(), &Foreign::transmission_over_utp(&payload), "allow");
+}
+
+#[test]
+fn libtorrent_without_tcp_downloads_from_us() {
+    let payload = Payload::single(8 * MIB + 1);
+    let (_seed, address) = Instance::seed(&payload.torrent(), &payload.complete(), &[]);
+    for level in [None, Some("rc4")] {
+        Leecher::libtorrent_over_utp(&payload, &[address], level).assert_identical(&payload);
+    }
+}
