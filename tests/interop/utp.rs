@@ -37,6 +37,8 @@ fn libtorrent_without_tcp_downloads_from_us() {
     let payload = Payload::single(8 * MIB + 1);
     let (_seed, address) = Instance::seed(&payload.torrent(), &payload.complete(), &[]);
     for level in [None, Some("rc4")] {
-        Leecher::libtorrent_over_utp(&payload, &[address], level).assert_identical(&payload);
+        let leecher = Leecher::libtorrent_over_utp(&payload, &[address], level);
+        leecher.wait_until_complete();
+        leecher.assert_identical(&payload);
     }
 }

@@ -97,6 +97,8 @@ impl Conversations {
     fn stream(&mut self, time: u64, connection: Connection, event: &StreamEvent, out: &mut Vec<u8>) {
         let Connection { number, address, local, incoming, is_utp } = connection;
         let found = self.streams.binary_search_by_key(&number, |(known, _)| *known);
+        // A port of uTP is one for all of this host's addresses.
+        let local = local.filter(|_| found.is_err()).map(|ours| self.leaves_by(ours, address));
         let at = found.unwrap_or_else(|at| {
             self.streams.insert(at, (number, Conversation::new(number, Ends::new(local, address))));
             let is_too_much = self.streams.len() > MOST_KNOWN && self.streams.pop_front().is_some();
