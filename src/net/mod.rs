@@ -9,6 +9,8 @@
 mod address_space;
 pub mod basic_auth;
 mod bind_address;
+#[cfg(test)]
+pub(crate) mod deaf;
 mod default_gateway;
 mod descriptors;
 mod device;

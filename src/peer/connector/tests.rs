@@ -170,14 +170,7 @@ fn who_refuses_tcp_and_is_silent_over_utp_has_refused() {
 #[test]
 fn who_is_silent_over_tcp_is_asked_over_utp_beside_it() {
     let connector = with_utp([127, 0, 30, 5]);
-    // A listener whose places are taken answers nothing more.
-    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    listener.bind(&SocketAddr::from(([127, 0, 30, 6], 0)).into()).unwrap();
-    listener.listen(0).unwrap();
-    let there = listener.local_addr().unwrap().as_socket().unwrap();
-    let _waiting: Vec<_> = (0..4)
-        .filter_map(|_| std::net::TcpStream::connect_timeout(&there, Duration::from_millis(100)).ok())
-        .collect();
-    let (_utp, _coming) = utp_at([127, 0, 30, 6], there.port());
-    assert!(outcome(&connector, there).unwrap().is_utp());
+    let deaf = crate::net::deaf::Deaf::at([127, 0, 30, 6].into());
+    let (_utp, _coming) = utp_at([127, 0, 30, 6], deaf.address.port());
+    assert!(outcome(&connector, deaf.address).unwrap().is_utp());
 }
