@@ -116,9 +116,19 @@ impl Link {
         self.is_touched.swap(true, Ordering::Relaxed)
     }
 
+    /// Whether it has asked us for the connection and has not shown yet that it is where its packets say.
+    pub(super) fn is_stranger(&self) -> bool {
+        self.is_stranger.load(Ordering::Relaxed) && !self.is_proven()
+    }
+
     /// It is no stranger from now on. Whether it was one.
     pub(super) fn introduce(&self) -> bool {
         self.is_stranger.load(Ordering::Relaxed) && self.is_stranger.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether the other end is where its packets say.
+    pub(super) fn is_proven(&self) -> bool {
+        self.lock().conversation.is_proven()
     }
 
     /// A packet has come. What follows from it is done when [`Link::settle`] is called.

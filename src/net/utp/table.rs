@@ -12,7 +12,7 @@ use crate::net::half_open::Bell;
 use crate::net::udp_port::Diversion;
 use crate::net::{PeerStream, UdpPort};
 use crate::strategy::TokenBucket;
-use crate::strategy::utp::{Conversation, State};
+use crate::strategy::utp::Conversation;
 use crate::thread::lock;
 use crate::wire::utp::{Header, Kind, Packet, looks_like_utp};
 use std::collections::HashMap;
@@ -189,14 +189,10 @@ impl Table {
         if link.is_finished(now) {
             return self.remove(key);
         }
-        let state = link.state();
-        if state == State::Connecting || !link.introduce() {
+        if !link.is_proven() || !link.introduce() {
             return;
         }
-        if matches!(state, State::Ended(_)) {
-            return self.remove(key);
-        }
-        // It is where its packets say. The handshake of BitTorrent is the next thing.
+        // The handshake of BitTorrent is the next thing.
         self.lock().strangers.remove(key);
         self.acceptor.accept(PeerStream::over_utp(Arc::clone(link)), link.address());
     }
@@ -247,8 +243,14 @@ impl Diversion for Table {
         touched.iter().for_each(|(key, link)| self.see_to(*key, link, now));
         for _ in 0..DUE_AT_ONCE {
             let Some(link) = self.timers.next(now) else { break };
+            let key = (link.address(), link.ids().0);
+            if link.is_stranger() {
+                // It has had its answer, and is told nothing on a timer.
+                self.remove(key);
+                continue;
+            }
             link.came_due(now);
-            self.see_to((link.address(), link.ids().0), &link, now);
+            self.see_to(key, &link, now);
         }
         self.timers.sleep(now + LONGEST_SLEEP)
     }
