@@ -1,0 +1,6 @@
+//! uTP over a network on a virtual clock: what is written arrives, in time, and gives way.
+
+#![cfg(test)]
+
+mod network;
+mod transfers;
