@@ -10,7 +10,7 @@ pub fn transfer(network: &mut Network, bytes: (u64, u64), until: Duration) -> Du
     network.run(until);
     let ends = [one, other].map(|host| {
         let host = &network.hosts[host];
-        assert!(host.done_at.is_some(), "{} of {} bytes, {:?}", host.read, host.to_read, host.ended);
+        assert!(host.done_at.is_some(), "{} of {} bytes, {:?} {:#?}", host.read, host.to_read, host.ended, network.hosts.iter().map(|h| h.talk.as_ref().map(|t| format!("{t:?}").replace("Sent {", "\nSent {"))).collect::<Vec<_>>());
         assert!(host.talk.is_none(), "it is not forgotten: {:?}", host.ended);
         host.done_at.unwrap()
     });

@@ -377,7 +377,9 @@ impl Conversation {
             return;
         }
         self.way.timeouts += 1;
-        let is_first_or_last = self.state == State::Connecting || self.closing == Closing::Sent;
+        let is_alone = distance(self.sending.unacknowledged(), self.sending.next_sequence()) == 1;
+        let is_first_or_last =
+            self.state == State::Connecting || self.closing == Closing::Sent && is_alone;
         if self.way.timeouts >= if is_first_or_last { MAX_FIRST_TIMEOUTS } else { MAX_TIMEOUTS } {
             return self.end(EndReason::TimedOut);
         }
