@@ -2,5 +2,6 @@
 
 #![cfg(test)]
 
+mod giving_way;
 mod network;
 mod transfers;

@@ -151,7 +151,7 @@ impl Conversation {
         let way = Way {
             round_trip: RoundTrip::default(),
             delays: Delays::new(now),
-            congestion: Congestion::new(FULL_PAYLOAD),
+            congestion: Congestion::new(FULL_PAYLOAD, now),
             payload: FULL_PAYLOAD,
             large_arrive: false,
             timeouts: 0,
@@ -329,7 +329,9 @@ impl Conversation {
             let waited = (delay != 0).then(|| way.delays.went(delay, now));
             // None waits for longer than the whole round trip takes.
             let waited = waited.map(|waited| way.round_trip.last().map_or(waited, |last| last.min(waited)));
-            way.congestion.arrived(news.bytes, waited, was_full);
+            if way.congestion.pause(waited, way.round_trip.usual(), now) {
+                way.congestion.arrived(news.bytes, waited, was_full);
+            }
             self.patience = (!self.sending.is_empty()).then(|| now + way.round_trip.timeout());
         }
         let mut lost = self.sending.find_lost();
