@@ -77,7 +77,7 @@ pub struct Packet<'a> {
     /// The fields of fixed length.
     pub header: Header,
     /// Which packets have come behind the missing one: the first bit, the lowest of the first byte, stands for
-    /// [`acknowledgement`](Header::acknowledgement) + 2. Its length is a multiple of four, and not 0.
+    /// [`acknowledgement`](Header::acknowledgement) + 2. We write a multiple of four bytes (BEP 29), others do not.
     pub selective: Option<&'a [u8]>,
     /// The bytes that it carries.
     pub payload: &'a [u8],
@@ -118,9 +118,7 @@ impl<'a> Packet<'a> {
             let (body, behind) =
                 behind.split_at_checked(usize::from(*length)).ok_or(PacketError::Extension)?;
             if extension == SELECTIVE {
-                if body.is_empty() || !body.len().is_multiple_of(4) {
-                    return Err(PacketError::Extension);
-                }
+                // BEP 29 wants multiples of four, but libtorrent says as many bytes as it needs.
                 selective = Some(body);
             }
             (extension, rest) = (*next, behind);
@@ -162,7 +160,7 @@ pub enum PacketError {
     Version,
     /// There is no such kind.
     Kind,
-    /// An extension ends behind the packet, or has a length that cannot be, or there are too many.
+    /// An extension ends behind the packet, or there are too many.
     Extension,
 }
 

@@ -3,8 +3,12 @@
 //! While packets wait less than the target in queues, the window grows, by two packets in a round trip at most. When
 //! they wait longer, it shrinks. So the queue on the way stays at the target, however large it could become, and traffic
 //! that fills it further has us step back. Lost packets halve the window, as with TCP.
+//!
+//! Who comes when there is a queue already takes it for a part of the way, and would push the others out. So now and
+//! then a conversation that fills the line pauses, until what it has sent is through, and sees how long the way is
+//! without it (draft-irtf-iccrg-ledbat-plus-plus, "slowdown").
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long packets may wait in queues because of us.
 const TARGET: Duration = Duration::from_millis(100);
@@ -17,6 +21,13 @@ const LEAST_GAIN: f64 = 1000.0;
 const FIRST_PACKETS: f64 = 4.0;
 /// The largest window. Peers have no room for more.
 const MAX_WINDOW: f64 = 1024.0 * 1024.0;
+/// The time between two pauses: at first, and as long as it can become. It doubles each time.
+const FIRST_INTERVAL: Duration = Duration::from_secs(1);
+const MAX_INTERVAL: Duration = Duration::from_secs(32);
+/// The window in a pause, in packets.
+const PAUSED_PACKETS: f64 = 2.0;
+/// A pause takes so many round trips: in the first one the queue empties.
+const PAUSED_ROUND_TRIPS: u32 = 2;
 
 /// The window of one conversation.
 #[derive(Clone, Copy, Debug)]
@@ -28,19 +39,49 @@ pub struct Congestion {
     slow_start_below: f64,
     /// Flights before this one left when the window was larger: what they say of losses is old.
     since_flight: u64,
+    /// When the next pause is due, or when this one is over.
+    next_pause: Instant,
+    is_paused: bool,
+    interval: Duration,
 }
 
 impl Congestion {
     /// The window of a new conversation with packets of so many bytes.
-    pub fn new(packet: usize) -> Congestion {
+    pub fn new(packet: usize, now: Instant) -> Congestion {
         let packet = packet as f64;
-        let window = FIRST_PACKETS * packet;
-        Congestion { window, packet, slow_start_below: MAX_WINDOW, since_flight: 0 }
+        Congestion {
+            window: FIRST_PACKETS * packet,
+            packet,
+            slow_start_below: MAX_WINDOW,
+            since_flight: 0,
+            next_pause: now + FIRST_INTERVAL,
+            is_paused: false,
+            interval: FIRST_INTERVAL,
+        }
     }
 
     /// Bytes that may be on their way.
     pub fn window(&self) -> usize {
         self.window as usize
+    }
+
+    /// Pauses if it is time, or goes on. False if the window stays as it is. `round_trip` is the usual time of one.
+    pub fn pause(&mut self, waited: Option<Duration>, round_trip: Duration, now: Instant) -> bool {
+        let fills = self.window > self.slow_start_below && waited.is_some_and(|waited| waited > TARGET / 2);
+        if now < self.next_pause || !self.is_paused && !fills {
+            return !self.is_paused;
+        }
+        self.is_paused = !self.is_paused;
+        if self.is_paused {
+            // Most of the window is found again at once.
+            self.slow_start_below = self.window * 0.75;
+            self.window = (PAUSED_PACKETS * self.packet).min(self.window);
+            self.next_pause = now + PAUSED_ROUND_TRIPS * round_trip;
+        } else {
+            self.interval = (self.interval * 2).min(MAX_INTERVAL);
+            self.next_pause = now + self.interval;
+        }
+        !self.is_paused
     }
 
     /// So many bytes have arrived. `waited` is how long packets wait in queues now, if it is known. `is_full`: the
@@ -120,12 +161,12 @@ mod tests {
     /// One that is past its slow start.
     fn settled(window: usize) -> Congestion {
         let window = window as f64;
-        Congestion { window, slow_start_below: 0.0, ..Congestion::new(PACKET) }
+        Congestion { window, slow_start_below: 0.0, ..Congestion::new(PACKET, Instant::now()) }
     }
 
     #[test]
     fn it_doubles_until_packets_begin_to_wait() {
-        let mut congestion = Congestion::new(PACKET);
+        let mut congestion = Congestion::new(PACKET, Instant::now());
         assert_eq!((0..3).map(|_| round_trip(&mut congestion, 10)).collect::<Vec<_>>(), [8000, 16_000, 32_000]);
         let before = congestion.window();
         assert!(round_trip(&mut congestion, 60) < before + 3 * PACKET);
@@ -149,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_window_that_is_not_used_does_not_grow() {
-        for mut congestion in [Congestion::new(PACKET), settled(50_000)] {
+        for mut congestion in [Congestion::new(PACKET, Instant::now()), settled(50_000)] {
             let before = congestion.window();
             congestion.arrived(PACKET, Some(Duration::ZERO), false);
             assert_eq!(congestion.window(), before);

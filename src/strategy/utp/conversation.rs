@@ -109,8 +109,9 @@ pub struct Conversation {
     pub(super) epoch: Instant,
     /// The number of the packet with which the peer began.
     syn: Option<u16>,
-    /// The peer is where its packets say: it has seen one of ours.
-    is_proven: bool,
+    /// The peer has said more than its first packet: it is where it says it is, and it knows where our numbers begin.
+    /// Before that nothing but the answer leaves, so that nobody can have us send much to a third party.
+    pub(super) is_confirmed: bool,
 }
 
 impl Conversation {
@@ -150,7 +151,7 @@ impl Conversation {
         let way = Way {
             round_trip: RoundTrip::default(),
             delays: Delays::new(now),
-            congestion: Congestion::new(FULL_PAYLOAD),
+            congestion: Congestion::new(FULL_PAYLOAD, now),
             payload: FULL_PAYLOAD,
             large_arrive: false,
             timeouts: 0,
@@ -171,13 +172,8 @@ impl Conversation {
             last_sent: now,
             epoch: now,
             syn: None,
-            is_proven: false,
+            is_confirmed: false,
         }
-    }
-
-    /// Whether the peer is where its packets say: it has seen one of ours. Until then nothing that it says is kept.
-    pub fn is_proven(&self) -> bool {
-        self.is_proven
     }
 
     /// The ids under which we know the connection and under which the peer does: the first one stands in what comes,
@@ -285,12 +281,10 @@ impl Conversation {
             }
             self.receiving = ReceiveWindow::new(header.sequence, now);
             self.state = State::Open;
+            self.acknowledgements.owe(now);
         }
         if self.acknowledged(packet, now) {
-            self.is_proven |= header.acknowledgement.wrapping_add(1) == self.sending.unacknowledged();
-            if !self.is_proven {
-                return;
-            }
+            self.is_confirmed = true;
             self.note_header(packet, now);
             self.came(packet, now);
         }
@@ -335,7 +329,9 @@ impl Conversation {
             let waited = (delay != 0).then(|| way.delays.went(delay, now));
             // None waits for longer than the whole round trip takes.
             let waited = waited.map(|waited| way.round_trip.last().map_or(waited, |last| last.min(waited)));
-            way.congestion.arrived(news.bytes, waited, was_full);
+            if way.congestion.pause(waited, way.round_trip.usual(), now) {
+                way.congestion.arrived(news.bytes, waited, was_full);
+            }
             self.patience = (!self.sending.is_empty()).then(|| now + way.round_trip.timeout());
         }
         let mut lost = self.sending.find_lost();
@@ -383,7 +379,9 @@ impl Conversation {
             return;
         }
         self.way.timeouts += 1;
-        let is_first_or_last = self.state == State::Connecting || self.closing == Closing::Sent;
+        let is_alone = distance(self.sending.unacknowledged(), self.sending.next_sequence()) == 1;
+        let is_first_or_last =
+            self.state == State::Connecting || self.closing == Closing::Sent && is_alone;
         if self.way.timeouts >= if is_first_or_last { MAX_FIRST_TIMEOUTS } else { MAX_TIMEOUTS } {
             return self.end(EndReason::TimedOut);
         }

@@ -5,11 +5,14 @@
 //! of them does. There is no waiting until a packet is full: a request of a few bytes should not wait for a second one.
 //! But bytes that wait for room anyway wait for enough of it, so that packets do not become small.
 
-use super::conversation::{Closing, Conversation, EndReason, State};
+use super::conversation::{Closing, Conversation, EndReason, FULL_PAYLOAD, State};
 use super::receive_window::MAX_MASK;
 use super::send_window::Outgoing;
 use crate::wire::utp::{Header, Kind, Packet};
 use std::time::Instant;
+
+/// Bytes in front of the mask of early packets.
+const EXTENSION_HEADER: usize = 2;
 
 impl Conversation {
     /// Writes the next packet that should leave now, in place of what is there. False if there is none.
@@ -24,14 +27,14 @@ impl Conversation {
             if was_empty || self.patience.is_none() {
                 self.patience = Some(now + self.way.round_trip.timeout());
             }
-            self.write_packet(packet.kind, packet.sequence, now, into);
+            self.write_packet(packet.kind, packet.sequence, packet.length, now, into);
             self.sending.copy(&packet, into);
             return true;
         }
         let is_known = self.state != State::Connecting;
         let (free, room) = (self.receiving.free(), self.receiving.room());
         if is_known && (self.acknowledgements.is_due(free, room, now) || self.keeps_alive(now)) {
-            self.write_packet(Kind::State, self.sending.next_sequence(), now, into);
+            self.write_packet(Kind::State, self.sending.next_sequence(), 0, now, into);
             return true;
         }
         false
@@ -41,7 +44,7 @@ impl Conversation {
     fn next_outgoing(&mut self, now: Instant) -> Option<Outgoing> {
         let window = self.way.congestion.window().min(self.peer_room);
         let again = self.sending.send_again(window, now);
-        if again.is_some() || self.state == State::Connecting || self.sending.is_full() {
+        if again.is_some() || !self.is_confirmed || self.sending.is_full() {
             return again;
         }
         if self.sending.is_empty() && now >= self.last_sent + self.way.round_trip.timeout() {
@@ -74,10 +77,13 @@ impl Conversation {
         Some(self.sending.send(Kind::Data, length.min(room.max(1)), now))
     }
 
-    /// Everything of a packet but its bytes.
-    fn write_packet(&mut self, kind: Kind, sequence: u16, now: Instant, into: &mut Vec<u8>) {
+    /// Everything of a packet but its bytes, for which it leaves room. What has come early is not in it where the bytes
+    /// leave no room for that; then it stays owed.
+    fn write_packet(&mut self, kind: Kind, sequence: u16, payload: usize, now: Instant, into: &mut Vec<u8>) {
         let mut mask = [0; MAX_MASK];
-        let length = self.receiving.mask(&mut mask);
+        let needed = self.receiving.mask(&mut mask);
+        let fits = payload + EXTENSION_HEADER + needed <= FULL_PAYLOAD;
+        let length = if fits { needed } else { 0 };
         let free = self.receiving.free();
         let header = Header {
             kind,
@@ -90,7 +96,9 @@ impl Conversation {
         };
         let selective = mask.get(..length).filter(|mask| !mask.is_empty());
         Packet { header, selective, payload: &[] }.write(into);
-        self.acknowledgements.sent(free);
+        if length == needed {
+            self.acknowledgements.sent(free);
+        }
         self.last_sent = now;
     }
 }

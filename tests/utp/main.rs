@@ -1,0 +1,7 @@
+//! uTP over a network on a virtual clock: what is written arrives, in time, and gives way.
+
+#![cfg(test)]
+
+mod giving_way;
+mod network;
+mod transfers;
