@@ -134,6 +134,11 @@ impl Connector {
         lock(&self.way.utp_answers).speaks(address);
     }
 
+    /// The peer at this address has closed a connection before a word of its own.
+    pub fn closed_early(&self, address: SocketAddr) {
+        lock(&self.way.utp_answers).closes_tcp(address);
+    }
+
     /// What goes through which proxy.
     pub fn proxies(&self) -> &Proxies {
         &self.way.proxies

@@ -270,7 +270,9 @@ impl ListenerState {
                 return;
             }
             let admitted = match accepted {
-                Ok((stream, address)) => self.admit(PeerStream::accepted(stream), canonical(address), DEADLINE),
+                Ok((stream, address)) => {
+                    self.admit(PeerStream::accepted(stream), canonical(address), DEADLINE)
+                }
                 // A peer that has left again, not something that lasts.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => Ok(()),
                 Err(error) => Err(error),

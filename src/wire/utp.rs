@@ -133,9 +133,7 @@ impl<'a> Packet<'a> {
         into.extend([(kind as u8) << 4 | VERSION, if selective.is_some() { SELECTIVE } else { 0 }]);
         into.extend(connection_id.to_be_bytes());
         into.extend([timestamp, timestamp_difference, window].map(u32::to_be_bytes).as_flattened());
-        into.extend(
-            [self.header.sequence, self.header.acknowledgement].map(u16::to_be_bytes).as_flattened(),
-        );
+        into.extend([self.header.sequence, self.header.acknowledgement].map(u16::to_be_bytes).as_flattened());
         if let Some(mask) = selective {
             into.extend([0, mask.len() as u8]);
             into.extend(mask);

@@ -130,12 +130,7 @@ impl Network {
     }
 
     /// Two hosts: the first one connects after some time. Its packets leave by the first line. Returns their numbers.
-    pub fn connect(
-        &mut self,
-        lines: (usize, usize),
-        bytes: (u64, u64),
-        begins: Duration,
-    ) -> (usize, usize) {
+    pub fn connect(&mut self, lines: (usize, usize), bytes: (u64, u64), begins: Duration) -> (usize, usize) {
         let first = self.hosts.len();
         for (peer, line, to_write, to_read, salt) in
             [(first + 1, lines.0, bytes.0, bytes.1, 1), (first, lines.1, bytes.1, bytes.0, 2)]
@@ -184,7 +179,20 @@ impl Network {
         let mut steps = 0;
         loop {
             steps += 1;
-            assert!(steps < 3_000_000, "time stands still at {:?}: {:?}", self.now, (0..2).map(|h| (self.due(h), self.hosts[h].written, self.hosts[h].read, self.hosts[h].ended, self.hosts[h].talk.as_ref().map(|t| (t.state(), t.due(), self.clock(h))))).collect::<Vec<_>>());
+            assert!(
+                steps < 3_000_000,
+                "time stands still at {:?}: {:?}",
+                self.now,
+                (0..2)
+                    .map(|h| (
+                        self.due(h),
+                        self.hosts[h].written,
+                        self.hosts[h].read,
+                        self.hosts[h].ended,
+                        self.hosts[h].talk.as_ref().map(|t| (t.state(), t.due(), self.clock(h)))
+                    ))
+                    .collect::<Vec<_>>()
+            );
             let next = self.next_moment();
             let Some(next) = next.filter(|next| *next <= until) else { break };
             self.now = self.now.max(next);
@@ -258,7 +266,8 @@ impl Network {
         // A program reads and writes again as long as there is something.
         loop {
             let host = &mut self.hosts[number];
-            let want = (host.to_write - host.written).min(talk.room() as u64).min(bytes.len() as u64) as usize;
+            let want =
+                (host.to_write - host.written).min(talk.room() as u64).min(bytes.len() as u64) as usize;
             let want = bytes.get_mut(..want).unwrap();
             (host.written..).zip(want.iter_mut()).for_each(|(at, byte)| *byte = host.byte(at));
             let written = talk.write(want);

@@ -10,7 +10,18 @@ pub fn transfer(network: &mut Network, bytes: (u64, u64), until: Duration) -> Du
     network.run(until);
     let ends = [one, other].map(|host| {
         let host = &network.hosts[host];
-        assert!(host.done_at.is_some(), "{} of {} bytes, {:?} {:#?}", host.read, host.to_read, host.ended, network.hosts.iter().map(|h| h.talk.as_ref().map(|t| format!("{t:?}").replace("Sent {", "\nSent {"))).collect::<Vec<_>>());
+        assert!(
+            host.done_at.is_some(),
+            "{} of {} bytes, {:?} {:#?}",
+            host.read,
+            host.to_read,
+            host.ended,
+            network
+                .hosts
+                .iter()
+                .map(|h| h.talk.as_ref().map(|t| format!("{t:?}").replace("Sent {", "\nSent {")))
+                .collect::<Vec<_>>()
+        );
         assert!(host.talk.is_none(), "it is not forgotten: {:?}", host.ended);
         host.done_at.unwrap()
     });
@@ -19,12 +30,19 @@ pub fn transfer(network: &mut Network, bytes: (u64, u64), until: Duration) -> Du
 
 #[test]
 fn over_a_good_line_it_takes_a_few_round_trips_more_than_the_line_does() {
-    for (delay, rate, bytes) in [(5, 1 << 20, 4 << 20), (50, 1 << 20, 4 << 20), (50, 10 << 20, 40 << 20), (1, 100 << 10, 1 << 20)] {
+    for (delay, rate, bytes) in
+        [(5, 1 << 20, 4 << 20), (50, 1 << 20, 4 << 20), (50, 10 << 20, 40 << 20), (1, 100 << 10, 1 << 20)]
+    {
         let line = Line::with_delay(delay).slow(rate, u64::MAX);
         let mut network = Network::new(1, vec![line.clone(), line]);
         let took = transfer(&mut network, (bytes, 1000), Duration::from_secs(1000));
         let ideal = bytes as f64 / rate as f64;
-        println!("{delay} ms, {rate}: {:.2} s, {:.2} times, waits {:?}", took.as_secs_f64(), took.as_secs_f64() / ideal, network.lines[0].waits);
+        println!(
+            "{delay} ms, {rate}: {:.2} s, {:.2} times, waits {:?}",
+            took.as_secs_f64(),
+            took.as_secs_f64() / ideal,
+            network.lines[0].waits
+        );
         assert!(network.hosts.iter().all(|host| host.ended == Some(EndReason::Ours)));
     }
 }
@@ -48,6 +66,9 @@ fn random() {
         let bytes = (random.u64(..500_000), random.u64(..500_000));
         let mut network = Network::new(seed, lines.clone());
         let took = transfer(&mut network, bytes, Duration::from_secs(10000));
-        println!("{seed} {took:?} {bytes:?} {:?} {:?} loss {} rate {:?} {:?}", lines[0].delay, lines[1].delay, lines[0].loss, lines[0].rate, lines[1].rate);
+        println!(
+            "{seed} {took:?} {bytes:?} {:?} {:?} loss {} rate {:?} {:?}",
+            lines[0].delay, lines[1].delay, lines[0].loss, lines[0].rate, lines[1].rate
+        );
     }
 }

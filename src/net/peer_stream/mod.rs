@@ -150,7 +150,9 @@ impl PeerStream {
     /// What is said over the connection to this peer, or one that has connected to us, is seen at this door while it is
     /// open. To be called before anything is said.
     pub fn watched_by(&self, tap: &Tap, address: SocketAddr, incoming: bool) {
-        if let Some(tap) = tap.connection(address, [incoming, self.is_utp()], || self.transport().local_address()) {
+        if let Some(tap) =
+            tap.connection(address, [incoming, self.is_utp()], || self.transport().local_address())
+        {
             let _ = self.channel.tap.set(tap);
         }
     }

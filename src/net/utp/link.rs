@@ -128,7 +128,7 @@ impl Link {
 
     /// Whether the other end is where its packets say.
     pub(super) fn is_proven(&self) -> bool {
-        self.lock().conversation.is_proven()
+        self.lock().conversation.is_confirmed()
     }
 
     /// A packet has come. What follows from it is done when [`Link::settle`] is called.
@@ -238,10 +238,14 @@ impl Link {
             return Err(ErrorKind::TimedOut.into());
         }
         match inside.conversation.state() {
-            State::Ended(EndReason::Reset) if inside.closed.is_none() && inside.conversation.readable() == 0 => {
+            State::Ended(EndReason::Reset)
+                if inside.closed.is_none() && inside.conversation.readable() == 0 =>
+            {
                 Err(ErrorKind::ConnectionReset.into())
             }
-            State::Ended(EndReason::TimedOut) if inside.closed.is_none() && inside.conversation.readable() == 0 => {
+            State::Ended(EndReason::TimedOut)
+                if inside.closed.is_none() && inside.conversation.readable() == 0 =>
+            {
                 Err(io::Error::other("the peer answers nothing any more"))
             }
             _ => Ok(inside),

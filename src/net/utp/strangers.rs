@@ -71,9 +71,8 @@ mod tests {
     #[test]
     fn the_addresses_of_one_network_of_ipv6_count_as_one() {
         let mut strangers = Strangers::default();
-        let ones = (0..100).filter(|host| {
-            strangers.add(key(&format!("[2001:db8::{host:x}:1]:1"), 1)).is_some()
-        });
+        let ones =
+            (0..100).filter(|host| strangers.add(key(&format!("[2001:db8::{host:x}:1]:1"), 1)).is_some());
         assert_eq!(ones.count(), 100 - MOST_OF_ONE);
     }
 }

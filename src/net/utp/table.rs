@@ -88,7 +88,9 @@ impl Table {
         }
         // Two ids in a row, of which neither is in use with this address.
         let free = |id: &u16| {
-            [id.wrapping_sub(1), *id, id.wrapping_add(1)].iter().all(|id| !inside.links.contains_key(&(to, *id)))
+            [id.wrapping_sub(1), *id, id.wrapping_add(1)]
+                .iter()
+                .all(|id| !inside.links.contains_key(&(to, *id)))
         };
         let ids = std::iter::repeat_with(|| fastrand::u16(..)).take(16);
         let Some(id) = ids.into_iter().find(free) else { return Err(ErrorKind::AddrInUse.into()) };
@@ -173,9 +175,11 @@ impl Table {
             Kind::Reset => [id, id.wrapping_add(1), id.wrapping_sub(1)],
             _ => [id; 3],
         };
-        let is_meant = |link: &Link| header.kind != Kind::Reset || {
-            let (ours, theirs) = link.ids();
-            [ours, theirs].contains(&id)
+        let is_meant = |link: &Link| {
+            header.kind != Kind::Reset || {
+                let (ours, theirs) = link.ids();
+                [ours, theirs].contains(&id)
+            }
         };
         ids.into_iter().find_map(|id| {
             let link = inside.links.get(&(from, id)).filter(|link| is_meant(link))?;

@@ -244,9 +244,8 @@ fn an_attempt_that_is_given_up_leaves_nothing_behind() {
     let (utp, ..) = listening(17);
     let silent = UdpSocket::bind("127.0.29.18:0").unwrap();
     let bell = Arc::new(Alarm::new().unwrap().1);
-    let attempts: Vec<_> = (0..50)
-        .map(|_| utp.connect(silent.local_addr().unwrap(), Arc::downgrade(&bell)).unwrap())
-        .collect();
+    let attempts: Vec<_> =
+        (0..50).map(|_| utp.connect(silent.local_addr().unwrap(), Arc::downgrade(&bell)).unwrap()).collect();
     let table = utp.table(IpFamily::V4).unwrap();
     assert!(attempts.iter().all(|attempt| attempt.outcome().is_none()));
     assert_eq!((table.connections(), table.due()), (50, 50));

@@ -1,6 +1,6 @@
 //! One attempt to connect to a peer: over TCP, and where that does not get through, over uTP beside it.
 
-use super::{Way, Wanted};
+use super::{Wanted, Way};
 use crate::net::half_open::{Bell, ConnectError, HalfOpen};
 use crate::net::proxy::ProxyError;
 use crate::net::{PeerStream, UtpAttempt};
@@ -24,6 +24,8 @@ pub(super) struct Attempt {
 
 #[derive(Debug)]
 enum Tcp {
+    /// It is to be begun then, or when uTP has failed.
+    Later(Instant),
     HalfOpen(HalfOpen),
     /// There will be no connection, for this reason. uTP has until then.
     Failed(Option<ConnectError>, Instant),
@@ -46,8 +48,15 @@ impl Attempt {
     ///
     /// There will be no connection, as the system knows at once.
     pub(super) fn begin(way: &Way, wanted: Wanted, now: Instant) -> Result<Attempt, (Wanted, ConnectError)> {
-        let utp = way.utp.as_ref().and_then(|_| lock(&way.utp_answers).when(wanted.address, now));
-        let utp = utp.map_or(Utp::Not, Utp::Later);
+        let (utp, is_utp_first) = {
+            let answers = lock(&way.utp_answers);
+            let when = way.utp.as_ref().and_then(|_| answers.when(wanted.address, now));
+            (when.map_or(Utp::Not, Utp::Later), when.is_some() && answers.is_utp_first(wanted.address))
+        };
+        if is_utp_first {
+            let tcp = Tcp::Later(now + UtpAnswers::patience(wanted.address));
+            return Ok(Attempt { wanted, tcp, utp, came: false, end: None });
+        }
         match way.begin(wanted.address) {
             Ok(tcp) => Ok(Attempt { wanted, tcp: Tcp::HalfOpen(tcp), utp, came: false, end: None }),
             Err(error) => Err((wanted, error)),
@@ -68,7 +77,8 @@ impl Attempt {
     pub(super) fn due(&self) -> Option<Instant> {
         match (&self.tcp, &self.utp) {
             (Tcp::HalfOpen(_), Utp::Later(at)) => Some(*at),
-            (Tcp::Failed(_, until), _) => Some(*until),
+            (Tcp::Later(_), Utp::Later(at)) => Some(*at),
+            (Tcp::Failed(_, until) | Tcp::Later(until), _) => Some(*until),
             _ => None,
         }
     }
@@ -110,6 +120,15 @@ impl Attempt {
                 }
             }
             _ => {}
+        }
+        if let Tcp::Later(at) = self.tcp
+            && self.end.is_none()
+            && (at <= now || matches!(self.utp, Utp::Not))
+        {
+            match way.begin(self.wanted.address) {
+                Ok(tcp) => self.tcp = Tcp::HalfOpen(tcp),
+                Err(error) => self.end = Some(Err(error)),
+            }
         }
         let is_late = matches!(&self.tcp, Tcp::Failed(_, until) if *until <= now);
         if self.end.is_none() && (is_late || matches!(self.utp, Utp::Not)) {

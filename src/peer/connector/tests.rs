@@ -174,3 +174,18 @@ fn who_is_silent_over_tcp_is_asked_over_utp_beside_it() {
     let (_utp, _coming) = utp_at([127, 0, 30, 6], deaf.address.port());
     assert!(outcome(&connector, deaf.address).unwrap().is_utp());
 }
+
+#[test]
+fn who_closes_tcp_before_a_word_is_reached_over_utp_the_next_time() {
+    let connector = with_utp([127, 0, 30, 7]);
+    let (utp, _coming) = utp_at([127, 0, 30, 8], 0);
+    let there = SocketAddr::from(([127, 0, 30, 8], utp.port(crate::address::IpFamily::V4).unwrap()));
+    let _listener = TcpListener::bind(there).unwrap();
+    assert!(!outcome(&connector, there).unwrap().is_utp());
+    connector.closed_early(there);
+    assert!(outcome(&connector, there).unwrap().is_utp());
+    // Where it does not answer there, TCP has its turn.
+    drop(utp);
+    connector.closed_early(there);
+    assert!(!outcome(&connector, there).unwrap().is_utp());
+}

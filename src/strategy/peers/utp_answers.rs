@@ -33,6 +33,8 @@ pub struct UtpAnswers {
 enum Answer {
     /// It speaks uTP, or is said to.
     Speaks,
+    /// It took a connection over TCP and closed it before a word, as programs do that take uTP alone.
+    ClosesTcp,
     /// It did not answer so many times in a row, and is left alone until then.
     Silent(u32, Instant),
 }
@@ -41,6 +43,19 @@ impl UtpAnswers {
     /// The peer at this address speaks uTP, or is said to.
     pub fn speaks(&mut self, address: SocketAddr) {
         self.set(address, Answer::Speaks);
+    }
+
+    /// The peer at this address took a connection over TCP and closed it before a word. uTP comes first the next time,
+    /// unless it does not answer that.
+    pub fn closes_tcp(&mut self, address: SocketAddr) {
+        if !matches!(self.known.get(&canonical(address)), Some(Answer::Silent(..))) {
+            self.set(address, Answer::ClosesTcp);
+        }
+    }
+
+    /// Whether TCP is to wait until uTP has failed.
+    pub fn is_utp_first(&self, address: SocketAddr) -> bool {
+        matches!(self.known.get(&canonical(address)), Some(Answer::ClosesTcp))
     }
 
     /// It was asked and did not answer, or said no.
@@ -56,7 +71,7 @@ impl UtpAnswers {
     /// When to ask this address, to which TCP is begun now. `None` if it is not to be asked.
     pub fn when(&self, address: SocketAddr, now: Instant) -> Option<Instant> {
         match self.known.get(&canonical(address)) {
-            Some(Answer::Speaks) => Some(now),
+            Some(Answer::Speaks | Answer::ClosesTcp) => Some(now),
             Some(Answer::Silent(_, until)) if now < *until => None,
             _ => Some(now + HEAD_START),
         }
@@ -112,6 +127,17 @@ mod tests {
         assert_eq!(asked[..6], [0, 8, 40, 168, 680, 1280]);
         answers.speaks(at(1));
         assert_eq!(answers.when(at(1), now), Some(now));
+    }
+
+    #[test]
+    fn who_closes_tcp_is_asked_over_utp_first_until_it_is_silent_there() {
+        let (mut answers, now) = (UtpAnswers::default(), Instant::now());
+        assert!(!answers.is_utp_first(at(1)));
+        answers.closes_tcp(at(1));
+        assert!(answers.is_utp_first(at(1)) && answers.when(at(1), now) == Some(now));
+        answers.silent(at(1), now);
+        answers.closes_tcp(at(1));
+        assert!(!answers.is_utp_first(at(1)) && answers.when(at(1), now).is_none());
     }
 
     #[test]

@@ -167,7 +167,10 @@ mod tests {
     #[test]
     fn it_doubles_until_packets_begin_to_wait() {
         let mut congestion = Congestion::new(PACKET, Instant::now());
-        assert_eq!((0..3).map(|_| round_trip(&mut congestion, 10)).collect::<Vec<_>>(), [8000, 16_000, 32_000]);
+        assert_eq!(
+            (0..3).map(|_| round_trip(&mut congestion, 10)).collect::<Vec<_>>(),
+            [8000, 16_000, 32_000]
+        );
         let before = congestion.window();
         assert!(round_trip(&mut congestion, 60) < before + 3 * PACKET);
         assert!(round_trip(&mut congestion, 0) < before + 6 * PACKET, "and not again");

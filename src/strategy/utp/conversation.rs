@@ -187,6 +187,11 @@ impl Conversation {
         self.state
     }
 
+    /// Whether the peer is where its packets say: it has seen one of ours. Until then nothing that it says is kept.
+    pub fn is_confirmed(&self) -> bool {
+        self.is_confirmed
+    }
+
     /// Whether nothing more can come or go: it may be forgotten.
     pub fn is_finished(&self) -> bool {
         match self.state {
@@ -284,7 +289,11 @@ impl Conversation {
             self.acknowledgements.owe(now);
         }
         if self.acknowledged(packet, now) {
-            self.is_confirmed = true;
+            // Who only guesses that we have answered does not know the number.
+            self.is_confirmed |= header.acknowledgement.wrapping_add(1) == self.sending.unacknowledged();
+            if !self.is_confirmed {
+                return;
+            }
             self.note_header(packet, now);
             self.came(packet, now);
         }
@@ -380,8 +389,7 @@ impl Conversation {
         }
         self.way.timeouts += 1;
         let is_alone = distance(self.sending.unacknowledged(), self.sending.next_sequence()) == 1;
-        let is_first_or_last =
-            self.state == State::Connecting || self.closing == Closing::Sent && is_alone;
+        let is_first_or_last = self.state == State::Connecting || self.closing == Closing::Sent && is_alone;
         if self.way.timeouts >= if is_first_or_last { MAX_FIRST_TIMEOUTS } else { MAX_TIMEOUTS } {
             return self.end(EndReason::TimedOut);
         }

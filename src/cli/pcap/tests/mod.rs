@@ -330,8 +330,13 @@ fn a_full_disk_ends_the_capture_and_nobody_else_hears_less() {
 #[test]
 fn conversations_whose_ends_were_lost_are_forgotten_in_the_end() {
     let mut conversations = Conversations::new(BindAddress::any());
-    let connection =
-        |number| Connection { number, address: ([192, 0, 2, 1], 6881).into(), local: None, incoming: false, is_utp: false };
+    let connection = |number| Connection {
+        number,
+        address: ([192, 0, 2, 1], 6881).into(),
+        local: None,
+        incoming: false,
+        is_utp: false,
+    };
     let mut out = Vec::new();
     for number in 0..20_000 {
         out.clear();
