@@ -42,7 +42,9 @@ enum Answer {
 impl UtpAnswers {
     /// The peer at this address speaks uTP, or is said to.
     pub fn speaks(&mut self, address: SocketAddr) {
-        self.set(address, Answer::Speaks);
+        if !self.is_utp_first(address) {
+            self.set(address, Answer::Speaks);
+        }
     }
 
     /// The peer at this address took a connection over TCP and closed it before a word. uTP comes first the next time,
@@ -134,6 +136,8 @@ mod tests {
         let (mut answers, now) = (UtpAnswers::default(), Instant::now());
         assert!(!answers.is_utp_first(at(1)));
         answers.closes_tcp(at(1));
+        // That it speaks uTP does not mean that it takes TCP now.
+        answers.speaks(at(1));
         assert!(answers.is_utp_first(at(1)) && answers.when(at(1), now) == Some(now));
         answers.silent(at(1), now);
         answers.closes_tcp(at(1));
