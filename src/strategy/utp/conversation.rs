@@ -24,8 +24,8 @@ pub(super) const FULL_PAYLOAD: usize = 1332;
 const SMALL_PAYLOAD: usize = 528;
 /// How often we wait in vain for an answer, twice as long each time: 47 s in all at least.
 const MAX_TIMEOUTS: u32 = 7;
-/// The same for the first packet, and for the last one: 15 s, and 7 s at least.
-const MAX_FIRST_TIMEOUTS: u32 = 4;
+/// The same for the first packet, and for the last one: 31 s, and 15 s at least.
+const MAX_FIRST_TIMEOUTS: u32 = 5;
 /// So often it is waited in vain before packets are made smaller.
 const TIMEOUTS_OF_LARGE: u32 = 2;
 /// Routers forget who talks to whom after 30 s without a packet. The peer protocol's own keep-alive comes too late.
@@ -118,7 +118,7 @@ impl Conversation {
     /// Asks for a connection. We will know it as `first_id`, and the peer under the number after it. Both numbers
     /// should be random, so that others cannot guess them.
     pub fn connect(first_id: u16, first_sequence: u16, now: Instant) -> Conversation {
-        let receiving = ReceiveWindow::new(0, now);
+        let receiving = ReceiveWindow::new(1, now);
         let ids = (first_id, first_id.wrapping_add(1));
         let mut conversation = Conversation::new(ids, first_sequence, receiving, now);
         conversation.state = State::Connecting;
@@ -380,8 +380,7 @@ impl Conversation {
         }
         self.way.timeouts += 1;
         let is_alone = distance(self.sending.unacknowledged(), self.sending.next_sequence()) == 1;
-        let is_first_or_last =
-            self.state == State::Connecting || self.closing == Closing::Sent && is_alone;
+        let is_first_or_last = self.state == State::Connecting || self.closing == Closing::Sent && is_alone;
         if self.way.timeouts >= if is_first_or_last { MAX_FIRST_TIMEOUTS } else { MAX_TIMEOUTS } {
             return self.end(EndReason::TimedOut);
         }

@@ -122,7 +122,8 @@ mod tests {
         for offset in [0, 5, u32::MAX - 20 * MILLISECOND, 1 << 31, u32::MAX / 2] {
             let now = Instant::now();
             let mut delays = Delays::new(now);
-            let mut went = |delay: u32| delays.went(offset.wrapping_add(delay * MILLISECOND), now).as_millis();
+            let mut went =
+                |delay: u32| delays.went(offset.wrapping_add(delay * MILLISECOND), now).as_millis();
             assert_eq!(went(30), 0);
             // A single one that is late says nothing.
             assert_eq!([went(80), went(90), went(85)], [0, 0, 50]);
@@ -137,7 +138,10 @@ mod tests {
         let mut delays = Delays::new(start);
         delays.went(10 * MILLISECOND, start);
         let mut after = |minute: u32| delays.went(60 * MILLISECOND, start + minute * MINUTE).as_millis();
-        assert_eq!((1..=14).map(&mut after).collect::<Vec<_>>()[2..], [[50; 10].as_slice(), &[0; 2]].concat());
+        assert_eq!(
+            (1..=14).map(&mut after).collect::<Vec<_>>()[2..],
+            [[50; 10].as_slice(), &[0; 2]].concat()
+        );
         // And after a long silence.
         delays.went(10 * MILLISECOND, start + 15 * MINUTE);
         assert_eq!(delays.went(60 * MILLISECOND, start + 100 * MINUTE), Duration::ZERO);

@@ -126,7 +126,8 @@ mod tests {
         let again = flights.depart(1);
         let later: Vec<u64> = (10..13).map(|sequence| flights.depart(sequence)).collect();
         later.iter().for_each(|number| flights.land(*number));
-        let lost: Vec<u16> = std::iter::from_fn(|| flights.next_lost()).map(|(sequence, _)| sequence).collect();
+        let lost: Vec<u16> =
+            std::iter::from_fn(|| flights.next_lost()).map(|(sequence, _)| sequence).collect();
         assert_eq!((lost, again), (vec![4, 6, 7, 8, 1], 10));
         assert_eq!(flights.flights.len(), 0);
     }
