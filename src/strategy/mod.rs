@@ -15,6 +15,7 @@
 //!   seed send each piece only once (`super_seeding`).
 //! - `peers`: which addresses to believe and which to connect to (`candidates`), which peers to tell other
 //!   peers about (`pex`, peer exchange), and whether the peers are enough (`supply`).
+//! - `utp`: a connection over UDP that gives way to other traffic: what leaves when.
 //!
 //! Everything here is pure. A strategy sees numbers and the time, which it gets as an argument, and says what
 //! it would do; the coordinator does it. So each one is tested as a plain function, with a clock that is a

@@ -174,3 +174,71 @@ impl fmt::Display for PacketError {
 }
 
 impl std::error::Error for PacketError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: Header = Header {
+        kind: Kind::Data,
+        connection_id: 0x0102,
+        timestamp: 0x0304_0506,
+        timestamp_difference: 0x0708_090a,
+        window: 0x0b0c_0d0e,
+        sequence: 0x0f10,
+        acknowledgement: 0x1112,
+    };
+
+    #[test]
+    fn a_packet_is_read_as_it_was_written() {
+        for kind in [Kind::Data, Kind::Fin, Kind::State, Kind::Reset, Kind::Syn] {
+            for selective in [None, Some(&[1, 2, 3, 4][..])] {
+                let packet = Packet { header: Header { kind, ..HEADER }, selective, payload: b"payload" };
+                let mut bytes = Vec::new();
+                packet.write(&mut bytes);
+                assert_eq!(Packet::read(&bytes), Ok(packet));
+                assert!(looks_like_utp(&bytes));
+            }
+        }
+        let mut bytes = Vec::new();
+        Packet { header: HEADER, selective: None, payload: &[] }.write(&mut bytes);
+        assert_eq!(bytes[..3], [1, 0, 1]);
+        assert_eq!(bytes[3..], (2..=0x12).collect::<Vec<u8>>());
+        assert_eq!(bytes.len(), HEADER_LENGTH);
+    }
+
+    #[test]
+    fn unknown_extensions_are_skipped_and_broken_ones_refused() {
+        let mut bytes = Vec::new();
+        Packet { header: HEADER, selective: None, payload: &[] }.write(&mut bytes);
+        let with = |first: u8, rest: &[u8]| {
+            let mut bytes = bytes.clone();
+            bytes[1] = first;
+            bytes.extend(rest);
+            bytes
+        };
+        let known = with(9, &[1, 3, 7, 7, 7, 0, 5, 1, 2, 3, 4, 5, 6]);
+        let packet = Packet::read(&known).unwrap();
+        assert_eq!((packet.selective, packet.payload), (Some(&[1, 2, 3, 4, 5][..]), &[6][..]));
+        for broken in [with(1, &[]), with(1, &[0]), with(1, &[0, 4, 1, 2, 3]), with(9, &[1, 0])] {
+            assert_eq!(Packet::read(&broken), Err(PacketError::Extension));
+        }
+        let endless = with(2, &[2, 0].repeat(1000));
+        assert_eq!(Packet::read(&endless), Err(PacketError::Extension));
+    }
+
+    #[test]
+    fn other_datagrams_are_none_of_ours() {
+        let mut bytes = Vec::new();
+        Packet { header: HEADER, selective: None, payload: &[] }.write(&mut bytes);
+        assert_eq!(Packet::read(&bytes[..19]), Err(PacketError::Short));
+        bytes[0] = 0x02;
+        assert_eq!(Packet::read(&bytes), Err(PacketError::Version));
+        bytes[0] = 0x51;
+        assert_eq!(Packet::read(&bytes), Err(PacketError::Kind));
+        for other in [&b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe"[..], &bytes, &[1; 19], &[]]
+        {
+            assert!(!looks_like_utp(other));
+        }
+    }
+}

@@ -18,8 +18,8 @@ fn the_queue_of_a_slow_line_stays_near_the_target() {
         let took = transfer(&mut network, (20 * MIB, 0), seconds(1000));
         let (longest, sum, packets) = network.lines[0].waits;
         let mean = sum / packets;
-        println!("{delay} ms: {took:?}, mean wait {mean:?}, longest {longest:?}");
-        assert!(took < seconds(22), "{delay} ms: the line is not full: {took:?}");
+        // The pauses are dense at first.
+        assert!(took < seconds(25), "{delay} ms: the line is not full: {took:?}");
         assert!(mean < Duration::from_millis(115), "{delay} ms: packets wait {mean:?}");
         assert!(longest < Duration::from_millis(250), "{delay} ms: packets wait {longest:?}");
     }
@@ -37,6 +37,8 @@ fn two_conversations_share_a_line() {
         network.run(seconds(120));
         let after = [network.hosts[1].read, network.hosts[3].read];
         let rates = [0, 1].map(|host| (after[host] - before[host]) / 1024 / 60);
-        println!("{begins}: {rates:?} KiB/s {:?}", network.lines[0].waits);
+        let [least, most] = [rates[0].min(rates[1]), rates[0].max(rates[1])];
+        assert!(most < 2 * least, "the second begins after {begins} ms: {rates:?} KiB/s");
+        assert!(least + most > 900, "the line is not full: {rates:?} KiB/s");
     }
 }

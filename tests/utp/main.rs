@@ -3,5 +3,6 @@
 #![cfg(test)]
 
 mod giving_way;
+mod hostile;
 mod network;
 mod transfers;

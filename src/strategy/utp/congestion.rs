@@ -22,12 +22,10 @@ const FIRST_PACKETS: f64 = 4.0;
 /// The largest window. Peers have no room for more.
 const MAX_WINDOW: f64 = 1024.0 * 1024.0;
 /// The time between two pauses: at first, and as long as it can become. It doubles each time.
-const FIRST_INTERVAL: Duration = Duration::from_secs(1);
+const FIRST_INTERVAL: Duration = Duration::from_secs(2);
 const MAX_INTERVAL: Duration = Duration::from_secs(32);
 /// The window in a pause, in packets.
 const PAUSED_PACKETS: f64 = 2.0;
-/// A pause takes so many round trips: in the first one the queue empties.
-const PAUSED_ROUND_TRIPS: u32 = 2;
 
 /// The window of one conversation.
 #[derive(Clone, Copy, Debug)]
@@ -76,10 +74,12 @@ impl Congestion {
             // Most of the window is found again at once.
             self.slow_start_below = self.window * 0.75;
             self.window = (PAUSED_PACKETS * self.packet).min(self.window);
-            self.next_pause = now + PAUSED_ROUND_TRIPS * round_trip;
+            // After one the queue is empty, and after another one we know how long the way is.
+            self.next_pause = now + 2 * round_trip;
         } else {
             self.interval = (self.interval * 2).min(MAX_INTERVAL);
             self.next_pause = now + self.interval;
+            self.window = self.window.max(self.slow_start_below / 4.0);
         }
         !self.is_paused
     }

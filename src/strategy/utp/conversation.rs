@@ -8,30 +8,19 @@
 //! is no protection against those who see the packets, no more than TCP is.
 
 use super::acknowledgements::Acknowledgements;
-use super::congestion::Congestion;
-use super::delay::Delays;
 use super::receive_window::{Arrival, ReceiveWindow};
-use super::round_trip::RoundTrip;
 use super::send_window::SendWindow;
 use super::sequence::distance;
+use super::way::Way;
 use crate::wire::utp::{Kind, Packet};
 use std::time::{Duration, Instant};
 
-/// Bytes of the largest packet behind its header. With all headers it has 1,400 bytes over IPv6, 1,380 over IPv4, which
-/// fits through the usual tunnels; larger ones would save one header in twenty.
-pub(super) const FULL_PAYLOAD: usize = 1332;
-/// The same where large packets seem not to come through: every network carries these.
-const SMALL_PAYLOAD: usize = 528;
 /// How often we wait in vain for an answer, twice as long each time: 47 s in all at least.
 const MAX_TIMEOUTS: u32 = 7;
-/// The same for the first packet, and for the last one: 15 s, and 7 s at least.
-const MAX_FIRST_TIMEOUTS: u32 = 4;
-/// So often it is waited in vain before packets are made smaller.
-const TIMEOUTS_OF_LARGE: u32 = 2;
+/// The same for the first packet, and for the last one: 31 s, and 15 s at least.
+const MAX_FIRST_TIMEOUTS: u32 = 5;
 /// Routers forget who talks to whom after 30 s without a packet. The peer protocol's own keep-alive comes too late.
 const KEEP_ALIVE: Duration = Duration::from_secs(29);
-/// So often the same acknowledgement comes, from a peer that names no early packets, before one is lost.
-const MAX_REPEATS: u8 = 3;
 /// Bytes that wait to be cut, beyond those that fit into the window.
 const AHEAD: usize = 32 * 1024;
 
@@ -70,21 +59,6 @@ pub(super) enum Closing {
     Sent,
 }
 
-/// What is known of the way to the peer.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Way {
-    pub(super) round_trip: RoundTrip,
-    pub(super) delays: Delays,
-    pub(super) congestion: Congestion,
-    /// Bytes of a full packet, and whether one of the largest has arrived.
-    pub(super) payload: usize,
-    large_arrive: bool,
-    /// How often in a row no answer came.
-    timeouts: u32,
-    /// How often the last acknowledgement was repeated.
-    repeats: u8,
-}
-
 /// One connection, without its socket and its clock.
 #[derive(Clone, Debug)]
 pub struct Conversation {
@@ -118,7 +92,7 @@ impl Conversation {
     /// Asks for a connection. We will know it as `first_id`, and the peer under the number after it. Both numbers
     /// should be random, so that others cannot guess them.
     pub fn connect(first_id: u16, first_sequence: u16, now: Instant) -> Conversation {
-        let receiving = ReceiveWindow::new(0, now);
+        let receiving = ReceiveWindow::new(1, now);
         let ids = (first_id, first_id.wrapping_add(1));
         let mut conversation = Conversation::new(ids, first_sequence, receiving, now);
         conversation.state = State::Connecting;
@@ -148,15 +122,6 @@ impl Conversation {
         receiving: ReceiveWindow,
         now: Instant,
     ) -> Conversation {
-        let way = Way {
-            round_trip: RoundTrip::default(),
-            delays: Delays::new(now),
-            congestion: Congestion::new(FULL_PAYLOAD, now),
-            payload: FULL_PAYLOAD,
-            large_arrive: false,
-            timeouts: 0,
-            repeats: 0,
-        };
         Conversation {
             receive_id,
             send_id,
@@ -165,7 +130,7 @@ impl Conversation {
             sending: SendWindow::new(first),
             receiving,
             acknowledgements: Acknowledgements::default(),
-            way,
+            way: Way::new(now),
             peer_room: 0,
             patience: None,
             may_probe: false,
@@ -317,34 +282,19 @@ impl Conversation {
         let is_old = distance(upto, oldest) > 1;
         let room = header.window as usize;
         let is_repeat = upto.wrapping_add(1) == oldest && oldest != next && news.packets == 0;
-        if is_repeat && header.kind == Kind::State && packet.selective.is_none() && room == self.peer_room {
-            way.repeats = way.repeats.saturating_add(1);
-        }
+        let is_plain = header.kind == Kind::State && packet.selective.is_none() && room == self.peer_room;
         if !is_old {
             self.peer_room = room;
-            // A peer that has no room and says so is there.
             if room < way.payload {
-                way.timeouts = 0;
+                way.is_alive();
             }
         }
         if news.packets > 0 {
-            (way.timeouts, way.repeats) = (0, 0);
-            way.large_arrive |= news.longest > SMALL_PAYLOAD;
-            way.round_trip.answered();
-            if let Some(time) = news.round_trip {
-                way.round_trip.measured(time);
-            }
-            let delay = header.timestamp_difference;
-            let waited = (delay != 0).then(|| way.delays.went(delay, now));
-            // None waits for longer than the whole round trip takes.
-            let waited = waited.map(|waited| way.round_trip.last().map_or(waited, |last| last.min(waited)));
-            if way.congestion.pause(waited, way.round_trip.usual(), now) {
-                way.congestion.arrived(news.bytes, waited, was_full);
-            }
+            way.arrived(&news, header.timestamp_difference, was_full, now);
             self.patience = (!self.sending.is_empty()).then(|| now + way.round_trip.timeout());
         }
         let mut lost = self.sending.find_lost();
-        if way.repeats == MAX_REPEATS {
+        if is_repeat && is_plain && way.is_repeated() {
             lost = self.sending.lose_first().or(lost);
         }
         if let Some(flight) = lost {
@@ -387,17 +337,16 @@ impl Conversation {
             self.may_probe = true;
             return;
         }
-        self.way.timeouts += 1;
+        let timeouts = self.way.timed_out(self.sending.oldest(), self.sending.next_flight());
         let is_alone = distance(self.sending.unacknowledged(), self.sending.next_sequence()) == 1;
         let is_first_or_last = self.state == State::Connecting || self.closing == Closing::Sent && is_alone;
+<<<<<<< HEAD
         if self.way.timeouts >= if is_first_or_last { MAX_FIRST_TIMEOUTS } else { MAX_TIMEOUTS } {
+=======
+        if timeouts >= if is_first_or_last { MAX_FIRST_TIMEOUTS } else { MAX_TIMEOUTS } {
+>>>>>>> heads/utpcore
             return self.end(EndReason::TimedOut);
         }
-        let is_large = self.sending.oldest() > SMALL_PAYLOAD;
-        if is_large && !self.way.large_arrive && self.way.timeouts >= TIMEOUTS_OF_LARGE {
-            self.way.payload = SMALL_PAYLOAD;
-        }
-        self.way.congestion.timed_out(self.sending.next_flight());
         self.sending.lose_all();
     }
 

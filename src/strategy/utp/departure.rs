@@ -5,9 +5,10 @@
 //! of them does. There is no waiting until a packet is full: a request of a few bytes should not wait for a second one.
 //! But bytes that wait for room anyway wait for enough of it, so that packets do not become small.
 
-use super::conversation::{Closing, Conversation, EndReason, FULL_PAYLOAD, State};
+use super::conversation::{Closing, Conversation, EndReason, State};
 use super::receive_window::MAX_MASK;
 use super::send_window::Outgoing;
+use super::way::FULL_PAYLOAD;
 use crate::wire::utp::{Header, Kind, Packet};
 use std::time::Instant;
 

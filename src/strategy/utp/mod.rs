@@ -15,6 +15,7 @@
 //! - `round_trip`: how long to wait for an answer.
 //! - `delay`: how long packets wait in queues, told by two clocks that do not agree.
 //! - `congestion`: how much may be on its way, from the above.
+//! - `way`: all that is known of the way to the peer.
 //! - `acknowledgements`: when to say what has come.
 //! - `conversation`: one connection, made of all these; what leaves next is in `departure`.
 
@@ -28,5 +29,6 @@ mod receive_window;
 mod round_trip;
 mod send_window;
 mod sequence;
+mod way;
 
 pub use conversation::{Conversation, EndReason, State};

@@ -171,14 +171,16 @@ impl SendWindow {
         Outgoing { kind, sequence, start, length }
     }
 
-    /// The next packet that is lost, if the window has room for it. One may leave in any case.
+    /// The next packet that is lost, if the window has room for it. One may leave in any case, and the one that the peer
+    /// waits for, when it leaves for the second time.
     pub fn send_again(&mut self, window: usize, now: Instant) -> Option<Outgoing> {
         while let Some(sequence) = self.lost.front().copied() {
             let at = usize::try_from(distance(self.first, sequence)).ok();
             let lost = at.and_then(|at| self.sent.get_mut(at)).filter(|sent| sent.fate == Fate::Lost);
             if let Some(sent) = lost {
                 let length = usize::from(sent.length);
-                if self.in_flight > 0 && self.in_flight + length > window {
+                let is_urgent = sequence == self.first && sent.times == 1;
+                if self.in_flight > 0 && self.in_flight + length > window && !is_urgent {
                     return None;
                 }
                 (sent.fate, sent.at, sent.times) = (Fate::Flying, now, sent.times.saturating_add(1));
