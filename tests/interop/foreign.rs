@@ -145,9 +145,9 @@ impl Foreign {
         Self::transmission_in(payload, &payload.complete(), rate, "--encryption-tolerated", "")
     }
 
-    /// The same, and it takes only connections over uTP.
-    pub fn transmission_over_utp(payload: &Payload) -> Self {
-        let over = r#", "tcp-enabled": false, "utp-enabled": true"#;
+    /// The same, and it takes connections over uTP as well.
+    pub fn transmission_with_utp(payload: &Payload) -> Self {
+        let over = r#", "utp-enabled": true"#;
         Self::transmission_in(payload, &payload.complete(), 0, "--encryption-tolerated", over)
     }
 

@@ -1,18 +1,19 @@
-//! Connections over uTP (BEP 29) with programs that take no others.
+//! Connections over uTP (BEP 29) with programs that take no others, or are not reached otherwise.
 
-use std::path::Path;
+use std::net::SocketAddr;
 
 use crate::foreign::{Foreign, Leecher};
 use crate::payload::Payload;
 use crate::support::folder::TestFolder;
 use crate::support::instance::Instance;
+use crate::support::udp_front::UdpFront;
 use crate::{LIMIT, MIB};
 
 /// Downloads from this peer alone, over uTP, and compares.
-fn fetch(payload: &Payload, torrent: &Path, seed: &Foreign, encryption: &str) {
-    let (output, peer) = (TestFolder::new(), seed.address().to_string());
+fn fetch(payload: &Payload, seed: SocketAddr, encryption: &str) {
+    let (output, peer) = (TestFolder::new(), seed.to_string());
     let arguments = ["--peer", &peer, "--encryption", encryption, "--json"];
-    let outcome = Instance::get(torrent, output.path(), &arguments).program.finish(LIMIT);
+    let outcome = Instance::get(&payload.torrent(), output.path(), &arguments).program.finish(LIMIT);
     assert_eq!(outcome.code, Some(0), "{encryption}; it printed:\n{}", outcome.output);
     assert!(outcome.output.contains(r#""transport":"utp""#), "{encryption}:\n{}", outcome.output);
     payload.assert_identical(output.path());
@@ -22,14 +23,16 @@ fn fetch(payload: &Payload, torrent: &Path, seed: &Foreign, encryption: &str) {
 fn libtorrent_without_tcp_seeds_to_us() {
     let payload = Payload::single(8 * MIB + 1);
     for (level, ours) in [(None, "off"), (Some("rc4"), "allow")] {
-        fetch(&payload, &payload.torrent(), &Foreign::libtorrent_over_utp(&payload, level), ours);
+        let seed = Foreign::libtorrent_over_utp(&payload, level);
+        fetch(&payload, seed.address(), ours);
     }
 }
 
 #[test]
-fn transmission_without_tcp_seeds_to_us() {
+fn transmission_behind_what_lets_only_udp_through_seeds_to_us() {
     let payload = Payload::single(8 * MIB + 1);
-    fetch(&payload, &payload.torrent(), &Foreign::transmission_over_utp(&payload), "allow");
+    let seed = Foreign::transmission_with_utp(&payload);
+    fetch(&payload, UdpFront::of(seed.address(), 0).address(), "allow");
 }
 
 #[test]
