@@ -340,11 +340,7 @@ impl Conversation {
         let timeouts = self.way.timed_out(self.sending.oldest(), self.sending.next_flight());
         let is_alone = distance(self.sending.unacknowledged(), self.sending.next_sequence()) == 1;
         let is_first_or_last = self.state == State::Connecting || self.closing == Closing::Sent && is_alone;
-<<<<<<< HEAD
-        if self.way.timeouts >= if is_first_or_last { MAX_FIRST_TIMEOUTS } else { MAX_TIMEOUTS } {
-=======
         if timeouts >= if is_first_or_last { MAX_FIRST_TIMEOUTS } else { MAX_TIMEOUTS } {
->>>>>>> heads/utpcore
             return self.end(EndReason::TimedOut);
         }
         self.sending.lose_all();
