@@ -331,12 +331,13 @@ impl Connecting {
                 self.tell(caller, wanted, Err(PeerError::Ourselves));
                 continue;
             }
-            match Attempt::begin(&self.way, wanted, now) {
-                Ok(attempt) => self.queue.begun(caller, attempt, now),
-                Err((wanted, error)) => {
-                    let why = self.reason(error);
-                    self.tell(caller, wanted, Err(why));
-                }
+            let attempt = Attempt::begin(&self.way, wanted, now);
+            if attempt.has_ended() {
+                let (wanted, outcome) = attempt.finish();
+                let outcome = outcome.map_err(|why| self.reason(why));
+                self.tell(caller, wanted, outcome);
+            } else {
+                self.queue.begun(caller, attempt, now);
             }
         }
     }

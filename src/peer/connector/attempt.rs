@@ -42,12 +42,8 @@ enum Utp {
 }
 
 impl Attempt {
-    /// Begins it.
-    ///
-    /// # Errors
-    ///
-    /// There will be no connection, as the system knows at once.
-    pub(super) fn begin(way: &Way, wanted: Wanted, now: Instant) -> Result<Attempt, (Wanted, ConnectError)> {
+    /// Begins it. It has ended at once where the system knows that there will be no connection.
+    pub(super) fn begin(way: &Way, wanted: Wanted, now: Instant) -> Attempt {
         let (utp, is_utp_first) = {
             let answers = lock(&way.utp_answers);
             let when = way.utp.as_ref().and_then(|_| answers.when(wanted.address, now));
@@ -55,11 +51,11 @@ impl Attempt {
         };
         if is_utp_first {
             let tcp = Tcp::Later(now + UtpAnswers::patience(wanted.address));
-            return Ok(Attempt { wanted, tcp, utp, came: false, end: None });
+            return Attempt { wanted, tcp, utp, came: false, end: None };
         }
         match way.begin(wanted.address) {
-            Ok(tcp) => Ok(Attempt { wanted, tcp: Tcp::HalfOpen(tcp), utp, came: false, end: None }),
-            Err(error) => Err((wanted, error)),
+            Ok(tcp) => Attempt { wanted, tcp: Tcp::HalfOpen(tcp), utp, came: false, end: None },
+            Err(error) => Attempt { wanted, tcp: Tcp::Over, utp, came: false, end: Some(Err(error)) },
         }
     }
 
