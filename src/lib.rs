@@ -91,6 +91,7 @@
 //! 1. An address is a *candidate* until it is due (`strategy/peers/dialer.rs:next`). Then
 //!    `swarm/peers/connecting.rs:connect` has a connection made (`peer/connector.rs:run`, for many addresses
 //!    at once, since most never answer), and where one comes about `connecting.rs:attempted` starts a worker.
+//!    (Aside, over what: `net/peer_stream/tcp.rs`, or where that does not get through, `net/utp/mod.rs`.)
 //!    Or a peer connects to us: `peer/listener/incoming_handshake.rs:run` reads its handshake, and
 //!    `swarm/peers/incoming.rs:incoming` starts the worker. The life of the worker's first thread is
 //!    `peer/connection.rs:live`.

@@ -9,16 +9,18 @@ use femtotorrent::net::Outlet;
 use femtotorrent::net::http::{Site, WebClient};
 use femtotorrent::net::proxy::{Negotiation, Proxy, Target};
 use femtotorrent::strategy::OnWordOf;
+use femtotorrent::strategy::utp::{Conversation, State};
 use femtotorrent::tracker::{Announce, AnnounceEvent, Answer, Counts, Identity, UdpRequest, UdpResponse};
 use femtotorrent::web_seed::{self, judge};
 use femtotorrent::wire::mse::{self, Chance, Method, Methods};
+use femtotorrent::wire::utp;
 use femtotorrent::wire::{Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake, PeerId};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const WIRE: &str = include_str!("../docs/WIRE.md");
 /// Of the torrent in the examples.
@@ -90,6 +92,7 @@ fn every_example_is_of_a_kind_that_is_tested() {
         "udp",
         "krpc",
         "search",
+        "utp",
         "range",
         "range-answer",
     ];
@@ -100,7 +103,7 @@ fn every_example_is_of_a_kind_that_is_tested() {
 
 #[test]
 fn every_name_of_a_field_stands_above_its_first_byte() {
-    for (_, figure) in examples_of(&["frame", "us", "peer", "udp"]) {
+    for (_, figure) in examples_of(&["frame", "us", "peer", "udp", "utp"]) {
         for (names, below) in figure.lines().zip(figure.lines().skip(1)) {
             if tokens(names).is_empty() {
                 let columns: Vec<usize> = tokens(below).iter().map(|(column, _)| *column).collect();
@@ -301,6 +304,36 @@ fn every_example_of_the_hash_table_is_a_packet_that_comes_back_as_it_went() {
     for example in examples {
         assert_eq!(Packet::from_wire(&example).unwrap().to_wire(), example);
     }
+}
+
+#[test]
+fn the_examples_of_utp_are_packets_and_a_call_that_is_answered() {
+    let examples = examples("utp");
+    for example in &examples {
+        let mut again = Vec::new();
+        utp::Packet::read(example).unwrap().write(&mut again);
+        assert_eq!(again, *example);
+    }
+    let [packet, call, answer] = [0, 1, 2].map(|example| utp::Packet::read(&examples[example]).unwrap());
+    assert_eq!((packet.payload, packet.selective), (&b"hello"[..], Some(&[1, 0, 0, 0][..])));
+    let now = Instant::now();
+    let mut caller = Conversation::connect(0x2a00, 100, now);
+    let mut bytes = Vec::new();
+    assert!(caller.next_packet(now, &mut bytes));
+    // The call tells no more than it can know.
+    let theirs = utp::Packet::read(&bytes).unwrap();
+    let header = utp::Header { acknowledgement: 0, ..theirs.header };
+    assert_eq!(header, call.header);
+    let later = now + Duration::from_millis(10);
+    let mut called = Conversation::accept(&theirs, 500, now).unwrap();
+    assert!(called.next_packet(now, &mut bytes));
+    assert_eq!(utp::Packet::read(&bytes).unwrap().header.sequence, answer.header.sequence);
+    caller.take(&answer, later);
+    assert_eq!((caller.state(), caller.ids()), (State::Open, (0x2a00, 0x2a01)));
+    caller.write(b"hello");
+    assert!(caller.next_packet(later, &mut bytes));
+    let first = utp::Packet::read(&bytes).unwrap().header;
+    assert_eq!((first.connection_id, first.sequence, first.acknowledgement), (0x2a01, 101, 499));
 }
 
 #[test]

@@ -55,6 +55,7 @@ pub mod trace;
 mod trace_option;
 mod turns;
 mod utc;
+mod utp_option;
 mod values;
 mod verify;
 #[cfg(feature = "watch")]

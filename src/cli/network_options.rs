@@ -8,10 +8,11 @@ use super::proxy_options::{self, ProxyOptions};
 use super::resources::Resources;
 use super::runs::CommandFailure;
 use super::saved_port::SavedPort;
+use super::utp_option::UtpOption;
 use super::values::{host_and_port, node};
 use crate::discovery::dht::{Dht, DhtOptions};
 use crate::discovery::lan::Lan;
-use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Ports, Throttle};
+use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Ports, Throttle, Utp};
 use crate::peer::{ConnectionCount, Connector, Listener};
 use crate::session::{Arrivals, CheckQueue, ClientName, MemoryPool, Network, PeerSourceOptions, RoomBook};
 use crate::text::reason;
@@ -69,6 +70,8 @@ pub struct NetworkOptions {
     pub proxy: ProxyOptions,
     #[command(flatten)]
     pub encryption: EncryptionOption,
+    #[command(flatten)]
+    pub utp: UtpOption,
     /// What an earlier run has kept is used, and nothing is written for a later one.
     #[arg(skip)]
     pub keeps_nothing: bool,
@@ -137,14 +140,20 @@ impl NetworkOptions {
         let everywhere = outlet.proxies.for_all().is_none();
         let listens =
             everywhere && !self.no_listen && (self.port.is_some() || resources.has_threads_for_listening());
-        let listener = if listens { self.listen(&outlet, resources.incoming)? } else { None };
+        let mut listener = if listens { self.listen(&outlet, resources.incoming)? } else { None };
         let finds_by_dht = everywhere && public && !self.no_dht && resources.has_threads_for_dht();
         let finds_near = everywhere && public && !self.no_lan && resources.has_threads_for_lan();
         let throttle = |limit: Option<u64>| limit.map_or_else(Throttle::unlimited, Throttle::limited);
         let port = listener.as_ref().map(Listener::port);
         let ports = OwnPorts::listening_at(port);
+        // The threads of the DHT serve both.
+        let utp = self.utp.utp(&outlet, port, finds_by_dht || resources.has_threads_for_lan());
+        let dht = if finds_by_dht { self.dht(&outlet, port, utp.clone()) } else { None };
+        if let (Some(listener), Some(utp)) = (&mut listener, &utp) {
+            listener.listen_at(utp.clone());
+        }
         Ok(Network {
-            dht: if finds_by_dht { self.dht(&outlet, port) } else { None },
+            dht,
             lan: finds_near.then_some(port.unwrap_or(0)).and_then(|port| {
                 Lan::start(bind_address, port, outlet.tap.clone())
                     .inspect_err(|error| debug!("no local discovery: {}", reason(error)))
@@ -152,6 +161,7 @@ impl NetworkOptions {
             }),
             connector: Connector::beside(ports.clone(), bind_address, resources.half_open)
                 .through(outlet.proxies)
+                .with_utp(utp)
                 .watched_by(outlet.tap.clone()),
             tap: outlet.tap,
             bind_address,
@@ -197,11 +207,12 @@ impl NetworkOptions {
         }
     }
 
-    fn dht(&self, outlet: &Outlet, port: Option<u16>) -> Option<Dht> {
+    fn dht(&self, outlet: &Outlet, port: Option<u16>, utp: Option<Utp>) -> Option<Dht> {
         let bind_address = outlet.bind_address;
         let options = DhtOptions {
             bind_address,
             tap: outlet.tap.clone(),
+            utp,
             port: port.unwrap_or(0),
             // A node that cannot be reached is of no use to other nodes (BEP 43).
             read_only: port.is_none(),

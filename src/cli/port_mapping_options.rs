@@ -43,10 +43,11 @@ impl PortMappingOptions {
             }
             return None;
         }
+        let of_the_dht = network.dht.as_ref().and_then(|dht| dht.port(IpFamily::V4));
         let options = MappingOptions {
             bind_address: network.bind_address,
             ports: network.ports.clone(),
-            udp: network.dht.as_ref().and_then(|dht| dht.port(IpFamily::V4)),
+            udp: of_the_dht.or_else(|| network.connector.utp().and_then(|utp| utp.port(IpFamily::V4))),
             gateways: GatewayChoice::OfTheHost,
             second: Duration::from_secs(1),
             tap: network.tap.clone(),

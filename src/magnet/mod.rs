@@ -81,6 +81,9 @@ pub trait SearchEnvironment {
     /// This address turned out to be ourselves.
     fn met_ourselves(&self, address: SocketAddr);
 
+    /// A peer to which we had connected at this address closed the connection before a word of its own.
+    fn closed_early(&self, _address: SocketAddr) {}
+
     /// Tells whoever sees what goes over the network why we try to connect to this address.
     fn explain_connecting(&self, _address: SocketAddr, _why: &dyn Fn() -> String) {}
 

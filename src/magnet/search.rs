@@ -9,7 +9,7 @@ use crate::message::{
     Event, Greeting, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey, PeerTrouble,
 };
 use crate::net::PeerStream;
-use crate::strategy::{Candidates, Dialer, PeerCounts, Places, Supply, SupplyReports};
+use crate::strategy::{Candidates, Dialer, PeerCounts, Places, Rebuff, Supply, SupplyReports};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use log::{debug, warn};
 use std::collections::HashMap;
@@ -372,6 +372,9 @@ impl<'a> MetadataSearch<'a> {
         let rebuff = why.rebuff().filter(|_| greeted == Some(false));
         if rebuff.is_some_and(|rebuff| self.dialer.candidates_mut().rebuffed(address, rebuff, now)) {
             return debug!("{address}: trying again, encrypted or plain as it was not before");
+        }
+        if rebuff == Some(Rebuff::Closed) {
+            self.environment.closed_early(address);
         }
         self.dialer.failed(address, why.failure(greeted == Some(true), false), now);
         if matches!(why, PeerError::Ourselves) {

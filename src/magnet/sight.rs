@@ -35,7 +35,10 @@ impl MetadataSearch<'_> {
             in_flight: 0,
             depth: 0,
             snubs: 0,
-            transport: Transport::Tcp,
+            transport: match peer.greeting {
+                Some(greeting) if greeting.is_utp => Transport::Utp,
+                _ => Transport::Tcp,
+            },
             why: PeerReasons { down: (!has_metadata).then_some(Lull::NothingSaid), up: None },
             record: PeerRecord {
                 key,

@@ -162,6 +162,8 @@ pub struct Greeting {
     pub dht: bool,
     /// What of the connection is encrypted.
     pub encryption: Security,
+    /// The connection goes over uTP.
+    pub is_utp: bool,
 }
 
 /// One thing that a peer said, checked for what it means.

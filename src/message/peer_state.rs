@@ -42,9 +42,11 @@ pub struct PeerState {
 /// What carries a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Transport {
-    /// TCP, as with every peer.
+    /// TCP, as with most peers.
     #[default]
     Tcp,
+    /// uTP.
+    Utp,
     /// HTTP or HTTPS, as with a web seed.
     Http,
 }

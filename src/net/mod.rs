@@ -9,6 +9,8 @@
 mod address_space;
 pub mod basic_auth;
 mod bind_address;
+#[cfg(test)]
+pub(crate) mod deaf;
 mod default_gateway;
 mod descriptors;
 mod device;
@@ -31,6 +33,7 @@ pub mod tap;
 mod throttle;
 mod udp_channel;
 mod udp_port;
+mod utp;
 
 pub use address_space::address_space;
 pub use bind_address::BindAddress;
@@ -52,6 +55,7 @@ pub use server_clock::ServerClock;
 pub use throttle::Throttle;
 pub use udp_channel::UdpChannel;
 pub use udp_port::UdpPort;
+pub use utp::{Utp, UtpAttempt};
 
 /// How long we wait for one address of a host before we try the next one as well (RFC 8305, section 5).
 pub const CONNECTION_ATTEMPT_DELAY: std::time::Duration = std::time::Duration::from_millis(250);

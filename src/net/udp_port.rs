@@ -6,6 +6,9 @@
 //!
 //! Where everything leaves by a network interface, the socket is opened anew, at the same port, once that has
 //! gone and come back (`device.rs`). In between, sending fails and nothing is received.
+//!
+//! Two protocols may share a port, as the DHT and uTP do: a [`Diversion`] takes its packets before the receiver sees
+//! them, on the thread that waits.
 
 use super::device::{Device, LOOK_AGAIN};
 use super::{BindAddress, ports};
@@ -13,13 +16,14 @@ use crate::address::{IpFamily, canonical};
 use crate::text::reason;
 use crate::thread::lock;
 use log::debug;
-use rustix::net::RecvFlags;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
 use socket2::{SockRef, Socket, Type};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 /// How long the system may take to accept a packet that it has no room for. Packets get lost anyway.
@@ -28,6 +32,19 @@ const SEND_DEADLINE: Duration = Duration::from_millis(50);
 /// The shortest wait that the system accepts.
 const MIN_WAIT: Duration = Duration::from_millis(1);
 
+/// Packets that are taken in one go before what they call for is done.
+const BURST: usize = 64;
+
+/// Another protocol at the same port.
+pub(super) trait Diversion: fmt::Debug + Send + Sync {
+    /// Takes a packet. False if it is none of its own.
+    fn take(&self, packet: &[u8], from: SocketAddr) -> bool;
+
+    /// Does what the packets call for, and what is due. Returns until when there is nothing more to do. Whoever
+    /// shortens that [wakes](UdpPort::wake) the thread.
+    fn settle(&self) -> Option<Instant>;
+}
+
 /// A UDP socket of one family.
 #[derive(Debug)]
 pub struct UdpPort {
@@ -35,6 +52,7 @@ pub struct UdpPort {
     address: SocketAddr,
     /// How the socket is opened anew, if it may lose its interface.
     renewal: Option<Renewal>,
+    diversion: OnceLock<Weak<dyn Diversion>>,
     hung_up: AtomicBool,
 }
 
@@ -89,6 +107,7 @@ impl UdpPort {
             socket: Mutex::new(Arc::new(socket)),
             address,
             renewal,
+            diversion: OnceLock::new(),
             hung_up: AtomicBool::new(false),
         })
     }
@@ -124,6 +143,17 @@ impl UdpPort {
         self.socket().send_to(packet, canonical(to)).map(drop)
     }
 
+    /// As [`UdpPort::send`], but a packet for which the system has no room now is lost, and nothing waits.
+    pub(super) fn send_now(&self, to: SocketAddr, packet: &[u8]) -> io::Result<()> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        Ok(rustix::net::sendto(&*self.socket(), packet, flags, &canonical(to)).map(drop)?)
+    }
+
+    /// From now on the packets of this other protocol are taken out, while it is there.
+    pub(super) fn divert(&self, diversion: Weak<dyn Diversion>) {
+        let _ = self.diversion.set(diversion);
+    }
+
     /// Waits for a packet until then. Returns its length, and the source that it names. A packet that is
     /// longer than `into` is cut, and its length is that of `into`. `None` when the time is over. It is no
     /// error here if no program took an earlier packet of ours, or its way is gone: that concerns one address
@@ -134,34 +164,73 @@ impl UdpPort {
     /// What the system says, and [`ErrorKind::ConnectionAborted`] after a hang-up. After either, it makes no
     /// sense to call this again.
     pub fn receive(&self, into: &mut [u8], until: Instant) -> io::Result<Option<(usize, SocketAddr)>> {
+        let diversion = self.diversion.get().and_then(Weak::upgrade);
+        let mut diverted = 0;
         loop {
-            let mut left = until.saturating_duration_since(Instant::now());
-            if self.renewal.is_some() {
-                left = left.min(LOOK_AGAIN);
+            let mut due = until;
+            if let Some(other) = &diversion {
+                // What has come already is taken before what it calls for is done: one acknowledgement for all.
+                if diverted < BURST
+                    && let Some((length, from)) = self.receive_now(into)?
+                {
+                    if !other.take(into.get(..length).unwrap_or_default(), from) {
+                        other.settle();
+                        return Ok(Some((length, from)));
+                    }
+                    diverted += 1;
+                    continue;
+                }
+                let was_burst = std::mem::take(&mut diverted) > 0;
+                due = other.settle().map_or(until, |other| other.min(until));
+                if was_burst && Instant::now() < until {
+                    continue;
+                }
             }
-            let socket = self.socket();
-            // Even a caller whose deadline has always passed gets the packets that have come.
-            socket.set_read_timeout(Some(left.max(MIN_WAIT)))?;
-            let received = receive_from(&socket, into);
-            // A hang-up wakes the thread with an empty packet, or with an error that looks like any other.
-            if self.hung_up.load(Ordering::Acquire) {
-                return Err(ErrorKind::ConnectionAborted.into());
+            let Some((length, from)) = self.receive_by(into, due)? else {
+                if Instant::now() >= until {
+                    return Ok(None);
+                }
+                continue;
+            };
+            match &diversion {
+                Some(other) if other.take(into.get(..length).unwrap_or_default(), from) => diverted = 1,
+                _ => return Ok(Some((length, from))),
             }
-            match received {
-                Ok((length, from)) => return Ok(Some((length, canonical(from)))),
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {}
-                    ErrorKind::ConnectionRefused
-                    | ErrorKind::ConnectionReset
-                    | ErrorKind::HostUnreachable
-                    | ErrorKind::NetworkUnreachable
-                    | ErrorKind::NetworkDown => {}
-                    _ => return Err(error),
-                },
+        }
+    }
+
+    /// The packet that has come already, if one has.
+    fn receive_now(&self, into: &mut [u8]) -> io::Result<Option<(usize, SocketAddr)>> {
+        let received = rustix::net::recvfrom(&*self.socket(), into, RecvFlags::DONTWAIT);
+        if self.hung_up.load(Ordering::Acquire) {
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
+        match received {
+            Ok((_, length, Some(from))) => {
+                Ok(SocketAddr::try_from(from).ok().map(|from| (length, canonical(from))))
             }
-            if Instant::now() >= until {
-                return Ok(None);
-            }
+            Ok((_, _, None)) | Err(Errno::AGAIN) => Ok(None),
+            Err(error) => concerns_one_address(error.into()).map(|()| None),
+        }
+    }
+
+    /// Waits for one packet. `None` when the time is over, and perhaps earlier.
+    fn receive_by(&self, into: &mut [u8], until: Instant) -> io::Result<Option<(usize, SocketAddr)>> {
+        let mut left = until.saturating_duration_since(Instant::now());
+        if self.renewal.is_some() {
+            left = left.min(LOOK_AGAIN);
+        }
+        let socket = self.socket();
+        // Even a caller whose deadline has always passed gets the packets that have come.
+        socket.set_read_timeout(Some(left.max(MIN_WAIT)))?;
+        let received = receive_from(&socket, into);
+        // A hang-up wakes the thread with an empty packet, or with an error that looks like any other.
+        if self.hung_up.load(Ordering::Acquire) {
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
+        match received {
+            Ok((length, from)) => Ok(Some((length, canonical(from)))),
+            Err(error) => concerns_one_address(error).map(|()| None),
         }
     }
 
@@ -197,6 +266,21 @@ fn receive_from(socket: &UdpSocket, into: &mut [u8]) -> io::Result<(usize, Socke
     let (length, _, from) = rustix::net::recvfrom(socket, into, RecvFlags::empty())?;
     let from = from.and_then(|from| SocketAddr::try_from(from).ok());
     Ok((length, from.ok_or(ErrorKind::ConnectionAborted)?))
+}
+
+/// Whether an error concerns one address and not the port, or is only the end of a wait.
+fn concerns_one_address(error: io::Error) -> io::Result<()> {
+    match error.kind() {
+        ErrorKind::WouldBlock
+        | ErrorKind::TimedOut
+        | ErrorKind::Interrupted
+        | ErrorKind::ConnectionRefused
+        | ErrorKind::ConnectionReset
+        | ErrorKind::HostUnreachable
+        | ErrorKind::NetworkUnreachable
+        | ErrorKind::NetworkDown => Ok(()),
+        _ => Err(error),
+    }
 }
 
 /// The socket as a port uses it.

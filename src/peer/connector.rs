@@ -4,10 +4,12 @@
 //! threads are few, peers need them more. It begins the attempts that the coordinators ask for, as many at
 //! once as `strategy/peers/attempt_queue.rs` allows, waits for all of them together, and sends each
 //! coordinator what came of its own. Only a peer that has answered gets a worker, with threads and a place
-//! among the peers.
+//! among the peers. An attempt goes over TCP, and over uTP where that does not get through (`attempt`).
 //!
 //! It never waits for a coordinator: what does not fit into an inbox is kept for a moment and sent again. Nor
 //! does anything wait for it. When nobody is left who could ask it ends, and drops whatever is still open.
+
+mod attempt;
 
 use super::STACK_BYTES;
 use super::own_addresses::OwnAddresses;
@@ -16,11 +18,12 @@ use crate::message::{Event, PeerError, PeerKey, Wait};
 use crate::net::half_open::{self, Alarm, Bell, ConnectError, HalfOpen};
 use crate::net::proxy::Proxies;
 use crate::net::tap::{Seen, Tap};
-use crate::net::{BindAddress, OwnPorts, PeerStream};
-use crate::strategy::AttemptQueue;
+use crate::net::{BindAddress, OwnPorts, PeerStream, Utp};
+use crate::strategy::{AttemptQueue, UtpAnswers};
 use crate::text::reason;
 use crate::thread;
 use crate::thread::{caught, lock};
+use attempt::Attempt;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, unbounded};
 use log::warn;
 use std::io::{self, ErrorKind};
@@ -49,6 +52,9 @@ struct Way {
     bind_address: BindAddress,
     proxies: Proxies,
     tap: Tap,
+    /// Where peers may be reached over uTP, if they are.
+    utp: Option<Utp>,
+    utp_answers: Arc<Mutex<UtpAnswers>>,
 }
 
 /// The thread, while there is one.
@@ -62,7 +68,8 @@ struct Running {
 #[derive(Debug)]
 struct Line {
     commands: Sender<Command>,
-    bell: Bell,
+    /// Nobody else keeps it, so it rings when this is dropped.
+    bell: Arc<Bell>,
 }
 
 /// One torrent's way to have connections made. Dropping it gives up those that are being made.
@@ -88,17 +95,6 @@ struct Wanted {
     events: Sender<Event>,
 }
 
-/// An attempt that is being made.
-#[derive(Debug)]
-struct Attempt {
-    wanted: Wanted,
-    connection: HalfOpen,
-    /// Something came of it.
-    came: bool,
-    /// How it ended.
-    end: Option<Result<(), ConnectError>>,
-}
-
 impl Connector {
     /// A connector that leaves by this address and has at most so many connections half-open. We do not listen.
     pub fn new(bind_address: BindAddress, most: usize) -> Connector {
@@ -108,7 +104,8 @@ impl Connector {
     /// The same where we have these ports: it connects to ours at no address of this host, nor to that of the gateway.
     pub fn beside(ports: OwnPorts, bind_address: BindAddress, most: usize) -> Connector {
         let own = Arc::new(OwnAddresses::new(bind_address, ports));
-        let way = Way { bind_address, proxies: Proxies::None, tap: Tap::default() };
+        let (proxies, tap, utp_answers) = (Proxies::None, Tap::default(), Arc::default());
+        let way = Way { bind_address, proxies, tap, utp: None, utp_answers };
         Connector { way, most, own, running: Arc::default() }
     }
 
@@ -120,6 +117,26 @@ impl Connector {
     /// The same, whose connections are seen at this door.
     pub fn watched_by(self, tap: Tap) -> Connector {
         Connector { way: Way { tap, ..self.way }, ..self }
+    }
+
+    /// The same, which also tries uTP, if there is one, with peers that TCP does not get through to.
+    pub fn with_utp(self, utp: Option<Utp>) -> Connector {
+        Connector { way: Way { utp, ..self.way }, ..self }
+    }
+
+    /// What peers are tried over besides TCP, if anything.
+    pub fn utp(&self) -> Option<&Utp> {
+        self.way.utp.as_ref()
+    }
+
+    /// The peer at this address speaks uTP, or is said to. That counts for all torrents.
+    pub fn speaks_utp(&self, address: SocketAddr) {
+        lock(&self.way.utp_answers).speaks(address);
+    }
+
+    /// The peer at this address has closed a connection before a word of its own.
+    pub fn closed_early(&self, address: SocketAddr) {
+        lock(&self.way.utp_answers).closes_tcp(address);
     }
 
     /// What goes through which proxy.
@@ -163,12 +180,14 @@ impl Connector {
     fn start(&self) -> io::Result<Line> {
         let (commands, orders) = unbounded();
         let (alarm, bell) = Alarm::new()?;
+        let bell = Arc::new(bell);
         let connecting = Connecting {
             way: self.way.clone(),
             own: Arc::clone(&self.own),
             queue: AttemptQueue::new(self.most),
             orders,
             alarm,
+            bell: Arc::downgrade(&bell),
             unsent: Vec::new(),
             running: Arc::downgrade(&self.running),
         };
@@ -206,6 +225,8 @@ struct Connecting {
     /// Short: each torrent has a bounded number of attempts (`strategy/peers/dialer.rs`).
     orders: Receiver<Command>,
     alarm: Alarm,
+    /// What rings it.
+    bell: Weak<Bell>,
     /// What did not fit into an inbox, and whose it is.
     unsent: Vec<(u32, Sender<Event>, Event)>,
     /// Where it is known as the thread.
@@ -232,30 +253,22 @@ impl Connecting {
         while self.obey() {
             let now = Instant::now();
             for attempt in self.queue.open_mut() {
-                if std::mem::take(&mut attempt.came) {
-                    attempt.end = attempt.connection.go_on();
-                }
+                attempt.go_on(&self.way, &self.bell, now);
             }
-            for (caller, attempt) in self.queue.take(|attempt| attempt.end.is_some()) {
-                let outcome = match attempt.end {
-                    Some(Err(why)) => Err(self.reason(why)),
-                    _ => attempt
-                        .connection
-                        .finish()
-                        .map_err(ConnectError::Direct)
-                        .map_err(|why| self.reason(why)),
-                };
+            for (caller, attempt) in self.queue.take(Attempt::has_ended) {
+                let (wanted, outcome) = attempt.finish();
+                let outcome = outcome.map_err(|why| self.reason(why));
                 if let Ok(stream) = &outcome {
-                    stream.watched_by(&self.way.tap, attempt.wanted.address, false);
+                    stream.watched_by(&self.way.tap, wanted.address, false);
                 }
                 if let (Ok(_), Some(proxy)) = (&outcome, self.way.proxies.for_all()) {
                     proxy.note(Ok(()));
                 }
-                self.tell(caller, attempt.wanted, outcome);
+                self.tell(caller, wanted, outcome);
             }
             // Those that are cut short make room, and so may those that end at once.
             while let Some((caller, attempt)) = self.queue.overdue(now) {
-                let why = match attempt.connection.timed_out() {
+                let why = match attempt.timed_out(&self.way, now) {
                     Some(error) => self.reason(ConnectError::Detour(error)),
                     None => PeerError::TimedOut(Wait::Connection),
                 };
@@ -268,10 +281,14 @@ impl Connecting {
                 return;
             }
             let again = (!self.unsent.is_empty()).then(|| now + INBOX_PAUSE);
-            let until = self.queue.next_overdue().into_iter().chain(again).min();
-            let open = self.queue.open().map(|attempt| &attempt.connection);
+            let due = self.queue.open().filter_map(Attempt::due);
+            let until = due.chain(self.queue.next_overdue()).chain(again).min();
+            let open = self.queue.open().filter_map(Attempt::tcp);
             match half_open::wait(open, &self.alarm, until) {
-                Ok(came) => self.queue.open_mut().zip(came).for_each(|(attempt, came)| attempt.came = came),
+                Ok(came) => {
+                    let open = self.queue.open_mut().filter(|attempt| attempt.tcp().is_some());
+                    open.zip(came).filter(|(_, came)| *came).for_each(|(attempt, _)| attempt.came());
+                }
                 Err(error) => {
                     // The system is short of memory.
                     warn!("cannot wait for connections: {}", reason(&error));
@@ -314,14 +331,13 @@ impl Connecting {
                 self.tell(caller, wanted, Err(PeerError::Ourselves));
                 continue;
             }
-            match self.way.begin(wanted.address) {
-                Ok(connection) => {
-                    self.queue.begun(caller, Attempt { wanted, connection, came: false, end: None }, now);
-                }
-                Err(error) => {
-                    let why = self.reason(error);
-                    self.tell(caller, wanted, Err(why));
-                }
+            let attempt = Attempt::begin(&self.way, wanted, now);
+            if attempt.has_ended() {
+                let (wanted, outcome) = attempt.finish();
+                let outcome = outcome.map_err(|why| self.reason(why));
+                self.tell(caller, wanted, outcome);
+            } else {
+                self.queue.begun(caller, attempt, now);
             }
         }
     }

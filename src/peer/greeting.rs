@@ -115,6 +115,7 @@ pub fn greet(
         extensions: theirs.speaks_extensions(),
         dht: theirs.speaks_dht(),
         encryption: stream.security(),
+        is_utp: stream.is_utp(),
     };
     Ok((greeting, Vec::new()))
 }

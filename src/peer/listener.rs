@@ -5,6 +5,8 @@
 //! for. Nothing is answered here but a key exchange, if it begins with one: a peer that asks for a torrent that we do
 //! not have learns nothing.
 //!
+//! Peers that come over uTP take the same way, on the thread that receives their packets (`net/utp/mod.rs`) up to here.
+//!
 //! Strangers decide how many connections come, so everything has a bound: 128 handshakes at once,
 //! [`DEADLINE`] for each, 256 threads in all, and 256 connections in the inbox of one coordinator; fewer
 //! where the process may have few files or threads ([`IncomingBounds`]). Which handshake ends where there
@@ -19,7 +21,7 @@ use crate::address::canonical;
 use crate::message::{Event, HangUp, InboxSlots};
 use crate::metainfo::InfoHash;
 use crate::net::tap::Tap;
-use crate::net::{self, BindAddress, ListeningSocket, PeerStream, Ports};
+use crate::net::{self, BindAddress, ListeningSocket, PeerStream, Ports, Utp};
 use crate::strategy::Encryption;
 use crate::text::reason;
 use crate::thread;
@@ -30,7 +32,7 @@ use incoming_handshake::IncomingHandshake;
 use log::debug;
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -52,6 +54,8 @@ pub struct Listener {
     port: u16,
     state: Arc<ListenerState>,
     accepting: Vec<AcceptThread>,
+    /// Where peers come in over uTP, if they do.
+    utp: Option<Utp>,
     /// Dropped first of all: it wakes the threads that wait for a full inbox.
     closing: Option<Sender<()>>,
 }
@@ -167,7 +171,7 @@ impl Listener {
             closed,
         });
         // Where a thread cannot be started, dropping this ends those that are.
-        let mut listener = Listener { port, state, accepting: Vec::new(), closing: Some(closing) };
+        let mut listener = Listener { port, state, accepting: Vec::new(), utp: None, closing: Some(closing) };
         for socket in sockets {
             let socket = Arc::new(socket);
             let name = if socket.address().is_ipv4() { "listen-4" } else { "listen-6" };
@@ -181,6 +185,18 @@ impl Listener {
     /// The port, the same for IPv4 and IPv6.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// From now on connections are accepted over uTP as well.
+    pub fn listen_at(&mut self, utp: Utp) {
+        let state = Arc::clone(&self.state);
+        utp.listen(move |stream, address| {
+            // The thread has others to serve.
+            if let Err(error) = state.admit(Ok(stream), address, Duration::ZERO) {
+                debug!("cannot accept a connection over uTP: {}", reason(&error));
+            }
+        });
+        self.utp = Some(utp);
     }
 
     /// For some time no connection from this network is accepted.
@@ -206,6 +222,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.closing = None;
+        self.utp.iter().for_each(Utp::stop_listening);
         {
             let mut handshakes = self.state.handshakes();
             handshakes.closed = true;
@@ -253,7 +270,9 @@ impl ListenerState {
                 return;
             }
             let admitted = match accepted {
-                Ok((stream, address)) => self.admit(stream, canonical(address)),
+                Ok((stream, address)) => {
+                    self.admit(PeerStream::accepted(stream), canonical(address), DEADLINE)
+                }
                 // A peer that has left again, not something that lasts.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => Ok(()),
                 Err(error) => Err(error),
@@ -265,17 +284,22 @@ impl ListenerState {
         }
     }
 
-    /// Gives a connection its thread.
-    fn admit(self: &Arc<ListenerState>, stream: TcpStream, address: SocketAddr) -> io::Result<()> {
+    /// Gives a connection its thread. Waits for one at most so long.
+    fn admit(
+        self: &Arc<ListenerState>,
+        stream: io::Result<PeerStream>,
+        address: SocketAddr,
+        patience: Duration,
+    ) -> io::Result<()> {
         let now = Instant::now();
         if !lock(&self.arrivals).may_enter(address.ip(), now) {
             return Ok(());
         }
         let deadline = now + DEADLINE;
         // It fails where the peer has left again.
-        let Ok(stream) = PeerStream::accepted(stream).map(Arc::new) else { return Ok(()) };
+        let Ok(stream) = stream.map(Arc::new) else { return Ok(()) };
         stream.watched_by(&self.tap, address, true);
-        self.wait_while(DEADLINE, |handshakes| handshakes.threads >= self.bounds.threads);
+        self.wait_while(patience, |handshakes| handshakes.threads >= self.bounds.threads);
         let number = {
             let mut handshakes = self.handshakes();
             if handshakes.closed || handshakes.threads >= self.bounds.threads {

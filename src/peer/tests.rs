@@ -325,6 +325,7 @@ fn a_connection_that_was_handed_over_goes_on_with_what_was_received_before() {
         extensions: false,
         dht: false,
         encryption: Security::default(),
+        is_utp: false,
     };
     let handed = HandedOver { address: address(), incoming: false, stream, greeting, heard };
     let worker = Worker::go_on(&torrent.context, KEY, handed).unwrap();

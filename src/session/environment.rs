@@ -64,6 +64,14 @@ impl Environment for RunEnvironment<'_> {
         self.caller.connect(key, address)
     }
 
+    fn speaks_utp(&mut self, address: SocketAddr) {
+        self.run.network.connector.speaks_utp(address);
+    }
+
+    fn closed_early(&mut self, address: SocketAddr) {
+        self.run.network.connector.closed_early(address);
+    }
+
     fn explain_connecting(&self, address: SocketAddr, why: &dyn Fn() -> String) {
         self.run.network.tap.tell(|| Seen::Connecting(address, why()));
     }

@@ -232,6 +232,10 @@ impl SearchEnvironment for FetchEnvironment<'_> {
         }
     }
 
+    fn closed_early(&self, address: SocketAddr) {
+        self.fetch.network.connector.closed_early(address);
+    }
+
     fn met_ourselves(&self, address: SocketAddr) {
         self.fetch.network.connector.met_ourselves(address);
     }

@@ -15,6 +15,7 @@
 //!   seed send each piece only once (`super_seeding`).
 //! - `peers`: which addresses to believe and which to connect to (`candidates`), which peers to tell other
 //!   peers about (`pex`, peer exchange), and whether the peers are enough (`supply`).
+//! - `utp`: a connection over UDP that gives way to other traffic: what leaves when.
 //!
 //! Everything here is pure. A strategy sees numbers and the time, which it gets as an argument, and says what
 //! it would do; the coordinator does it. So each one is tested as a plain function, with a clock that is a
@@ -27,6 +28,7 @@ mod near_names;
 mod peers;
 mod token_bucket;
 mod upload;
+pub mod utp;
 
 pub use crc32c::crc32c;
 pub use destination::{OnWordOf, Question, Refusal, may_ask, may_ask_name};
@@ -38,7 +40,7 @@ pub use near_names::{is_near_name, literal};
 pub use peers::{
     AddressVotes, Approach, AttemptFailure, AttemptQueue, Bystanders, Candidates, Dialer, Encryption,
     ExternalAddress, Interruption, PeerCounts, PexHistory, Places, Rebuff, Security, Source, Supply,
-    SupplyReports, Surroundings, Watch, may_share,
+    SupplyReports, Surroundings, UtpAnswers, Watch, may_share,
 };
 pub use token_bucket::TokenBucket;
 pub use upload::{Choker, ChokerPeer, Leecher, Leechers, Rate, SuperSeeding, allowed_fast, unchoke_slots};

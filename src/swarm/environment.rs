@@ -47,6 +47,13 @@ pub trait Environment {
     /// The system has no more threads.
     fn connect(&mut self, key: PeerKey, address: SocketAddr) -> io::Result<()>;
 
+    /// The peer at this address speaks uTP, or is said to.
+    fn speaks_utp(&mut self, _address: SocketAddr) {}
+
+    /// A peer to which we had connected at this address closed the connection before a word of its own, plain or
+    /// encrypted.
+    fn closed_early(&mut self, _address: SocketAddr) {}
+
     /// Tells whoever sees what goes over the network why we try to connect to this address.
     fn explain_connecting(&self, _address: SocketAddr, _why: &dyn Fn() -> String) {}
 

@@ -28,6 +28,7 @@ mod message;
 pub mod metadata;
 pub mod mse;
 pub mod pex;
+pub mod utp;
 
 pub use handshake::{HANDSHAKE_LENGTH, Handshake, HandshakeError, PREFIX, PREFIX_LENGTH, PeerId};
 pub use message::{BlockRequest, Frame, FrameError, FrameLimits, Message};

@@ -21,6 +21,9 @@ pub const PREFERS_ENCRYPTION: u8 = 0x01;
 /// Flag: the peer downloads nothing (any more).
 pub const UPLOAD_ONLY: u8 = 0x02;
 
+/// Flag: the peer speaks uTP (BEP 29).
+pub const SPEAKS_UTP: u8 = 0x04;
+
 /// Flag: the sender of the message has connected to the peer, so others can connect to it too.
 pub const REACHABLE: u8 = 0x10;
 

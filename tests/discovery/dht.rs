@@ -26,6 +26,7 @@ pub fn options(ip: impl Into<IpAddr>) -> DhtOptions {
         saved: None,
         saves: true,
         tap: Default::default(),
+        utp: None,
     }
 }
 

@@ -49,6 +49,7 @@ mod strangers;
 mod terminal;
 mod trace;
 mod trackers;
+mod utp;
 #[cfg(feature = "watch")]
 mod watch;
 mod web_seed_options;

@@ -141,6 +141,12 @@ def seeds():
         packet(1, 3, b"not welcome"),
     ]
 
+    # A call; its answer; packets in order, with a gap, and the end.
+    yield "utp", [
+        bytes([1, 0, 1, 3, 2, 9, 7, 1, 3, 0, 20, 0, 200, 1]) + bytes([1, 3, 0, 9, 8, 1, 3, 0, 20, 0, 200]) * 20,
+        bytes([2, 1]) + bytes([1, 4, 0, 10, 7, 1, 3, 9, 20, 255, 3, 200, 1, 0, 100, 2, 2]) * 20,
+        bytes.fromhex("4100 002a 0000 0001 0000 0000 0010 0000 0001 0000"),
+    ]
     yield "wire_tap", [bytes([1, 6, 9, 100, 1, 0]) * 20, bytes([4, 7, 3, 200, 0, 5, 3, 20, 1, 128, 1, 0]) * 10]
     yield "trace_words", [
         b"\0" + frame(4, bytes(4)) + frame(5, b"\xff\xff") + frame(6, bytes(12)) + frame(7, bytes(40)) + frame(20, b"\1x"),

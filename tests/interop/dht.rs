@@ -26,6 +26,7 @@ fn node(ip: [u8; 4], nodes: &Nodes) -> Dht {
         saved: None,
         saves: true,
         tap: Default::default(),
+        utp: None,
     })
     .unwrap()
 }

@@ -43,20 +43,27 @@ impl Foreign {
 
     /// The same, and it takes only encrypted connections. `level`: see `libtorrent_encryption.py`.
     pub fn libtorrent_encrypting(payload: &Payload, level: &str) -> Self {
-        Self::libtorrent_with(payload, &payload.complete(), 0, Some(level))
+        Self::libtorrent_with(payload, &payload.complete(), 0, &[("ENCRYPTION", level)])
+    }
+
+    /// The same, and it takes only connections over uTP: encrypted ones if there is such a level.
+    pub fn libtorrent_over_utp(payload: &Payload, level: Option<&str>) -> Self {
+        let level = level.map(|level| ("ENCRYPTION", level));
+        let variables: Vec<_> = [("UTP", "only")].into_iter().chain(level).collect();
+        Self::libtorrent_with(payload, &payload.complete(), 0, &variables)
     }
 
     /// libtorrent serves what it finds in `folder`, at most `rate` bytes a second (0: no limit).
     pub fn libtorrent_from(payload: &Payload, folder: &Path, rate: u64) -> Self {
-        Self::libtorrent_with(payload, folder, rate, None)
+        Self::libtorrent_with(payload, folder, rate, &[])
     }
 
-    fn libtorrent_with(payload: &Payload, folder: &Path, rate: u64, encryption: Option<&str>) -> Self {
+    fn libtorrent_with(payload: &Payload, folder: &Path, rate: u64, variables: &[(&str, &str)]) -> Self {
         let host = Ipv4Addr::new(127, 0, 0, 2);
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/libtorrent_seed.py");
         let mut command = Command::new("python3");
         command.arg(script).arg(payload.torrent()).arg(folder).arg(host.to_string()).arg(rate.to_string());
-        command.envs(encryption.map(|level| ("ENCRYPTION", level)));
+        command.envs(variables.iter().copied());
         let mut seeder = Self::start(command, SocketAddr::from((host, 0)), None);
         let port = seeder.expect_line("listening ");
         seeder.address.set_port(port.trim().parse().unwrap());
@@ -135,15 +142,21 @@ impl Foreign {
     /// It takes no peers from 127.0.0.0/8 out of a tracker's answer, but lets any of them connect.
     /// Each has an address of its own, so that several of them are several hosts.
     pub fn transmission(payload: &Payload, rate: u64) -> Self {
-        Self::transmission_in(payload, &payload.complete(), rate, "--encryption-tolerated")
+        Self::transmission_in(payload, &payload.complete(), rate, "--encryption-tolerated", "")
+    }
+
+    /// The same, and it takes connections over uTP as well.
+    pub fn transmission_with_utp(payload: &Payload) -> Self {
+        let over = r#", "utp-enabled": true"#;
+        Self::transmission_in(payload, &payload.complete(), 0, "--encryption-tolerated", over)
     }
 
     /// The same, and it takes only encrypted connections.
     pub fn transmission_encrypting(payload: &Payload) -> Self {
-        Self::transmission_in(payload, &payload.complete(), 0, "--encryption-required")
+        Self::transmission_in(payload, &payload.complete(), 0, "--encryption-required", "")
     }
 
-    fn transmission_in(payload: &Payload, content: &Path, rate: u64, encryption: &str) -> Self {
+    fn transmission_in(payload: &Payload, content: &Path, rate: u64, encryption: &str, over: &str) -> Self {
         static NEXT_HOST: AtomicU8 = AtomicU8::new(3);
         let host = Ipv4Addr::new(127, 0, 0, NEXT_HOST.fetch_add(1, Ordering::Relaxed));
         let address = free_address(host);
@@ -152,14 +165,15 @@ impl Foreign {
         std::fs::create_dir(&torrents).unwrap();
         std::fs::copy(payload.torrent(), torrents.join("payload.torrent")).unwrap();
         let settings = format!(
-            r#"{{"rpc-enabled": false, "speed-limit-up-enabled": {}, "speed-limit-up": {}}}"#,
+            r#"{{"rpc-enabled": false, "speed-limit-up-enabled": {}, "speed-limit-up": {}{over}}}"#,
             rate > 0,
             rate / 1000
         );
         std::fs::write(folder.path().join("settings.json"), settings).unwrap();
         let mut command = Command::new("transmission-daemon");
         command
-            .args(["--foreground", "--log-debug", "--no-dht", "--no-lpd", "--no-portmap", "--no-utp"])
+            .args(["--foreground", "--log-debug", "--no-dht", "--no-lpd", "--no-portmap"])
+            .args(over.is_empty().then_some("--no-utp"))
             .arg(encryption)
             .arg(format!("--bind-address-ipv4={host}"))
             .arg(format!("--peerport={}", address.port()))

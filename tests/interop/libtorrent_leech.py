@@ -2,21 +2,21 @@
 
 Prints "listening PORT", downloads from these peers and from those that the torrent's trackers name,
 prints "complete" when everything is there and checked, and goes on to share it. libtorrent_encryption.py
-has one more setting.
+and libtorrent_utp.py have more settings.
 """
 import sys
 
 import libtorrent as lt
 
 import libtorrent_encryption
+import libtorrent_utp
 
 torrent, folder, host, rate, peers = *sys.argv[1:5], sys.argv[5:]
 session = lt.session({
     "listen_interfaces": f"{host}:0", "outgoing_interfaces": host,
     "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
-    "enable_incoming_utp": False, "enable_outgoing_utp": False,
     "alert_mask": lt.alert.category_t.status_notification | lt.alert.category_t.error_notification,
-    **libtorrent_encryption.settings(),
+    **libtorrent_encryption.settings(), **libtorrent_utp.settings(),
 })
 parameters = lt.add_torrent_params()
 parameters.ti = lt.torrent_info(torrent)

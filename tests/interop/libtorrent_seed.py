@@ -2,22 +2,22 @@
 
 Checks the folder's data, then prints "listening PORT", then "uploaded BYTES" whenever that grows.
 It never downloads: what is missing in the folder stays missing, which makes a partial peer.
-NAME is how its peer IDs begin. libtorrent_encryption.py has one more setting.
+NAME is how its peer IDs begin. libtorrent_encryption.py and libtorrent_utp.py have more settings.
 """
 import sys
 
 import libtorrent as lt
 
 import libtorrent_encryption
+import libtorrent_utp
 
 torrent, folder, hosts = sys.argv[1:4]
 rate = sys.argv[4] if len(sys.argv) > 4 else "0"
 settings = {
     "listen_interfaces": hosts if "," in hosts else f"{hosts}:0",
     "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
-    "enable_incoming_utp": False, "enable_outgoing_utp": False,
     "alert_mask": lt.alert.category_t.status_notification | lt.alert.category_t.error_notification,
-    **libtorrent_encryption.settings(),
+    **libtorrent_encryption.settings(), **libtorrent_utp.settings(),
 }
 if len(sys.argv) > 5:
     settings["peer_fingerprint"] = sys.argv[5]

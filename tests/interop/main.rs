@@ -25,6 +25,7 @@ mod script;
 mod seeding;
 #[path = "../support/mod.rs"]
 mod support;
+mod utp;
 mod web_seeds;
 
 use std::ffi::{OsStr, OsString};

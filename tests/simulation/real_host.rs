@@ -419,5 +419,12 @@ fn no_stream() -> PeerStream {
 
 /// What both handshakes say here: everything but the DHT.
 pub fn greeting(peer_id: PeerId) -> Greeting {
-    Greeting { peer_id, fast: true, extensions: true, dht: false, encryption: Security::default() }
+    Greeting {
+        peer_id,
+        fast: true,
+        extensions: true,
+        dht: false,
+        encryption: Security::default(),
+        is_utp: false,
+    }
 }

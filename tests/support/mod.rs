@@ -33,5 +33,6 @@ pub mod swarm;
 pub mod swarm_progress;
 pub mod talk;
 pub mod tracker;
+pub mod udp_front;
 pub mod udp_tracker;
 pub mod web_server;

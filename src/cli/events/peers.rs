@@ -16,6 +16,7 @@ pub(super) fn connected(line: &mut Line<'_>, end: OtherEnd, greeting: Greeting) 
             Security::Rc4 => "rc4",
         },
     );
+    line.word("transport", if greeting.is_utp { "utp" } else { "tcp" });
 }
 
 pub(super) fn ended(line: &mut Line<'_>, state: &str, end: OtherEnd, why: &PeerError) {

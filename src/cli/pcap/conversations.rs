@@ -1,4 +1,5 @@
-//! Makes packets of what was seen: of each connection a conversation over TCP, of each packet over UDP a datagram.
+//! Makes packets of what was seen: of each connection a conversation over TCP, of each packet over UDP a datagram. A
+//! connection over uTP becomes one over TCP as well, whose first packet says so.
 //!
 //! The bytes are those that were said, and so are the addresses, the ports and the order. How they were cut into segments
 //! is our own: each message begins one. So are the segments that begin and end a conversation, which the system sends
@@ -108,6 +109,8 @@ impl Conversations {
     fn find(&mut self, connection: Connection) -> usize {
         let Connection { number, address, local, .. } = connection;
         let found = self.streams.binary_search_by_key(&number, |(known, _)| *known);
+        // A port of uTP is one for all of this host's addresses.
+        let local = local.filter(|_| found.is_err()).map(|ours| self.leaves_by(ours, address));
         found.unwrap_or_else(|at| {
             self.streams.insert(at, (number, Conversation::new(number, Ends::new(local, address))));
             let is_too_much = self.streams.len() > MOST_KNOWN && self.streams.pop_front().is_some();
@@ -146,11 +149,15 @@ impl Conversations {
     }
 
     fn stream(&mut self, time: u64, connection: Connection, event: StreamEvent, out: &mut Batch) {
-        let (at, incoming) = (self.find(connection), connection.incoming);
+        let Connection { incoming, is_utp, .. } = connection;
+        let at = self.find(connection);
         let Some((_, stream)) = self.streams.get_mut(at) else { return };
         let mut page = Page { out, time, lost: &mut self.lost };
         match event {
-            StreamEvent::Open | StreamEvent::Joined(_) => stream.begin(&mut page, incoming),
+            StreamEvent::Open | StreamEvent::Joined(_) => {
+                stream.comments.extend(is_utp.then(|| "this connection went over uTP (BEP 29)".to_owned()));
+                stream.begin(&mut page, incoming);
+            }
             StreamEvent::KeysExchanged { received, sent, security } => {
                 stream.comments.push(key_exchange(received, sent, security));
             }

@@ -2,7 +2,7 @@
 
 use super::columns::{filled, width};
 use super::figures::{percent, rate};
-use crate::message::PeerState;
+use crate::message::{PeerState, Transport};
 use crate::strategy::{Security, Source};
 
 /// The most columns of the screen for one column of the table: an IPv6 address and its port fit.
@@ -28,7 +28,7 @@ const COLUMNS: [Column; 10] = [
     Column { head: "in flight", cell: in_flight, is_number: false, rank: 6 },
     Column { head: "it", cell: it, is_number: false, rank: 3 },
     Column { head: "found by", cell: |peer| source_name(peer.source).to_owned(), is_number: false, rank: 2 },
-    Column { head: "sent", cell: |peer| encryption(peer.encryption).to_owned(), is_number: false, rank: 1 },
+    Column { head: "sent", cell: sent, is_number: false, rank: 1 },
 ];
 
 /// The lines of the table in at most so many columns, its head included. None without peers.
@@ -102,6 +102,12 @@ pub fn source_name(source: Option<Source>) -> &'static str {
     }
 }
 
+/// How it is sent: what is encrypted, and over what if that is not TCP.
+fn sent(peer: &PeerState) -> String {
+    let over = if peer.transport == Transport::Utp { "uTP " } else { "" };
+    format!("{over}{}", encryption(peer.encryption))
+}
+
 /// What of a connection is encrypted, in a word.
 pub fn encryption(security: Security) -> &'static str {
     match security {
@@ -114,7 +120,7 @@ pub fn encryption(security: Security) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{PeerFlags, PeerReasons, PeerRecord, Transport};
+    use crate::message::{PeerFlags, PeerReasons, PeerRecord};
 
     #[test]
     fn each_peer_has_a_row() {

@@ -91,7 +91,8 @@ impl Conversations {
             StreamEvent::Open => {
                 let how =
                     if connection.incoming { "it has connected to us" } else { "we have connected to it" };
-                Some(Line::event(peer, "connected", how.to_owned()))
+                let over = if connection.is_utp { ", over uTP" } else { "" };
+                Some(Line::event(peer, "connected", format!("{how}{over}")))
             }
             StreamEvent::Joined(known) => stream.joined(connection, known, is_new),
             StreamEvent::KeysExchanged { received, sent, security } => {

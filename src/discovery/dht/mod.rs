@@ -40,7 +40,7 @@ use crate::discovery::STACK_BYTES;
 use crate::message::{Event, SourceSight};
 use crate::metainfo::InfoHash;
 use crate::net::tap::Tap;
-use crate::net::{BindAddress, UdpPort};
+use crate::net::{BindAddress, UdpPort, Utp};
 use crate::strategy::Supply;
 use crate::text::reason;
 use crate::thread::{self, lock};
@@ -74,6 +74,8 @@ pub struct DhtOptions {
     pub saves: bool,
     /// Who sees the packets.
     pub tap: Tap,
+    /// What shares the ports, if anything does.
+    pub utp: Option<Utp>,
 }
 
 /// How many of a torrent's `nodes` are asked: twice as many as BEP 5 has a torrent name. It takes time to
@@ -107,7 +109,11 @@ impl Dht {
         let mut failure = None;
         for family in IpFamily::BOTH {
             match UdpPort::open(family, options.port, options.bind_address) {
-                Ok(socket) => ports.push(Port::new(family, socket)),
+                Ok(socket) => {
+                    let socket = Arc::new(socket);
+                    options.utp.iter().for_each(|utp| utp.share(&socket));
+                    ports.push(Port::new(family, socket));
+                }
                 Err(error) => {
                     debug!("no DHT of {family:?}: {}", reason(&error));
                     failure = Some(error);

@@ -8,7 +8,8 @@
 //! Waking by a packet needs no pipe and no poll, and works behind `--bind`; an empty packet from a
 //! stranger costs a look at an empty queue.
 //!
-//! The socket has the same port number as the TCP port that peers connect to, if that is free for UDP, or
+//! Where the run has uTP it shares the socket, and its packets are taken out before they come here
+//! (`net/utp/mod.rs`). The socket has the same port number as the TCP port that peers connect to, if that is free for UDP, or
 //! else any. Without a TCP port for peers the node asks and does not answer (BEP 43). Sending a packet waits
 //! 50 ms at most, and a failure is only a line in the log. So a host that has IPv6 sockets but no way out
 //! over IPv6 loses nothing.
@@ -87,14 +88,14 @@ pub(super) struct DhtShared {
 #[derive(Debug)]
 pub(super) struct Port {
     pub family: IpFamily,
-    pub socket: UdpPort,
+    pub socket: Arc<UdpPort>,
     /// How many others its node knows: those that have answered.
     pub known: AtomicUsize,
     commands: Mutex<VecDeque<Command>>,
 }
 
 impl Port {
-    pub fn new(family: IpFamily, socket: UdpPort) -> Port {
+    pub fn new(family: IpFamily, socket: Arc<UdpPort>) -> Port {
         Port { family, socket, known: AtomicUsize::new(0), commands: Mutex::default() }
     }
 

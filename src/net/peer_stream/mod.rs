@@ -3,7 +3,7 @@
 //! Inbound blocks in [`PeerStream::read`], outbox in [`PeerStream::write_all`], and neither waits for the
 //! other. Any thread may [hang up](PeerStream::hang_up), which wakes both.
 //!
-//! What carries the bytes is a [`Transport`]: TCP today, and in tests and simulated swarms a pair of pipes in
+//! What carries the bytes is a [`Transport`]: TCP or uTP, and in tests and simulated swarms a pair of pipes in
 //! memory. Greeting, inbound and outbox do not know which one it is. A transport that tunnels is made complete before
 //! it becomes a `PeerStream`. Encryption lies over whichever it is, from the moment on in which a key exchange has
 //! [agreed](PeerStream::secure) on it; until then, and where there is none, it costs one look. Between both stands the
@@ -12,6 +12,7 @@
 mod memory;
 mod security;
 mod tcp;
+mod utp;
 
 use super::HangUp;
 use super::tap::{StreamTap, Tap};
@@ -71,6 +72,11 @@ trait Transport: fmt::Debug + Send + Sync {
     /// Where our end of it is, if it has an address.
     fn local_address(&self) -> Option<SocketAddr> {
         None
+    }
+
+    /// Whether it is uTP.
+    fn is_utp(&self) -> bool {
+        false
     }
 
     /// Ends both directions, and wakes the threads that wait in them.
@@ -144,7 +150,9 @@ impl PeerStream {
     /// What is said over the connection to this peer, or one that has connected to us, is seen at this door while it is
     /// open. To be called before anything is said.
     pub fn watched_by(&self, tap: &Tap, address: SocketAddr, incoming: bool) {
-        if let Some(tap) = tap.connection(address, incoming, || self.transport().local_address()) {
+        if let Some(tap) =
+            tap.connection(address, [incoming, self.is_utp()], || self.transport().local_address())
+        {
             let _ = self.channel.tap.set(tap);
         }
     }
@@ -176,6 +184,11 @@ impl PeerStream {
     /// What of the connection is encrypted.
     pub fn security(&self) -> Security {
         self.channel.secured.get().map_or(Security::Plain, |secured| secured.security)
+    }
+
+    /// Whether uTP carries it.
+    pub fn is_utp(&self) -> bool {
+        self.transport().is_utp()
     }
 
     /// The longest that a later [`PeerStream::read`] waits for a byte.

@@ -139,11 +139,11 @@ impl Tap {
     pub(in crate::net) fn connection(
         &self,
         address: SocketAddr,
-        incoming: bool,
+        [incoming, is_utp]: [bool; 2],
         local: impl FnOnce() -> Option<SocketAddr>,
     ) -> Option<StreamTap> {
         let number = self.next_number()?;
-        Some(StreamTap::new(self.clone(), Connection { number, address, local: local(), incoming }))
+        Some(StreamTap::new(self.clone(), Connection { number, address, local: local(), incoming, is_utp }))
     }
 }
 

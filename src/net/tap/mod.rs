@@ -64,6 +64,8 @@ pub struct Connection {
     pub local: Option<SocketAddr>,
     /// It has connected to us.
     pub incoming: bool,
+    /// It goes over uTP.
+    pub is_utp: bool,
 }
 
 /// Something that was seen at the door.

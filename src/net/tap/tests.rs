@@ -80,7 +80,7 @@ fn a_closed_door_makes_nothing_and_no_door_cannot_be_opened() {
         assert!(!tap.is_open());
     }
     assert!(Tap::default().listen(|_| ()).is_none());
-    assert!(Tap::default().connection(([127, 0, 0, 1], 1).into(), false, || None).is_none());
+    assert!(Tap::default().connection(([127, 0, 0, 1], 1).into(), [false; 2], || None).is_none());
 }
 
 #[test]

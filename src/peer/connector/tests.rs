@@ -80,6 +80,7 @@ fn a_panic_costs_the_attempts_and_leaves_none_without_an_answer() {
         queue: AttemptQueue::new(1),
         orders,
         alarm: Alarm::new().unwrap().0,
+        bell: Weak::new(),
         unsent: Vec::new(),
         running: Arc::downgrade(&connector.running),
     };
@@ -112,4 +113,79 @@ fn who_leaves_leaves_nothing_behind() {
         drop(event);
     }
     assert_eq!(inbox.try_recv().unwrap_err(), TryRecvError::Disconnected);
+}
+
+/// uTP at an address of this host where connections are accepted and kept.
+fn utp_at(ip: [u8; 4], port: u16) -> (Utp, Receiver<PeerStream>) {
+    let utp = Utp::new(BindAddress::only(ip.into()), port);
+    let (came, coming) = unbounded();
+    utp.listen(move |stream, _| drop(came.send(stream)));
+    (utp, coming)
+}
+
+fn with_utp(ip: [u8; 4]) -> Connector {
+    let bind_address = BindAddress::only(ip.into());
+    Connector::new(bind_address, 4).with_utp(Some(Utp::new(bind_address, 0)))
+}
+
+/// The outcome of one attempt at this address.
+fn outcome(connector: &Connector, to: SocketAddr) -> Result<PeerStream, PeerError> {
+    let (events, inbox) = bounded(1);
+    let caller = connector.caller(events);
+    caller.connect(PeerKey(1), to).unwrap();
+    attempted(&inbox).1
+}
+
+#[test]
+fn who_refuses_tcp_is_reached_over_utp_and_who_takes_both_over_tcp() {
+    let connector = with_utp([127, 0, 30, 1]);
+    let (utp, coming) = utp_at([127, 0, 30, 2], 0);
+    let there = SocketAddr::from(([127, 0, 30, 2], utp.port(crate::address::IpFamily::V4).unwrap()));
+    let stream = outcome(&connector, there).unwrap();
+    assert!(stream.is_utp());
+    stream.write_all(b"!").unwrap();
+    assert!(coming.recv_timeout(WAIT).is_ok());
+    let _listener = TcpListener::bind(there).unwrap();
+    assert!(!outcome(&connector, there).unwrap().is_utp());
+}
+
+#[test]
+fn who_refuses_tcp_and_is_silent_over_utp_has_refused() {
+    let connector = with_utp([127, 0, 30, 3]);
+    let silent = std::net::UdpSocket::bind("127.0.30.4:0").unwrap();
+    let there = silent.local_addr().unwrap();
+    for is_asked in [true, false] {
+        let refused = outcome(&connector, there);
+        assert!(
+            matches!(&refused, Err(PeerError::Connect(why)) if why.kind() == ErrorKind::ConnectionRefused),
+            "{refused:?}"
+        );
+        // A moment later it is not asked again.
+        silent.set_nonblocking(true).unwrap();
+        let asked = std::iter::from_fn(|| silent.recv(&mut [0; 100]).ok()).count();
+        assert_eq!(asked > 0, is_asked);
+    }
+}
+
+#[test]
+fn who_is_silent_over_tcp_is_asked_over_utp_beside_it() {
+    let connector = with_utp([127, 0, 30, 5]);
+    let deaf = crate::net::deaf::Deaf::at([127, 0, 30, 6].into());
+    let (_utp, _coming) = utp_at([127, 0, 30, 6], deaf.address.port());
+    assert!(outcome(&connector, deaf.address).unwrap().is_utp());
+}
+
+#[test]
+fn who_closes_tcp_before_a_word_is_reached_over_utp_the_next_time() {
+    let connector = with_utp([127, 0, 30, 7]);
+    let (utp, _coming) = utp_at([127, 0, 30, 8], 0);
+    let there = SocketAddr::from(([127, 0, 30, 8], utp.port(crate::address::IpFamily::V4).unwrap()));
+    let _listener = TcpListener::bind(there).unwrap();
+    assert!(!outcome(&connector, there).unwrap().is_utp());
+    connector.closed_early(there);
+    assert!(outcome(&connector, there).unwrap().is_utp());
+    // Where it does not answer there, TCP has its turn.
+    drop(utp);
+    connector.closed_early(there);
+    assert!(!outcome(&connector, there).unwrap().is_utp());
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 
 /// Longer than any machine takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -13,7 +13,10 @@ fn is_closed_at_once(listener: &Listener, from: &str) -> bool {
     let mut peer = TcpStream::connect(socket.local_addr().unwrap()).unwrap();
     let (stream, _) = socket.accept().unwrap();
     let before = listener.state.handshakes().pending.iter().count();
-    listener.state.admit(stream, SocketAddr::new(from.parse().unwrap(), 40_000)).unwrap();
+    listener
+        .state
+        .admit(PeerStream::accepted(stream), SocketAddr::new(from.parse().unwrap(), 40_000), DEADLINE)
+        .unwrap();
     if listener.state.handshakes().pending.iter().count() > before {
         // Its thread ends now, as the peer is gone.
         return false;
@@ -53,7 +56,10 @@ fn is_answered(listener: &Listener, from: &str) -> bool {
     let mut peer = TcpStream::connect(socket.local_addr().unwrap()).unwrap();
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
     let (stream, _) = socket.accept().unwrap();
-    listener.state.admit(stream, SocketAddr::new(from.parse().unwrap(), 40_000)).unwrap();
+    listener
+        .state
+        .admit(PeerStream::accepted(stream), SocketAddr::new(from.parse().unwrap(), 40_000), DEADLINE)
+        .unwrap();
     peer.write_all(&[9; 96]).unwrap();
     peer.read(&mut [0; 1]).is_ok_and(|read| read > 0)
 }

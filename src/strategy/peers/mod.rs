@@ -8,6 +8,7 @@
 //! 3. `peer_priority`: which of two connections is worth more, if there are too few for all (BEP 40).
 //! 4. `dialer`: which of the candidates to connect to next, and when.
 //! 5. `attempt_queue`: how many attempts of all torrents are open at once, and for how long.
+//!    `utp_answers`: which of them are tried over uTP too, and when.
 //! 6. `pex`: which of our peers we tell another peer about (peer exchange, BEP 11).
 //! 7. `supply`: whether the peers that this leads to are enough, or more have to be asked for.
 //!
@@ -30,6 +31,7 @@ mod liars;
 mod peer_priority;
 mod pex;
 mod supply;
+mod utp_answers;
 
 pub use address_policy::may_share;
 pub use address_votes::AddressVotes;
@@ -42,3 +44,4 @@ pub use external_address::ExternalAddress;
 pub use interruption::{Interruption, Surroundings, Watch};
 pub use pex::PexHistory;
 pub use supply::{PeerCounts, Supply, SupplyReports};
+pub use utp_answers::UtpAnswers;

@@ -1,6 +1,7 @@
 //! Connections that end, from either side.
 
 use crate::message::{HangUp, PeerError, PeerKey};
+use crate::strategy::Rebuff;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
 use log::debug;
@@ -48,9 +49,12 @@ impl Coordinator<'_> {
     /// it is no failure.
     fn is_tried_otherwise(&mut self, peer: &Peer, why: &PeerError, now: Instant) -> bool {
         let is_early = !peer.is_incoming() && peer.greeting.is_none();
-        why.rebuff()
-            .filter(|_| is_early)
-            .is_some_and(|rebuff| self.dialer.candidates_mut().rebuffed(peer.address, rebuff, now))
+        let Some(rebuff) = why.rebuff().filter(|_| is_early) else { return false };
+        let is_tried = self.dialer.candidates_mut().rebuffed(peer.address, rebuff, now);
+        if rebuff == Rebuff::Closed && !is_tried {
+            self.environment.closed_early(peer.address);
+        }
+        is_tried
     }
 
     /// A connection has ended, and its address waits or is given up.

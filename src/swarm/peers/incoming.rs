@@ -113,6 +113,9 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn listens(&mut self, key: PeerKey, port: u16) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         let address = SocketAddr::new(peer.address.ip(), port);
+        if peer.is_utp() {
+            self.environment.speaks_utp(address);
+        }
         peer.messages.listens_at = Some(port);
         if peer.dial.is_none() && self.dialer.candidates_mut().add_incoming(address) {
             peer.dial = Some(address);

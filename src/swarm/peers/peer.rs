@@ -318,6 +318,11 @@ impl Peer {
         is_encrypted || self.messages.prefers_encryption
     }
 
+    /// Whether its connection goes over uTP.
+    pub fn is_utp(&self) -> bool {
+        self.greeting.is_some_and(|greeting| greeting.is_utp)
+    }
+
     /// The address that we can connect to, or else the one that it has connected from.
     pub fn best_address(&self) -> SocketAddr {
         self.dial.unwrap_or(self.address)

@@ -4,7 +4,7 @@ use crate::message::{HangUp, Order, PeerKey};
 use crate::strategy::{Source, may_share};
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
-use crate::wire::pex::{PREFERS_ENCRYPTION, REACHABLE, UPLOAD_ONLY};
+use crate::wire::pex::{PREFERS_ENCRYPTION, REACHABLE, SPEAKS_UTP, UPLOAD_ONLY};
 use log::debug;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -27,7 +27,8 @@ impl Coordinator<'_> {
                 let reachable = if peer.is_incoming() { 0 } else { REACHABLE };
                 let upload_only = if peer.wants_nothing() { UPLOAD_ONLY } else { 0 };
                 let encryption = if peer.prefers_encryption() { PREFERS_ENCRYPTION } else { 0 };
-                Some((peer.dial?, reachable | upload_only | encryption))
+                let utp = if peer.is_utp() { SPEAKS_UTP } else { 0 };
+                Some((peer.dial?, reachable | upload_only | encryption | utp))
             })
             .collect();
         for (_, peer) in self.roster.greeted_mut() {
@@ -51,10 +52,16 @@ impl Coordinator<'_> {
             .filter(|(address, flags)| may_share(teller.ip(), *address) && is_of_use(*flags))
             .map(|(address, _)| *address);
         let believed: Vec<SocketAddr> = believed.collect();
+        let speaks_utp = |address: &SocketAddr| {
+            others.iter().any(|(other, flags)| other == address && flags & SPEAKS_UTP != 0)
+        };
         let new = self.dialer.found(Source::Pex(teller.ip()), &believed, now);
         // The flags came from the same stranger, and are believed as much: they decide only how to begin.
         for (address, _) in others.iter().filter(|(_, flags)| flags & PREFERS_ENCRYPTION != 0) {
             self.dialer.candidates_mut().prefers_encryption(*address);
+        }
+        for address in believed.into_iter().filter(speaks_utp) {
+            self.environment.speaks_utp(address);
         }
         debug!("{teller}: PEX: {} peers, {new} new", others.len());
         if new > 0 {

@@ -46,7 +46,11 @@ impl Coordinator<'_> {
             in_flight: self.requests.count(key),
             depth: peer.download.pipeline.depth(),
             snubs: peer.download.snubs,
-            transport: if peer.is_web_seed() { Transport::Http } else { Transport::Tcp },
+            transport: match peer.greeting {
+                _ if peer.is_web_seed() => Transport::Http,
+                Some(greeting) if greeting.is_utp => Transport::Utp,
+                _ => Transport::Tcp,
+            },
             why: PeerReasons { down: self.lull(key, peer, patience, now), up },
             record: PeerRecord {
                 key,

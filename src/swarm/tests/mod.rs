@@ -258,6 +258,7 @@ fn greeting(id: u8) -> Greeting {
         extensions: true,
         dht: false,
         encryption: Security::default(),
+        is_utp: false,
     }
 }
 

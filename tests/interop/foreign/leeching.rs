@@ -29,15 +29,27 @@ impl Leecher {
 
     /// The same at this many bytes a second (0: no limit).
     pub fn libtorrent_at(payload: &Payload, peers: &[SocketAddr], rate: u64) -> Self {
-        Self::libtorrent_with(payload, peers, rate, None)
+        Self::libtorrent_with(payload, peers, rate, &[])
     }
 
     /// The same, and it takes and makes only encrypted connections. `level`: see `libtorrent_encryption.py`.
     pub fn libtorrent_encrypting(payload: &Payload, peers: &[SocketAddr], level: &str) -> Self {
-        Self::libtorrent_with(payload, peers, 0, Some(level))
+        Self::libtorrent_with(payload, peers, 0, &[("ENCRYPTION", level)])
     }
 
-    fn libtorrent_with(payload: &Payload, peers: &[SocketAddr], rate: u64, encryption: Option<&str>) -> Self {
+    /// The same, and it connects over uTP alone, and encrypts if there is such a level.
+    pub fn libtorrent_over_utp(payload: &Payload, peers: &[SocketAddr], level: Option<&str>) -> Self {
+        let level = level.map(|level| ("ENCRYPTION", level));
+        let variables: Vec<_> = [("UTP", "only")].into_iter().chain(level).collect();
+        Self::libtorrent_with(payload, peers, 0, &variables)
+    }
+
+    fn libtorrent_with(
+        payload: &Payload,
+        peers: &[SocketAddr],
+        rate: u64,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let host = Ipv4Addr::new(127, 0, 0, 101);
         let output = TestFolder::new();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/libtorrent_leech.py");
@@ -49,7 +61,7 @@ impl Leecher {
             .arg(host.to_string())
             .arg(rate.to_string());
         command.args(peers.iter().map(SocketAddr::to_string));
-        command.envs(encryption.map(|level| ("ENCRYPTION", level)));
+        command.envs(variables.iter().copied());
         let mut program = Foreign::start(command, SocketAddr::from((host, 0)), None);
         let port = program.expect_line("listening ");
         program.address.set_port(port.trim().parse().unwrap());
@@ -105,7 +117,7 @@ impl Leecher {
 
     fn transmission_with(payload: &Payload, encryption: &str) -> Self {
         let output = TestFolder::new();
-        let program = Foreign::transmission_in(payload, output.path(), 0, encryption);
+        let program = Foreign::transmission_in(payload, output.path(), 0, encryption, "");
         Self { program, output, complete: "to \"Complete\"".to_owned() }
     }
 

@@ -68,7 +68,7 @@ impl Told<'_> {
         let [local, address] = [local, address].map(|text| text.parse().unwrap());
         let told = Told {
             tap,
-            connection: Connection { number, address, local: Some(local), incoming },
+            connection: Connection { number, address, local: Some(local), incoming, is_utp: false },
             offsets: [0; 2],
         };
         told.tell(StreamEvent::Open);
@@ -330,8 +330,13 @@ fn a_full_disk_ends_the_capture_and_nobody_else_hears_less() {
 #[test]
 fn conversations_whose_ends_were_lost_are_forgotten_in_the_end() {
     let mut conversations = Conversations::new(BindAddress::any());
-    let connection =
-        |number| Connection { number, address: ([192, 0, 2, 1], 6881).into(), local: None, incoming: false };
+    let connection = |number| Connection {
+        number,
+        address: ([192, 0, 2, 1], 6881).into(),
+        local: None,
+        incoming: false,
+        is_utp: false,
+    };
     let mut out = Batch::default();
     for number in 0..20_000 {
         out = Batch::default();

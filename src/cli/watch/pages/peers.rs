@@ -169,6 +169,7 @@ fn found(peer: &PeerSight) -> String {
 pub fn carrier(peer: &PeerSight) -> String {
     match peer.state.transport {
         Transport::Tcp => format!("TCP {}", encryption(peer.state.encryption)),
+        Transport::Utp => format!("uTP {}", encryption(peer.state.encryption)),
         Transport::Http => "HTTP".to_owned(),
     }
 }

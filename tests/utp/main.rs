@@ -1,0 +1,8 @@
+//! uTP over a network on a virtual clock: what is written arrives, in time, and gives way.
+
+#![cfg(test)]
+
+mod giving_way;
+mod hostile;
+mod network;
+mod transfers;
