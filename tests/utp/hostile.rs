@@ -245,7 +245,13 @@ fn an_answer_is_repeated_and_nothing_else_leaves_before_the_caller_is_known() {
     // Another call is none of this conversation.
     give(&mut talk, Header { sequence: 43, ..syn }, &[], now);
     assert_eq!(leaving(&mut talk, now).len(), 0);
+    // Who has not seen the answer does not know its number.
+    for guess in [498, 500, 42] {
+        give(&mut talk, Header { connection_id: 8, ..header(Kind::Data, 43, guess) }, b"guessed", now);
+        assert!(!talk.is_confirmed() && talk.readable() == 0 && leaving(&mut talk, now).is_empty());
+    }
     give(&mut talk, Header { connection_id: 8, ..header(Kind::State, 43, 499) }, &[], now);
+    assert!(talk.is_confirmed());
     assert_eq!(headers(&leaving(&mut talk, now))[0].kind, Kind::Data);
     let state = Packet { header: header(Kind::State, 1, 1), selective: None, payload: &[] };
     assert!(Conversation::accept(&state, 1, now).is_none());

@@ -152,6 +152,11 @@ impl Conversation {
         self.state
     }
 
+    /// Whether the peer is where its packets say: it has seen one of ours. Until then nothing that it says is kept.
+    pub fn is_confirmed(&self) -> bool {
+        self.is_confirmed
+    }
+
     /// Whether nothing more can come or go: it may be forgotten.
     pub fn is_finished(&self) -> bool {
         match self.state {
@@ -249,7 +254,11 @@ impl Conversation {
             self.acknowledgements.owe(now);
         }
         if self.acknowledged(packet, now) {
-            self.is_confirmed = true;
+            // Who only guesses that we have answered does not know the number.
+            self.is_confirmed |= header.acknowledgement.wrapping_add(1) == self.sending.unacknowledged();
+            if !self.is_confirmed {
+                return;
+            }
             self.note_header(packet, now);
             self.came(packet, now);
         }
