@@ -2,7 +2,7 @@
 //!
 //! What is said is told as the bytes that pass where they are plain: behind the TLS of an `https` server. It is for whoever
 //! wants all bytes, and for nobody else: what a request to a server means is told by those who know
-//! ([`Seen::Server`](super::Seen::Server)).
+//! ([`Seen::Server`]).
 
 use super::{Connection, Direction, Framed, Seen, Tap};
 use std::net::TcpStream;
