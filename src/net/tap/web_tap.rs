@@ -38,7 +38,8 @@ impl WebTap {
             return None;
         }
         let (address, local) = (stream.peer_addr().ok()?, stream.local_addr().ok());
-        let connection = Connection { number: tap.next_number()?, address, local, incoming: false, is_utp: false };
+        let connection =
+            Connection { number: tap.next_number()?, address, local, incoming: false, is_utp: false };
         let tap = WebTap { tap: tap.clone(), connection, received: 0, sent: 0, by: Direction::Out };
         tap.tell(WebEvent::Open { by_tls });
         Some(tap)
