@@ -27,7 +27,7 @@ fn the_queue_of_a_slow_line_stays_near_the_target() {
 
 #[test]
 fn two_conversations_share_a_line() {
-    for begins in [0, 300, 5000, 15000] {
+    for begins in [0, 5000] {
         let line = Line::with_delay(20).slow(MIB, u64::MAX);
         let mut network = Network::new(1, vec![line.clone(), line]);
         network.connect((0, 1), (1 << 30, 0), Duration::ZERO);
