@@ -22,7 +22,7 @@ _femtotorrent() {
     ((COMP_CWORD == 1)) && command=get
     case $command in
         get)
-            options="-i --input-file -o -d --output-dir --dir --memory --allocate -c --continue --overwrite --part --timeout --down-limit --seed --seed-ratio --seed-time -O --output-name --no-sandbox --check --json -q --quiet -v --verbose --trace --pcap --watch --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --no-upload --web-seed --no-web-seeds --select --iselect --exclude --iexclude --first --sequential --stdout --on-complete --no-config --help"
+            options="-i --input-file -o -d --output-dir --dir --memory --allocate -c --continue --overwrite --part --timeout --down-limit --seed --seed-ratio --seed-time -O --output-name --no-sandbox --check --json -q --quiet -v --verbose --trace --pcap --watch --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --no-utp --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --no-upload --web-seed --no-web-seeds --select --iselect --exclude --iexclude --first --sequential --stdout --on-complete --no-config --help"
             case $before in
                 -i|--input-file) kind=file ;;
                 -o|-d|--output-dir|--dir) kind=folder ;;
@@ -58,7 +58,7 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         seed)
-            options="-i --input-file -d -o --dir --output-dir --super --seed-ratio --seed-time -O --output-name --no-sandbox --check --json -q --quiet -v --verbose --trace --pcap --watch --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --no-upload --no-config --help"
+            options="-i --input-file -d -o --dir --output-dir --super --seed-ratio --seed-time -O --output-name --no-sandbox --check --json -q --quiet -v --verbose --trace --pcap --watch --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --no-utp --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --no-upload --no-config --help"
             case $before in
                 -i|--input-file) kind=file ;;
                 -d|-o|--dir|--output-dir) kind=folder ;;
@@ -109,7 +109,7 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         show)
-            options="-i --input-file --json --scrape --save --timeout -q --quiet -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --select --iselect --exclude --iexclude --no-config --help"
+            options="-i --input-file --json --scrape --save --timeout -q --quiet -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --no-utp --select --iselect --exclude --iexclude --no-config --help"
             case $before in
                 -i|--input-file) kind=file ;;
                 --save) kind=file ;;
@@ -129,7 +129,7 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         doctor)
-            options="-o -d --output-dir --dir --timeout --json -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --web-seed --no-web-seeds --no-pex --peer-id-prefix --user-agent --map-port --no-map-port --no-config --help"
+            options="-o -d --output-dir --dir --timeout --json -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --no-utp --web-seed --no-web-seeds --no-pex --peer-id-prefix --user-agent --map-port --no-map-port --no-config --help"
             case $before in
                 -o|-d|--output-dir|--dir) kind=folder ;;
                 --timeout) kind=none ;;

@@ -78,6 +78,7 @@ complete -c femtotorrent -n '__femtotorrent_is get seed show doctor' -l bind -x 
 complete -c femtotorrent -n '__femtotorrent_is get seed verify show doctor' -l ca-file -x -a '(__fish_complete_path)' -d 'Also trust the certificate authorities in this file (PEM)'
 complete -c femtotorrent -n '__femtotorrent_is get seed verify show doctor' -l proxy -x -d 'Send everything through this proxy (socks5h:// or http://)'
 complete -c femtotorrent -n '__femtotorrent_is get seed show doctor' -l encryption -x -a 'off allow prefer require' -d 'When to encrypt connections to peers'
+complete -c femtotorrent -n '__femtotorrent_is get seed show doctor' -l no-utp -d 'Use TCP only, and no uTP (which goes over UDP)'
 complete -c femtotorrent -n '__femtotorrent_is get seed doctor' -l map-port -d 'Ask the router to forward a port, even without seeding'
 complete -c femtotorrent -n '__femtotorrent_is get seed doctor' -l no-map-port -d 'Do not ask the router to forward a port'
 complete -c femtotorrent -n '__femtotorrent_is get seed' -l max-peers -x -d 'Maximum number of peers per torrent'
