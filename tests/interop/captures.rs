@@ -183,6 +183,18 @@ fn an_encrypted_connection_is_dissected_like_a_plain_one() {
 }
 
 #[test]
+fn a_connection_over_utp_is_dissected_like_one_over_tcp() {
+    let Some(run) = Run::new() else { return };
+    let payload = Payload::single(2 * MIB + 1);
+    let seeder = Foreign::libtorrent_over_utp(&payload, None);
+    let peer = seeder.address().to_string();
+    run.get(&payload.torrent(), &payload, &["--peer", &peer, "--encryption", "off"]);
+    let counts = run.counts();
+    // A handshake that TCP carried before the peer hung up may be there too.
+    assert!(counts["7"] >= 129 && counts["handshake"] >= 2, "{counts:?}");
+}
+
+#[test]
 fn a_magnet_link_in_the_dht_is_dissected_from_the_lookup_to_the_last_block() {
     let Some(run) = Run::new() else { return };
     let payload = Payload::single(MIB);
