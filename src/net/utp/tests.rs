@@ -1,5 +1,6 @@
 //! Connections between two ports of this host, and what strangers may send to one.
 
+use super::link::Sender;
 use super::*;
 use crate::net::HangUp;
 use crate::net::half_open::{self, Alarm};
@@ -252,4 +253,28 @@ fn an_attempt_that_is_given_up_leaves_nothing_behind() {
     assert_eq!((table.connections(), table.due()), (50, 50));
     drop(attempts);
     assert_eq!((table.connections(), table.due()), (0, 0));
+}
+
+#[test]
+fn a_thread_that_still_sends_brings_no_forgotten_connection_back() {
+    let (utp, ..) = listening(19);
+    let (_other, there, coming) = listening(20);
+    let bell = Arc::new(Alarm::new().unwrap().1);
+    let table = utp.table(IpFamily::V4).unwrap();
+    let (_key, link) = table.connect(there, Arc::downgrade(&bell)).unwrap();
+    link.write_all(b"!", false, PATIENCE).unwrap();
+    let peer = coming.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(read_exact(&peer, 1), b"!");
+    link.shut_down();
+    drop(peer);
+    let end = Instant::now() + PATIENCE;
+    while table.connections() > 0 {
+        assert!(Instant::now() < end, "it is not forgotten");
+        std::thread::yield_now();
+    }
+    // As the thread does that closed it, and looks once more whether something is to be sent.
+    for _ in 0..1000 {
+        link.send(Sender::Own);
+        assert_eq!(table.due(), 0);
+    }
 }
