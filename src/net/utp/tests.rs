@@ -1,9 +1,11 @@
 //! Connections between two ports of this host, and what strangers may send to one.
 
 use super::link::Sender;
+use super::timers::Timers;
 use super::*;
 use crate::net::HangUp;
 use crate::net::half_open::{self, Alarm};
+use crate::strategy::utp::Conversation;
 use crate::wire::utp::{Header, Kind, Packet};
 use crossbeam_channel::{Receiver, unbounded};
 use std::net::UdpSocket;
@@ -277,4 +279,19 @@ fn a_thread_that_still_sends_brings_no_forgotten_connection_back() {
         link.send(Sender::Own);
         assert_eq!(table.due(), 0);
     }
+}
+
+#[test]
+fn what_is_late_gets_no_second_turn_before_the_others_had_theirs() {
+    let port = Arc::new(UdpPort::open(IpFamily::V4, 0, loopback(21)).unwrap());
+    let timers = Arc::<Timers>::default();
+    let conversation = Conversation::connect(7, 7, Instant::now());
+    let link = Link::new(1, port.address(), conversation, (&port, &timers), None);
+    // It is over, and is late until somebody forgets it.
+    link.shut_down();
+    let turn = Instant::now();
+    let late = timers.next(turn).unwrap();
+    while Instant::now() <= turn {}
+    late.came_due(turn);
+    assert_eq!((timers.next(turn).is_some(), timers.len()), (false, 1));
 }
