@@ -47,6 +47,8 @@ struct Inside {
     armed: Option<Instant>,
     /// When we closed it.
     closed: Option<Instant>,
+    /// The table has it no more. A thread that still sends must not enter it among the timers again.
+    is_forgotten: bool,
     /// How long a read waits; without end where no limit was set.
     longest_wait: Option<Duration>,
     /// Who waits for the connection to come about.
@@ -84,6 +86,7 @@ impl Link {
                 packet: Vec::new(),
                 armed: None,
                 closed: None,
+                is_forgotten: false,
                 longest_wait: None,
                 bell,
             }),
@@ -175,6 +178,7 @@ impl Link {
     /// It is forgotten: it has no entry among the timers any more.
     pub(super) fn forget(self: &Arc<Link>) {
         let mut inside = self.lock();
+        inside.is_forgotten = true;
         let before = inside.armed.take();
         self.timers.set(self, before, None);
         drop(inside);
@@ -208,12 +212,17 @@ impl Link {
 
     /// Sees to it that the receiving thread looks at it again in time.
     fn arm(self: &Arc<Link>, mut inside: MutexGuard<'_, Inside>) {
+        if inside.is_forgotten {
+            return;
+        }
         let linger = inside.closed.map(|closed| closed + LINGER);
         let due = match inside.closed {
             Some(closed) if inside.conversation.is_finished() => Some(closed),
             _ => inside.conversation.due().into_iter().chain(linger).min(),
         };
         let Some(due) = due.filter(|due| inside.armed.is_none_or(|armed| *due < armed)) else { return };
+        // What is late already does not come before those that have waited for their turn.
+        let due = due.max(Instant::now());
         let before = inside.armed.replace(due);
         let wake = self.timers.set(self, before, Some(due));
         drop(inside);

@@ -226,8 +226,8 @@ impl UtpAttempt {
 
 impl Drop for UtpAttempt {
     fn drop(&mut self) {
-        if self.link.is_some() {
-            self.table.give_up(self.key);
+        if let Some(link) = &self.link {
+            self.table.give_up(self.key, link);
         }
     }
 }

@@ -102,8 +102,8 @@ impl Table {
     }
 
     /// Forgets a connection that has not come about.
-    pub(super) fn give_up(&self, key: Key) {
-        self.remove(key);
+    pub(super) fn give_up(&self, key: Key, link: &Arc<Link>) {
+        self.remove(key, link);
     }
 
     fn add(
@@ -120,13 +120,14 @@ impl Table {
         (key, link)
     }
 
-    fn remove(&self, key: Key) {
-        let removed = {
-            let mut inside = self.lock();
+    /// Forgets a connection, but not another one that has come to its place since.
+    fn remove(&self, key: Key, link: &Arc<Link>) {
+        let mut inside = self.lock();
+        link.forget();
+        if inside.links.get(&key).is_some_and(|there| Arc::ptr_eq(there, link)) {
             inside.strangers.remove(key);
-            inside.links.remove(&key)
-        };
-        removed.into_iter().for_each(|link| link.forget());
+            inside.links.remove(&key);
+        }
     }
 
     /// Somebody asks for a connection.
@@ -144,9 +145,10 @@ impl Table {
             let (key, link) = self.add(&mut inside, key, conversation, None);
             link.touch();
             inside.touched.push((key, link));
-            inside.strangers.add(key)
+            let forgotten = inside.strangers.add(key);
+            forgotten.and_then(|key| Some((key, Arc::clone(inside.links.get(&key)?))))
         };
-        forgotten.into_iter().for_each(|key| self.remove(key));
+        forgotten.into_iter().for_each(|(key, link)| self.remove(key, &link));
     }
 
     /// There is no such connection. The answer is no longer than what it answers.
@@ -191,7 +193,7 @@ impl Table {
     fn see_to(&self, key: Key, link: &Arc<Link>, now: Instant) {
         link.settle();
         if link.is_finished(now) {
-            return self.remove(key);
+            return self.remove(key, link);
         }
         if !link.is_proven() || !link.introduce() {
             return;
@@ -250,7 +252,7 @@ impl Diversion for Table {
             let key = (link.address(), link.ids().0);
             if link.is_stranger() {
                 // It has had its answer, and is told nothing on a timer.
-                self.remove(key);
+                self.remove(key, &link);
                 continue;
             }
             link.came_due(now);

@@ -1,8 +1,11 @@
 //! Connections between two ports of this host, and what strangers may send to one.
 
+use super::link::Sender;
+use super::timers::Timers;
 use super::*;
 use crate::net::HangUp;
 use crate::net::half_open::{self, Alarm};
+use crate::strategy::utp::Conversation;
 use crate::wire::utp::{Header, Kind, Packet};
 use crossbeam_channel::{Receiver, unbounded};
 use std::net::UdpSocket;
@@ -252,4 +255,43 @@ fn an_attempt_that_is_given_up_leaves_nothing_behind() {
     assert_eq!((table.connections(), table.due()), (50, 50));
     drop(attempts);
     assert_eq!((table.connections(), table.due()), (0, 0));
+}
+
+#[test]
+fn a_thread_that_still_sends_brings_no_forgotten_connection_back() {
+    let (utp, ..) = listening(19);
+    let (_other, there, coming) = listening(20);
+    let bell = Arc::new(Alarm::new().unwrap().1);
+    let table = utp.table(IpFamily::V4).unwrap();
+    let (_key, link) = table.connect(there, Arc::downgrade(&bell)).unwrap();
+    link.write_all(b"!", false, PATIENCE).unwrap();
+    let peer = coming.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(read_exact(&peer, 1), b"!");
+    link.shut_down();
+    drop(peer);
+    let end = Instant::now() + PATIENCE;
+    while table.connections() > 0 {
+        assert!(Instant::now() < end, "it is not forgotten");
+        std::thread::yield_now();
+    }
+    // As the thread does that closed it, and looks once more whether something is to be sent.
+    for _ in 0..1000 {
+        link.send(Sender::Own);
+        assert_eq!(table.due(), 0);
+    }
+}
+
+#[test]
+fn what_is_late_gets_no_second_turn_before_the_others_had_theirs() {
+    let port = Arc::new(UdpPort::open(IpFamily::V4, 0, loopback(21)).unwrap());
+    let timers = Arc::<Timers>::default();
+    let conversation = Conversation::connect(7, 7, Instant::now());
+    let link = Link::new(1, port.address(), conversation, (&port, &timers), None);
+    // It is over, and is late until somebody forgets it.
+    link.shut_down();
+    let turn = Instant::now();
+    let late = timers.next(turn).unwrap();
+    while Instant::now() <= turn {}
+    late.came_due(turn);
+    assert_eq!((timers.next(turn).is_some(), timers.len()), (false, 1));
 }
