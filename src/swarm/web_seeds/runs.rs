@@ -103,10 +103,11 @@ impl Coordinator<'_> {
                 None => (gaps.choose(pieces, &others, most, &mut self.random)?, true),
             },
         };
-        if is_elsewhere {
-            // Where the user wants an order, a run may be a single piece. The next one is the one behind it, unless
-            // others take turns with it: then what they send would come twice.
-            let ahead = if run.len() == 1 && is_alone { gaps.from(run.start, pieces) } else { run.clone() };
+        // Where the user wants an order, a run may be a single piece. The next one is the one behind it, unless others
+        // take turns with it: then what they send would come twice.
+        let is_single = run.len() == 1;
+        if is_elsewhere || (is_single && !is_alone && ahead.end > run.end) {
+            let ahead = if is_single && is_alone { gaps.from(run.start, pieces) } else { run.clone() };
             self.roster.web_seeds_mut().of_mut(key)?.ahead = ahead.clone();
             self.roster.get(key)?.order(Order::Ahead(ahead));
         }
