@@ -335,6 +335,9 @@ fn a_filter_leaves_what_has_its_words_and_what_is_typed_is_no_other_key() {
     press(&mut ui, &scene, &typed("/"));
     press(&mut ui, &scene, &typed(&"x".repeat(10_000)));
     assert_eq!(ui.filter.len(), 60);
+    let (mut ui, scene) = (UiState::default(), Scene::default());
+    press(&mut ui, &scene, &typed("/ar\u{202e}\u{200b}x"));
+    assert_eq!(ui.filter, "arx", "what is hidden would act on the line");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::pages::{Page, peers};
 use super::scene::Scene;
 use crate::cli::terminal::full::Key;
 use crate::piece::PeerKey;
+use crate::text::is_printable;
 
 /// Columns that long lines are moved by, and the most.
 const STEP: (usize, usize) = (20, 400);
@@ -115,7 +116,10 @@ impl UiState {
             Key::Enter => self.is_typing = false,
             Key::Escape => (self.is_typing, self.filter) = (false, String::new()),
             Key::Backspace if self.filter.pop().is_none() => self.is_typing = false,
-            Key::Character(character) if self.filter.chars().count() < MOST_TYPED => {
+            // What is pasted may have hidden characters, which would turn the line around. No line has them.
+            Key::Character(character)
+                if is_printable(character) && self.filter.chars().count() < MOST_TYPED =>
+            {
                 self.filter.push(character)
             }
             _ => {}

@@ -35,10 +35,15 @@ pub struct Gaps<'a> {
 impl Gaps<'_> {
     /// The missing pieces from this one on that follow each other, up to a gap that is long enough.
     pub fn from(&self, first: u32, has: &PeerPieces) -> Range<u32> {
+        self.beginning(first..first.saturating_add(self.enough), has)
+    }
+
+    /// The beginning of this run, up to the first piece that is not missing.
+    pub fn beginning(&self, run: Range<u32>, has: &PeerPieces) -> Range<u32> {
         let is_missing =
             |number: &u32| self.geometry.piece(*number).is_some_and(|it| self.rarity.has(it) && has.has(it));
-        let count = (first..).take(self.enough as usize).take_while(is_missing).count() as u32;
-        first..first.saturating_add(count)
+        let count = run.clone().take_while(is_missing).count() as u32;
+        run.start..run.start.saturating_add(count)
     }
 
     /// The pieces that a server which has these should send next, by their numbers. `others`: the pieces with which
@@ -133,6 +138,8 @@ mod tests {
         let gaps = Gaps { geometry, rarity: &rarity, enough: 10 };
         let from = |first| gaps.from(first, &PeerPieces::All);
         assert_eq!([3, 6, 9, 25, 55].map(from), [3..9, 6..9, 9..9, 25..35, 55..60]);
+        let beginning = |run| gaps.beginning(run, &PeerPieces::All);
+        assert_eq!([4..7, 4..30, 30..90, 9..20].map(beginning), [4..7, 4..9, 30..60, 9..9]);
         let starts: Vec<u32> = (0..50)
             .filter_map(|_| gaps.choose(&PeerPieces::All, &[], u32::MAX, &mut random))
             .inspect(|run| assert_eq!(run.end, 60, "to the end of the gap"))

@@ -404,3 +404,26 @@ fn it_is_asked_for_nothing_but_what_is_selected() {
     asked.sort_unstable();
     assert_eq!(asked, [5, 6, 7, 8, 30, 31, 32]);
 }
+
+#[test]
+fn where_peers_take_turns_with_it_or_have_sent_some_nothing_is_foreseen_that_others_send() {
+    let in_order = || PieceOrder { classes: Vec::new(), is_sequential: true, is_stream: false };
+    let foreseen = |has_peer: bool| {
+        let mut world = Scene { order: in_order(), ..scene() }.start();
+        let server = world.web_seed();
+        (0..i32::from(has_peer)).for_each(|_| _ = world.seed(1));
+        for _ in 0..8 {
+            world.wait(SECOND / 4);
+            let piece = world.complete(server);
+            world.tell(Event::Stored(vec![piece]));
+        }
+        world.requests_and_ahead(server).1.last().map(|ahead| ahead.len())
+    };
+    // It was alone at first.
+    assert_eq!([false, true].map(foreseen), [Some(64), Some(1)]);
+    let order = PieceOrder { classes: vec![set(1000, 100..900)], is_sequential: false, is_stream: false };
+    let mut world = Scene { pieces: 1000, stored: (500..900).collect(), order, ..scene() }.start();
+    let server = world.web_seed();
+    let (first, ahead) = world.requests_and_ahead(server);
+    assert_eq!(ahead, vec![first[0]..500]);
+}

@@ -88,7 +88,7 @@ impl Coordinator<'_> {
         if !self.pieces.has_room() {
             return None;
         }
-        let most = self.most_of_run(key);
+        let (most, is_alone) = (self.most_of_run(key), self.is_alone(key));
         let servers = self.roster.web_seeds();
         let others: Vec<u32> = servers.next_of_others(key).collect();
         let (next, ahead) = servers.of(key).map(|server| (server.run.start, server.ahead.clone()))?;
@@ -96,16 +96,18 @@ impl Coordinator<'_> {
         let gaps = self.pieces.gaps();
         let goes_on = Some(gaps.from(next, pieces)).filter(|run| ahead.contains(&next) && !run.is_empty());
         let in_order = self.pieces.first_run_in_order(pieces, most.max(gaps.enough), &mut self.random);
-        let (run, is_elsewhere) = match in_order.map(|run| (!ahead.contains(&run.start), run)) {
-            Some((is_elsewhere, run)) => (run, is_elsewhere),
+        let (run, is_elsewhere) = match in_order {
+            Some(run) => (gaps.beginning(run.clone(), pieces), !ahead.contains(&run.start)),
             None => match goes_on {
                 Some(run) => (run, false),
                 None => (gaps.choose(pieces, &others, most, &mut self.random)?, true),
             },
         };
-        if is_elsewhere {
-            // Where the user wants an order, a run may be a single piece, and the next one is the one behind it.
-            let ahead = if run.len() > 1 { run.clone() } else { gaps.from(run.start, pieces) };
+        // Where the user wants an order, a run may be a single piece. The next one is the one behind it, unless others
+        // take turns with it: then what they send would come twice.
+        let is_single = run.len() == 1;
+        if is_elsewhere || (is_single && !is_alone && ahead.end > run.end) {
+            let ahead = if is_single && is_alone { gaps.from(run.start, pieces) } else { run.clone() };
             self.roster.web_seeds_mut().of_mut(key)?.ahead = ahead.clone();
             self.roster.get(key)?.order(Order::Ahead(ahead));
         }
@@ -116,9 +118,13 @@ impl Coordinator<'_> {
     /// How long a run may be. That of the only source goes to the end of its gap, as nobody takes a piece out of its
     /// midst.
     fn most_of_run(&self, key: PeerKey) -> u32 {
+        if self.is_alone(key) { u32::MAX } else { self.pieces.gaps().enough }
+    }
+
+    /// Whether nobody else may be asked.
+    fn is_alone(&self, key: PeerKey) -> bool {
         let is_asked = |peer: &Peer| !peer.is_web_seed() && peer.may_be_asked().is_some();
         let has_peers = self.roster.senders().any(|(_, peer)| is_asked(peer));
-        let is_alone = !has_peers && !self.roster.web_seeds().has_others(key);
-        if is_alone { u32::MAX } else { self.pieces.gaps().enough }
+        !has_peers && !self.roster.web_seeds().has_others(key)
     }
 }

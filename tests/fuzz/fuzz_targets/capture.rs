@@ -62,7 +62,7 @@ fuzz_target!(|bytes: &[u8]| {
     let (four, six) = (([192, 0, 2, 1], 6881).into(), ([0x2001_u16, 0xdb8, 0, 0, 0, 0, 0, 1], 6881).into());
     let (stream, peer) = PeerStream::in_memory();
     stream.watched_by(&tap, six, choices.below(2) == 0);
-    let connection = Connection { number: 1_000, address: four, local: None, incoming: false };
+    let connection = Connection { number: 1_000, address: four, local: None, incoming: false, is_utp: false };
     tap.tell(|| Seen::Web(connection, WebEvent::Open { by_tls: choices.below(2) == 0 }));
     let (mut said, mut offset) = (0, 0);
     while !choices.is_over() {
