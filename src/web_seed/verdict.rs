@@ -49,7 +49,7 @@ pub fn judge(
         }
         200 if head.length.is_some_and(|sent| sent != length) => Err(WebSeedFailure::NoFile(number)),
         200 if asked.start <= MAX_SKIPPED => Ok(0..length),
-        200 => Err(WebSeedFailure::Refused("sends whole files only, and this one is large".into())),
+        200 => Err(WebSeedFailure::WholeFilesOnly),
         // 416: the file there is shorter.
         403 | 404 | 410 | 416 => Err(WebSeedFailure::NoFile(number)),
         429 | 503 => Err(WebSeedFailure::Busy(head.retry_after)),
@@ -107,7 +107,7 @@ mod tests {
             assert_eq!(judged, Ok(0..LENGTH));
         }
         assert_eq!(judge(&whole(None), &(0..4_000_000), 0, LENGTH), Ok(0..LENGTH));
-        assert!(matches!(judged(&whole(None)), Err(WebSeedFailure::Refused(_))));
+        assert_eq!(judged(&whole(None)), Err(WebSeedFailure::WholeFilesOnly));
         assert_eq!(judged(&whole(Some(LENGTH + 1))), Err(WebSeedFailure::NoFile(3)), "it is another file");
         let compressed = RangeHead { is_compressed: true, ..whole(None) };
         assert!(matches!(judge(&compressed, &(0..1), 0, LENGTH), Err(WebSeedFailure::Failed(_))));

@@ -46,6 +46,12 @@ impl Gaps<'_> {
         run.start..run.start.saturating_add(count)
     }
 
+    /// The first missing piece of these, and all that follow it.
+    pub fn first(&self, has: &PeerPieces) -> Option<Range<u32>> {
+        let runs = (0..self.geometry.piece_count()).map(|number| self.beginning(number..u32::MAX, has));
+        runs.into_iter().find(|run| !run.is_empty())
+    }
+
     /// The pieces that a server which has these should send next, by their numbers. `others`: the pieces with which
     /// other servers go on. `most`: so many pieces at most, or [enough](Gaps::enough) if that is more.
     pub fn choose(

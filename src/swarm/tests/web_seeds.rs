@@ -273,6 +273,21 @@ fn a_torrent_that_is_only_shared_asks_no_web_seed() {
 }
 
 #[test]
+fn a_server_that_sends_no_parts_of_files_is_asked_from_the_beginning_on_and_once_more_only() {
+    let mut world = Scene { pieces: 4000, ..scene() }.start();
+    let (begun, _) = world.requests_and_ahead(world.web_seed());
+    assert_ne!(begun[0], 0, "by chance it would have been asked for the beginning anyway");
+    world.fails(world.web_seed(), WebSeedFailure::WholeFilesOnly);
+    assert_eq!(world.times_asked(), 2);
+    let (asked, ahead) = world.requests_and_ahead(world.web_seed());
+    let all = 0..4000;
+    assert_eq!((asked, ahead), ((0..16).collect(), vec![all]));
+    world.fails(world.web_seed(), WebSeedFailure::WholeFilesOnly);
+    world.wait(SECOND * 3600);
+    assert_eq!(world.times_asked(), 2);
+}
+
+#[test]
 fn a_download_that_stalls_says_what_is_wrong_with_the_web_seeds() {
     let mut world = scene().start();
     world.wait(SECOND * 15);

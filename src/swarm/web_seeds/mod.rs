@@ -15,7 +15,7 @@ mod servers;
 
 pub use servers::{Server, WebSeeds};
 
-use crate::message::{HangUp, PeerError, PeerKey};
+use crate::message::{HangUp, PeerError, PeerKey, WebSeedFailure};
 use crate::piece::Bitfield;
 use crate::strategy::PeerPieces;
 use crate::swarm::Coordinator;
@@ -94,6 +94,10 @@ impl Coordinator<'_> {
         info!("the web seed {}: {why}", server.seed.host());
         server.ended(key, why, chance, now);
         self.roster.remove(key);
+        if let PeerError::WebSeed(WebSeedFailure::WholeFilesOnly) = why {
+            // It is to send all that is missing in one go, and open pieces would be a hole in that.
+            self.requests.unbegun().into_iter().for_each(|piece| self.give_up(piece, now));
+        }
         self.look_after_web_seeds(now);
         self.fill_hungry(None, now);
         true

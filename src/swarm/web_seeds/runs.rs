@@ -91,7 +91,9 @@ impl Coordinator<'_> {
         let (most, is_alone) = (self.most_of_run(key), self.is_alone(key));
         let servers = self.roster.web_seeds();
         let others: Vec<u32> = servers.next_of_others(key).collect();
-        let (next, ahead) = servers.of(key).map(|server| (server.run.start, server.ahead.clone()))?;
+        let server = servers.of(key)?;
+        let (next, ahead, sends_whole_files) =
+            (server.run.start, server.ahead.clone(), server.sends_whole_files);
         let Restriction::Has(pieces) = self.roster.get(key)?.may_be_asked()? else { return None };
         let gaps = self.pieces.gaps();
         let goes_on = Some(gaps.from(next, pieces)).filter(|run| ahead.contains(&next) && !run.is_empty());
@@ -100,6 +102,7 @@ impl Coordinator<'_> {
             Some(run) => (gaps.beginning(run.clone(), pieces), !ahead.contains(&run.start)),
             None => match goes_on {
                 Some(run) => (run, false),
+                None if sends_whole_files => (gaps.first(pieces)?, true),
                 None => (gaps.choose(pieces, &others, most, &mut self.random)?, true),
             },
         };

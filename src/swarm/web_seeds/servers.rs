@@ -52,6 +52,8 @@ pub struct Server {
     pub run: Range<u32>,
     /// The pieces through which its worker was told to go on.
     pub ahead: Range<u32>,
+    /// It sends files only whole, from their beginning.
+    pub sends_whole_files: bool,
     /// Its last workers, the current one at the end.
     keys: Vec<PeerKey>,
     /// Why its last worker ended.
@@ -184,6 +186,7 @@ impl Server {
             position: None,
             run: 0..0,
             ahead: 0..0,
+            sends_whole_files: false,
             keys: Vec::new(),
             trouble: None,
         }
@@ -242,7 +245,13 @@ impl Server {
         self.trouble = Some(why.to_string());
         self.state = match why {
             PeerError::WebSeed(WebSeedFailure::NoFile(number)) => self.lacks_file(*number, chance, now),
-            PeerError::WebSeed(WebSeedFailure::Refused(_)) | PeerError::Panicked => State::Over,
+            // It is asked from the beginning of what is missing, and if that is not near the beginning of a file, no more.
+            PeerError::WebSeed(WebSeedFailure::WholeFilesOnly) if !self.sends_whole_files => {
+                self.sends_whole_files = true;
+                State::Idle
+            }
+            PeerError::WebSeed(WebSeedFailure::Refused(_) | WebSeedFailure::WholeFilesOnly)
+            | PeerError::Panicked => State::Over,
             PeerError::WebSeed(WebSeedFailure::Busy(Some(wait))) => {
                 let least = doubled(FIRST_WAIT, self.failures);
                 self.failures = self.failures.saturating_add(1);

@@ -213,7 +213,7 @@ fn a_server_that_knows_no_ranges_is_not_asked_for_the_end_of_a_large_file() {
         Server::start(move |_| reply(200, &format!("Content-Length: {}\r\n", payload.len()), &payload));
     let worker = torrent.worker(server.url("/file.bin"));
     torrent.order(&worker, [39]);
-    assert!(matches!(torrent.outcome(1).failure(), WebSeedFailure::Refused(_)));
+    assert!(matches!(torrent.outcome(1).failure(), WebSeedFailure::WholeFilesOnly));
 }
 
 #[test]

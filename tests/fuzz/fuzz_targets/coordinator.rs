@@ -644,11 +644,12 @@ fn source(choices: &mut Choices<'_>) -> Source {
 }
 
 fn failure(choices: &mut Choices<'_>) -> PeerError {
-    PeerError::WebSeed(match choices.below(5) {
+    PeerError::WebSeed(match choices.below(6) {
         0 => WebSeedFailure::NoFile(choices.below(8) as usize),
         1 => WebSeedFailure::Busy(choices.coin().then(|| choices.wait())),
         2 => WebSeedFailure::Refused("a loop".to_owned()),
         3 => return PeerError::HungUp(HangUp::Released),
+        4 => WebSeedFailure::WholeFilesOnly,
         _ => WebSeedFailure::Failed("500".to_owned()),
     })
 }

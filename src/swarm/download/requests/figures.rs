@@ -61,4 +61,10 @@ impl Requests {
         let is_idle = |piece: &PieceIndex| self.open.get(*piece).is_some_and(|open| !open.is_leased());
         self.with_free.iter().copied().filter(is_idle)
     }
+
+    /// Those of them of which nothing has come.
+    pub fn unbegun(&self) -> Vec<PieceIndex> {
+        let is_unbegun = |piece: &PieceIndex| self.open.get(*piece).is_some_and(|open| open.received() == 0);
+        self.idle().filter(is_unbegun).collect()
+    }
 }
