@@ -61,7 +61,7 @@ impl fmt::Display for Refusal {
             Refusal::Near(at) => write!(
                 out,
                 "{at} is {}, where a torrent may name only trackers with the path /announce (if you trust it, \
-                 name it yourself, with --tracker)",
+                 name it yourself, with --tracker or --web-seed)",
                 place(*at)
             ),
             Refusal::Nearer(at) => write!(

@@ -55,7 +55,7 @@ fn a_torrent_names_on_loopback_only_what_must_be_a_tracker_and_the_user_names_al
     tracker.wait_for(1);
     outcome.terminate();
     let outcome = outcome.finish(LIMIT);
-    assert!(outcome.output.contains("with --tracker)"), "{}", outcome.output);
+    assert!(outcome.output.contains("with --tracker or --web-seed)"), "{}", outcome.output);
     assert!(service.announces().is_empty(), "{:?}", service.announces());
 
     // What the user typed is asked, also where the torrent names it.
