@@ -18,6 +18,9 @@ fn fetch(payload: &Payload, web_seed: &str) {
     payload.assert_identical(output.path());
 }
 
+/// Downloads in which something is to happen that chance decides.
+const MOST_TRIES: usize = 20;
+
 #[test]
 fn a_file_arrives_over_one_connection_in_few_parts() {
     let payload = Payload::single(50 * MIB + 1);
@@ -55,11 +58,17 @@ fn files_of_odd_names_are_asked_for_by_these_names() {
 #[test]
 fn a_redirect_is_followed_once_and_then_remembered() {
     let payload = Payload::single(50 * MIB + 1);
-    let nginx = Nginx::start(&payload.complete());
-    fetch(&payload, &format!("{}{}", nginx.redirecting_url(), payload.name()));
-    let answered = nginx.answered();
-    let redirects = answered.iter().filter(|answered| answered.port != nginx.port()).count();
-    assert_eq!(redirects, 1, "{answered:?}");
-    assert!(answered.len() > 2, "{answered:?}");
-    assert_eq!(nginx.connections(), 1, "{answered:?}");
+    for _ in 0..MOST_TRIES {
+        let nginx = Nginx::start(&payload.complete());
+        fetch(&payload, &format!("{}{}", nginx.redirecting_url(), payload.name()));
+        let answered = nginx.answered();
+        let redirects = answered.iter().filter(|answered| answered.port != nginx.port()).count();
+        assert_eq!(redirects, 1, "{answered:?}");
+        assert_eq!(nginx.connections(), 1, "{answered:?}");
+        // One download in three begins with the first part, and needs no second request to show anything.
+        if answered.len() > 2 {
+            return;
+        }
+    }
+    panic!("no download of {MOST_TRIES} asked twice");
 }
