@@ -1,6 +1,7 @@
 use super::*;
 use crate::metainfo::InfoHash;
 use crate::net::tap::{Seen, StreamEvent};
+use crate::net::utp;
 use crate::wire::mse::{Agreed, Keystreams, Rc4};
 use crate::wire::{Handshake, Message, PeerId};
 use std::io::Write;
@@ -29,7 +30,10 @@ fn secured((stream, peer): (PeerStream, PeerStream), rc4: bool, early: &[u8]) ->
 
 /// What holds over each transport, however it is encrypted.
 fn over_each(check: impl Fn(PeerStream, PeerStream)) {
+    let ((stream, peer, _ports), (early, late, _others)) = (utp::tests::pair(), utp::tests::pair());
     let pairs = [
+        (stream, peer),
+        secured((early, late), true, b""),
         over_tcp(),
         PeerStream::in_memory(),
         secured(over_tcp(), true, b""),

@@ -233,4 +233,4 @@ impl Drop for UtpAttempt {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

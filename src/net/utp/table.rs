@@ -4,10 +4,10 @@
 //! given up. A packet finds its connection by where it comes from and by the id that it names. One that finds none is
 //! a request for a new connection, or is told that there is none, as often as [`RESETS`] a second and no more.
 
-use super::Acceptor;
 use super::link::{Link, Sender};
 use super::strangers::Strangers;
 use super::timers::Timers;
+use super::{Acceptor, LONGEST_SLEEP};
 use crate::net::half_open::Bell;
 use crate::net::udp_port::Diversion;
 use crate::net::{PeerStream, UdpPort};
@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Where the packets of a connection come from, and the id that they name.
 pub(super) type Key = (SocketAddr, u16);
@@ -30,8 +30,6 @@ const MOST_CONNECTIONS: usize = 4096;
 const RESETS: u32 = 20;
 /// Connections whose time has come that are looked at in one go. The packets that have come are taken in between.
 const DUE_AT_ONCE: usize = 64;
-/// How long the thread sleeps where nothing is due.
-const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
 /// What uTP has at one port.
 #[derive(Debug)]
