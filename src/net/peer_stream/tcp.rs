@@ -3,7 +3,7 @@
 //! Little waits in the system to be sent (`MAX_UNSENT`). That costs no time and no CPU that could be
 //! measured.
 
-use super::{Transport, WRITE_DEADLINE, copy_from_file};
+use super::transport::{Transport, WRITE_DEADLINE, copy_from_file};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 use std::fs::File;
