@@ -8,7 +8,7 @@
 
 use super::batch::Batch;
 use super::blocks::{self, Packet};
-use super::headers::{self, Ends, Flags, MOST_IN_A_SEGMENT};
+use super::headers::{Ends, Flags, Headers, MOST_IN_A_SEGMENT};
 use super::keys::{Keys, hide_in_packet};
 use crate::net::BindAddress;
 use crate::net::tap::{Connection, Direction, Framed, Protocol, Seen, StreamEvent, WebEvent};
@@ -241,8 +241,7 @@ impl Conversation {
         payload: Cow<'_, [u8]>,
     ) {
         let ends = if direction == Direction::Out { self.ends } else { self.ends.reversed() };
-        let headers = headers::tcp(ends, numbers, flags, &payload);
-        page.packet(direction, &headers, payload, &self.comments);
+        page.packet(direction, Headers::Tcp(ends, numbers, flags), payload, &self.comments);
         self.comments.clear();
     }
 
@@ -278,10 +277,10 @@ impl Conversation {
 impl Page<'_> {
     fn datagram(&mut self, ends: Ends, direction: Direction, payload: Cow<'_, [u8]>) {
         let ends = if direction == Direction::Out { ends } else { ends.reversed() };
-        self.packet(direction, &headers::udp(ends, &payload), payload, &[]);
+        self.packet(direction, Headers::Udp(ends), payload, &[]);
     }
 
-    fn packet(&mut self, direction: Direction, headers: &[u8], payload: Cow<'_, [u8]>, comments: &[String]) {
+    fn packet(&mut self, direction: Direction, headers: Headers, payload: Cow<'_, [u8]>, comments: &[String]) {
         let (time, lost) = (self.time, std::mem::take(self.lost));
         blocks::packet(self.out, Packet { time, direction, headers, payload, lost, comments });
     }

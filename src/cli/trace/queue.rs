@@ -113,14 +113,20 @@ impl TraceQueue {
         let waited = self.changed.wait_while(state, |state| state.is_idle());
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         state.bytes = 0;
-        let waiting = std::mem::take(&mut state.waiting);
+        // As much will wait the next time, and room for it is not made step by step.
+        let room = Waiting { seen: Vec::with_capacity(state.waiting.seen.len()), lost: 0 };
+        let waiting = std::mem::replace(&mut state.waiting, room);
         (!waiting.seen.is_empty()).then_some(waiting)
     }
 
     /// Something was written.
     pub(in crate::cli) fn has_written(&self) {
-        lock(&self.state).writes += 1;
-        self.changed.notify_all();
+        let mut state = lock(&self.state);
+        state.writes += 1;
+        // Nobody waits for it before that.
+        if state.is_closed {
+            self.changed.notify_all();
+        }
     }
 
     /// Nothing more is taken.
