@@ -102,7 +102,7 @@
 //!    outbox, says which pieces we have (`peer/outbox/frames.rs:write_introduction`). What the peer says
 //!    about its own pieces comes in at `peer/inbound.rs:news_of`, and goes on as *news* to
 //!    `swarm/peer_messages.rs:hear`.
-//! 4. If it has a piece that we lack, `swarm/peers/peer.rs:tell_interest` orders *interested*. Now we wait:
+//! 4. If it has a piece that we lack, `swarm/peers/telling.rs:tell_interest` orders *interested*. Now we wait:
 //!    the peer decides.
 //! 5. *Unchoke*: it will answer requests (`swarm/download/choked.rs:unchoked`). Then
 //!    `swarm/peer_messages.rs:heard` asks for the first blocks.

@@ -32,6 +32,10 @@ pub fn is_printable(character: char) -> bool {
 /// The text as one line without characters that are hidden or invisible: tabs and line breaks become spaces,
 /// every other one becomes U+FFFD. It has as many characters as the original.
 pub fn printable(text: &str) -> String {
+    // As nearly all text is, and a trace has a lot of it.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let shown = |character: char| match character {
         '\t' | '\n' | '\r' => ' ',
         other if is_printable(other) => other,
@@ -69,6 +73,9 @@ pub fn shown(path: &Path) -> String {
 /// The first `limit` characters of the [`printable`] text, followed by `…` if there are more. For a message
 /// whose length a stranger decides.
 pub fn excerpt(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
+        return printable(text);
+    }
     match text.char_indices().nth(limit) {
         Some((end, _)) => printable(text.get(..end).unwrap_or_default()) + "…",
         None => printable(text),

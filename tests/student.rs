@@ -317,6 +317,13 @@ fn a_wrong_announce_is_answered_with_what_is_wrong_in_it() {
         assert!(answer.contains("14:failure reason"), "{answer}");
         demo.says(sentence);
     }
+    // What many clients ask besides is no announce, and no mistake.
+    let mut stream = TcpStream::connect(&address).unwrap();
+    stream.write_all(format!("GET /scrape?info_hash={raw} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("this tracker answers no scrape"), "{answer}");
+    demo.says("was asked for a scrape");
     let mut stream = TcpStream::connect(&address).unwrap();
     let query = format!("info_hash={raw}&peer_id=-ST0001-abcdefghijkl&{rest}");
     stream.write_all(format!("GET /announce?{query} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();

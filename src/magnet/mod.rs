@@ -16,6 +16,7 @@
 //! the metadata, is kept for the swarm.
 
 mod metadata_assembly;
+mod places;
 mod search;
 mod sight;
 mod watching;

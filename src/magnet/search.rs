@@ -9,7 +9,7 @@ use crate::message::{
     Event, Greeting, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey, PeerTrouble,
 };
 use crate::net::PeerStream;
-use crate::strategy::{Candidates, Dialer, PeerCounts, Places, Rebuff, Supply, SupplyReports};
+use crate::strategy::{Candidates, Dialer, Rebuff, SupplyReports};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use log::{debug, warn};
 use std::collections::HashMap;
@@ -20,14 +20,12 @@ use std::time::{Duration, Instant};
 
 /// Time between two looks at what changes slowly: the user's wish to end, the timeout, what to show.
 const TICK: Duration = Duration::from_millis(250);
-/// While others wait for its place, a peer may take so long to say that it has metadata.
-const SILENT: Duration = Duration::from_secs(4);
 
 /// The search for the metadata of one torrent.
 pub struct MetadataSearch<'a> {
     pub(super) context: &'a Arc<MetadataContext>,
     pub(super) environment: &'a dyn SearchEnvironment,
-    max_peers: usize,
+    pub(super) max_peers: usize,
     pub(super) dialer: Dialer,
     pub(super) peers: HashMap<PeerKey, AskedPeer>,
     /// The connections that workers have handed over because the metadata is complete.
@@ -208,42 +206,6 @@ impl<'a> MetadataSearch<'a> {
             known: self.dialer.candidates().known(),
             trouble: self.trouble.clone().or_else(|| self.search_trouble(now)),
         });
-    }
-
-    /// How well we are supplied with peers. One that does not send the metadata is gone soon, so whoever is
-    /// connected counts as sending it.
-    fn supply(&self, now: Instant) -> Supply {
-        if self.places(now).free == 0 {
-            return Supply::Good;
-        }
-        let candidates = self.dialer.candidates();
-        let is_new = |peer: &&AskedPeer| !peer.is_greeted() && !candidates.has_failed(peer.address);
-        let (untried, dead) = candidates.untried_and_dead();
-        let serving = self.peers.values().filter(|peer| peer.is_greeted()).count();
-        let promising = untried + self.dialer.first_attempts() + self.peers.values().filter(is_new).count();
-        Supply::of(PeerCounts { serving, promising, dead })
-    }
-
-    fn incoming_count(&self) -> usize {
-        self.peers.values().filter(|peer| peer.incoming).count()
-    }
-
-    /// How many peers we may connect to.
-    fn places(&self, now: Instant) -> Places {
-        let incoming = self.incoming_count();
-        // We may always connect to one peer, however many incoming peers there are.
-        let most = self.max_peers.saturating_sub(incoming).max(1);
-        let free = most.saturating_sub(self.peers.len() - incoming);
-        let for_untried = if free > 0 { 0 } else { self.silent(now).count() };
-        Places { free, for_untried }
-    }
-
-    /// The peers that we connected to and that have not said in [`SILENT`] that they have metadata. They keep
-    /// their places while nobody else wants them.
-    fn silent(&self, now: Instant) -> impl Iterator<Item = PeerKey> {
-        let late = move |peer: &AskedPeer| now.saturating_duration_since(peer.since) >= SILENT;
-        let late = self.peers.iter().filter(move |(_, peer)| !peer.incoming && late(peer));
-        late.map(|(key, _)| *key).filter(|key| !self.context.assembly().is_source(*key))
     }
 
     fn next_attempt(&self) -> Option<Instant> {

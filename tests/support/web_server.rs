@@ -3,6 +3,7 @@
 //!
 //! One thread takes one connection after the other. It ends with the [`WebServer`].
 
+use super::gate::Gate;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -76,6 +77,18 @@ impl WebServer {
     /// A server that has this as each of its files, and gives parts of it.
     pub fn start_file(file: &[u8]) -> WebServer {
         WebServer::serve(part_of(file), None)
+    }
+
+    /// The same, which answers nothing before this gate is open.
+    pub fn start_file_after(file: &[u8], gate: Gate) -> WebServer {
+        let part = part_of(file);
+        WebServer::serve(
+            Box::new(move |head| {
+                gate.pass().unwrap();
+                part(head)
+            }),
+            None,
+        )
     }
 
     /// The same over TLS, showing this certificate.

@@ -9,21 +9,21 @@ use super::super::signals::interrupts;
 use super::super::supervisor::supervise;
 use super::super::trace::Trace;
 use super::super::watch::Wanted;
-use super::cast::{Accounts, Cast};
+use super::account::{account, introduce, learned};
+use super::cast::Cast;
+use super::folder::DemoFolder;
 use super::material::Material;
 use super::mood::Mood;
 use super::narrator::{Name, Narrator};
+use super::proof::verify;
 use super::voice::Voice;
 use crate::metainfo::{FileChoice, Metainfo};
 use crate::net::BindAddress;
 use crate::net::tap::Tap;
-use crate::piece::{BLOCK_LENGTH, Geometry, PieceDigest, PieceIndex};
 use crate::session::{Aim, Job, Naming, Network, PeerSourceOptions, Torrent};
 use crate::storage::{Allocate, Check, Existing};
 use crate::swarm::{Limits, UploadPolicy};
-use crate::text::{reason, shown, size};
-use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,59 +93,8 @@ pub fn run(
     if output_dir.is_some() {
         voice.tell("kept", file.display());
     }
-    let lessons = narrator.lessons();
-    lessons.iter().for_each(|lesson| voice.explain("learned", lesson));
-    if lessons.is_empty() {
-        let next = if prints_trace {
-            "--liar, --slow and --choke change the story. --serve and --with are partners for a client of your own."
-        } else {
-            "--trace shows each message of this. --liar, --slow and --choke change the story."
-        };
-        voice.explain("next", next);
-    }
+    learned(&narrator.lessons(), prints_trace, voice);
     Ok(Exit::DONE)
-}
-
-/// Says what is to be downloaded, and where to.
-fn introduce(material: &Material, folder: &DemoFolder, site: &str, voice: Voice) {
-    let Material { metainfo: Metainfo { name, info_hash, .. }, geometry, .. } = material;
-    voice.tell(
-        "torrent",
-        format_args!(
-            "{name}, {} in {} pieces of {}, the last one shorter; blocks of {}",
-            size(geometry.total_size()),
-            geometry.piece_count(),
-            size(u64::from(geometry.piece_length())),
-            size(u64::from(BLOCK_LENGTH))
-        ),
-    );
-    voice.tell("info-hash", info_hash);
-    let removed = if folder.temporary { ", removed at the end" } else { "" };
-    voice.tell("folder", format_args!("{}{removed}", shown(&folder.path)));
-    voice.tell("tracker", format_args!("{site}/announce, which knows all seeders"));
-}
-
-/// Says what the tracker and the seeders did.
-fn account(Accounts { events, sent }: &Accounts, voice: Voice) {
-    voice.tell("tracker", format_args!("heard from us: {}", listed(events)));
-    for (name, sent) in sent {
-        voice.tell(&format!("seeder {name}"), format_args!("sent {}", blocks(sent)));
-    }
-}
-
-/// How many blocks of which pieces, in their order.
-fn blocks(sent: &[u32]) -> String {
-    let mut words = Vec::new();
-    for run in sent.chunk_by(|one, other| one == other) {
-        let (count, piece) = (run.len(), run.first().copied().unwrap_or_default());
-        let what = match (words.is_empty(), count) {
-            (false, _) => "of",
-            (true, 1) => "block of piece",
-            (true, _) => "blocks of piece",
-        };
-        words.push(format!("{count} {what} {piece}"));
-    }
-    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
 }
 
 /// The ordinary download, as `get` runs it.
@@ -186,70 +135,4 @@ fn download(
         cache: None,
     };
     supervise(vec![job], 1, network, screen, events, interrupts(), None)
-}
-
-/// Checks the file independently of the download: the digest of each piece, then each byte.
-fn verify(
-    file: &Path,
-    geometry: Geometry,
-    digests: &[PieceDigest],
-    payload: &[u8],
-) -> Result<(), CommandFailure> {
-    let bytes = std::fs::read(file).map_err(|error| {
-        (Exit::CANNOT_OPEN, format!("cannot read {}: {}", file.display(), reason(&error)))
-    })?;
-    let pieces = bytes.chunks(geometry.piece_length() as usize);
-    let wrong: Vec<PieceIndex> = geometry
-        .pieces()
-        .zip(digests.iter().zip(pieces))
-        .filter(|(_, (digest, piece))| **digest != PieceDigest::of(piece))
-        .map(|(piece, _)| piece)
-        .collect();
-    match wrong.first() {
-        None if bytes == payload => Ok(()),
-        None => Err((Exit::NOT_VERIFIED, format!("{} is not what the seeders have", file.display()))),
-        Some(piece) => {
-            Err((Exit::NOT_VERIFIED, format!("piece {} of {} is wrong", piece.get(), file.display())))
-        }
-    }
-}
-
-/// The folder of the download: the user's, or a temporary one that is removed at the end.
-struct DemoFolder {
-    path: PathBuf,
-    temporary: bool,
-}
-
-impl DemoFolder {
-    fn new(given: Option<&Path>) -> Result<DemoFolder, CommandFailure> {
-        if let Some(path) = given {
-            return Ok(DemoFolder { path: path.to_owned(), temporary: false });
-        }
-        let name = format!("femtotorrent-demo-{}-{:08x}", std::process::id(), fastrand::u32(..));
-        let path = std::env::temp_dir().join(name);
-        // This fails if the folder exists, so that we never remove a folder that we did not create.
-        std::fs::create_dir(&path).map_err(|error| {
-            let text = format!(
-                "cannot create {}: {} (choose a folder with --output-dir)",
-                path.display(),
-                reason(&error)
-            );
-            (Exit::CANNOT_CREATE, text)
-        })?;
-        Ok(DemoFolder { path, temporary: true })
-    }
-}
-
-impl Drop for DemoFolder {
-    fn drop(&mut self) {
-        if self.temporary {
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
-    }
-}
-
-/// The items with spaces between them.
-fn listed(items: &[impl Display]) -> String {
-    let words: Vec<String> = items.iter().map(ToString::to_string).collect();
-    if words.is_empty() { "nothing".to_owned() } else { words.join(" ") }
 }

@@ -65,9 +65,14 @@ pub fn run(wish: Wish, material: &Material, folder: &Path, voice: Voice) -> Resu
     let seeder = DemoServer::start("demo-seeder", seeder, Box::new(serve)).map_err(no_thread)?;
     let (info_hash, heard_wrong) = (saved.info_hash, Arc::clone(&was_wrong));
     let examine = move |target: &str| {
+        // Many clients ask for that without being told to.
+        if announce::is_scrape(target) {
+            voice.tell("tracker", "was asked for a scrape (BEP 48), which it does not answer");
+            return Some("this tracker answers no scrape".to_owned());
+        }
         let fault = examined(target, &info_hash, voice);
         heard_wrong.fetch_or(fault.is_some(), Ordering::Relaxed);
-        fault
+        fault.map(|fault| fault.text)
     };
     let tracker = tracker::start(tracker, &[seeder_address], Arc::default(), examine).map_err(no_thread)?;
 

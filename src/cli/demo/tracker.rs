@@ -4,7 +4,6 @@
 //! "trackers"; BEP 23 for the peers, six bytes each). This tracker knows only one torrent.
 
 use super::server::DemoServer;
-use super::student::report::Fault;
 use crate::bencode::Item;
 use crate::thread::lock;
 use std::io::{self, Read, Write};
@@ -19,8 +18,8 @@ const MAX_EVENTS: usize = 100;
 /// How long a request may take to arrive.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Starts the tracker. It notes in `events` those that were announced. `examine` may find a fault in
-/// the target of a request; then that is the answer.
+/// Starts the tracker. It notes in `events` those that were announced. `examine` may find that the target of a request is
+/// not to be answered; then why not is the answer.
 ///
 /// # Errors
 ///
@@ -29,14 +28,14 @@ pub fn start(
     listener: TcpListener,
     seeders: &[SocketAddr],
     events: Arc<Mutex<Vec<String>>>,
-    examine: impl Fn(&str) -> Option<Fault> + Send + 'static,
+    examine: impl Fn(&str) -> Option<String> + Send + 'static,
 ) -> io::Result<DemoServer> {
     let peers = compact(seeders);
     let serve = move |mut stream: &TcpStream| {
         let head = read_head(stream)?;
         let target = head.split(' ').nth(1).unwrap_or_default();
         let body = match examine(target) {
-            Some(fault) => Item::dictionary([("failure reason", fault.text.as_bytes().into())]),
+            Some(why) => Item::dictionary([("failure reason", why.as_bytes().into())]),
             None => Item::dictionary([("interval", 1800.into()), ("peers", peers.as_slice().into())]),
         };
         let parameters = target.split_once('?').map_or("", |(_, query)| query).split('&');

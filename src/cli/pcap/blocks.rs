@@ -4,6 +4,7 @@
 //! little-endian, which the first block says; what is in packets is big-endian, as on the wire.
 
 use super::batch::Batch;
+use super::headers::Headers;
 use crate::net::tap::Direction;
 use crate::text::excerpt;
 use std::borrow::Cow;
@@ -44,9 +45,9 @@ pub(super) struct Packet<'a> {
     pub(super) time: u64,
     /// Which way it went.
     pub(super) direction: Direction,
-    /// Its IP header and what follows that.
-    pub(super) headers: &'a [u8],
-    /// The rest of it.
+    /// What stands in front of its bytes.
+    pub(super) headers: Headers,
+    /// These.
     pub(super) payload: Cow<'a, [u8]>,
     /// So many messages before it were left out.
     pub(super) lost: usize,
@@ -78,15 +79,19 @@ pub(super) fn beginning(out: &mut Batch) {
 /// A packet.
 pub(super) fn packet(out: &mut Batch, packet: Packet<'_>) {
     block(out, ENHANCED_PACKET, |out| {
-        let length = packet.headers.len().saturating_add(packet.payload.len());
-        let length = u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
         // The first and only interface.
         put(out, &[0; 4]);
         time(out, packet.time);
-        // As much was captured as there was.
         let bytes = out.bytes();
-        bytes.extend([length, length].as_flattened());
-        bytes.extend_from_slice(packet.headers);
+        let start = bytes.len();
+        bytes.extend([0; 8]);
+        packet.headers.write(&packet.payload, bytes);
+        let length = (bytes.len() - start - 8).saturating_add(packet.payload.len());
+        let length = u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+        // As much was captured as there was.
+        if let Some(room) = bytes.get_mut(start..start + 8) {
+            room.copy_from_slice([length, length].as_flattened());
+        }
         out.payload(packet.payload);
         pad(out);
         let flags = if packet.direction == Direction::In { INBOUND } else { OUTBOUND };

@@ -8,12 +8,15 @@
 
 use super::batch::Batch;
 use super::blocks::{self, Packet};
-use super::headers::{self, Ends, Flags, MOST_IN_A_SEGMENT};
+use super::headers::{Ends, Flags, Headers, MOST_IN_A_SEGMENT};
 use super::keys::{Keys, hide_in_packet};
+use crate::cli::trace::names;
+use crate::cli::trace::reasons::Reasons;
 use crate::net::BindAddress;
 use crate::net::tap::{Connection, Direction, Framed, Protocol, Seen, StreamEvent, WebEvent};
 use crate::strategy::Security;
 use crate::wire::Message;
+use crate::wire::extension::{self, ExtensionHandshake};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -22,8 +25,6 @@ use std::net::SocketAddr;
 const MOST_KNOWN: usize = 12_000;
 /// The port of HTTP without TLS.
 const PLAIN_HTTP: u16 = 80;
-/// The most reasons that wait for their messages.
-const MOST_REASONS: usize = 256;
 
 /// All of them.
 #[derive(Default)]
@@ -46,8 +47,10 @@ struct Conversation {
     sent: u64,
     /// What is to be said of the next packet.
     comments: Vec<String>,
-    /// Why the next messages of a name, so many, are sent.
-    reasons: Vec<(&'static str, usize, String)>,
+    /// Why the next messages are sent.
+    reasons: Reasons,
+    /// What the peer says that it can do: by which numbers it wants to hear of it.
+    theirs: ExtensionHandshake,
     /// What is not to be shown, of a web server's.
     keys: Keys,
 }
@@ -155,6 +158,9 @@ impl Conversations {
         let mut page = Page { out, time, lost: &mut self.lost };
         match event {
             StreamEvent::Open | StreamEvent::Joined(_) => {
+                if let StreamEvent::Joined(known) = event {
+                    stream.theirs = known.theirs;
+                }
                 stream.comments.extend(is_utp.then(|| "this connection went over uTP (BEP 29)".to_owned()));
                 stream.begin(&mut page, incoming);
             }
@@ -162,9 +168,7 @@ impl Conversations {
                 stream.comments.push(key_exchange(received, sent, security));
             }
             StreamEvent::Why { message, count, why } => {
-                if stream.reasons.len() < MOST_REASONS {
-                    stream.reasons.push((message, count, why));
-                }
+                stream.reasons.add(message, count, why);
             }
             StreamEvent::Message(direction, message) => stream.say(&mut page, direction, message),
             StreamEvent::Unfinished(direction, message) => {
@@ -184,8 +188,8 @@ impl Conversation {
     fn new(number: u64, ends: Ends) -> Conversation {
         // A later connection between the same ports is told from this one by where it begins.
         let first = (number as u32).wrapping_mul(0x0100_0001);
-        let (comments, reasons, keys) = Default::default();
-        Conversation { ends, first, received: 0, sent: 0, comments, reasons, keys }
+        let (comments, reasons, theirs, keys) = Default::default();
+        Conversation { ends, first, received: 0, sent: 0, comments, reasons, theirs, keys }
     }
 
     /// SYN, SYN-ACK and ACK.
@@ -210,9 +214,12 @@ impl Conversation {
 
     /// A message.
     fn say(&mut self, page: &mut Page<'_>, direction: Direction, message: Framed) {
-        if direction == Direction::Out {
-            let why = self.take_reason(&message.start);
-            self.comments.extend(why);
+        match direction {
+            Direction::Out => {
+                let why = self.reason(&message);
+                self.comments.extend(why);
+            }
+            Direction::In => self.hear(&message.start),
         }
         let is_not_there = message.length.saturating_sub(message.start.len() as u64);
         if is_not_there > 0 {
@@ -241,8 +248,7 @@ impl Conversation {
         payload: Cow<'_, [u8]>,
     ) {
         let ends = if direction == Direction::Out { self.ends } else { self.ends.reversed() };
-        let headers = headers::tcp(ends, numbers, flags, &payload);
-        page.packet(direction, &headers, payload, &self.comments);
+        page.packet(direction, Headers::Tcp(ends, numbers, flags), payload, &self.comments);
         self.comments.clear();
     }
 
@@ -258,30 +264,38 @@ impl Conversation {
     }
 
     /// Why this message is sent.
-    fn take_reason(&mut self, message: &[u8]) -> Option<String> {
-        let name = match Message::of_start(message)? {
-            Message::Choke => "choke",
-            Message::Unchoke => "unchoke",
-            Message::Interested => "interested",
-            Message::NotInterested => "not interested",
-            Message::Request(_) => "request",
-            Message::Cancel(_) => "cancel",
-            _ => return None,
+    fn reason(&mut self, message: &Framed) -> Option<String> {
+        let name = match Message::of_start(&message.start) {
+            _ if message.is_handshake => "handshake",
+            Some(Message::Extended(id, _)) => names::extended(id, Direction::Out, &self.theirs),
+            message => names::message(&message?),
         };
-        let at = self.reasons.iter().position(|(message, ..)| *message == name)?;
-        let (_, count, why) = self.reasons.get_mut(at)?;
-        *count = count.saturating_sub(1);
-        if *count > 0 { Some(why.clone()) } else { Some(self.reasons.remove(at).2) }
+        self.reasons.take(name)
+    }
+
+    /// The peer may say that it can do more.
+    fn hear(&mut self, message: &[u8]) {
+        if let Some(Message::Extended(extension::HANDSHAKE, payload)) = Message::of_start(message)
+            && let Some(theirs) = ExtensionHandshake::from_wire(payload)
+        {
+            self.theirs = theirs.after(&self.theirs);
+        }
     }
 }
 
 impl Page<'_> {
     fn datagram(&mut self, ends: Ends, direction: Direction, payload: Cow<'_, [u8]>) {
         let ends = if direction == Direction::Out { ends } else { ends.reversed() };
-        self.packet(direction, &headers::udp(ends, &payload), payload, &[]);
+        self.packet(direction, Headers::Udp(ends), payload, &[]);
     }
 
-    fn packet(&mut self, direction: Direction, headers: &[u8], payload: Cow<'_, [u8]>, comments: &[String]) {
+    fn packet(
+        &mut self,
+        direction: Direction,
+        headers: Headers,
+        payload: Cow<'_, [u8]>,
+        comments: &[String],
+    ) {
         let (time, lost) = (self.time, std::mem::take(self.lost));
         blocks::packet(self.out, Packet { time, direction, headers, payload, lost, comments });
     }

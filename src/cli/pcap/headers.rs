@@ -55,76 +55,87 @@ impl Ends {
     }
 }
 
-/// The headers of this segment.
-pub(super) fn tcp(ends: Ends, [seq, ack]: [u32; 2], flags: Flags, payload: &[u8]) -> Vec<u8> {
-    let options: &[u8] = &if flags.has_syn() {
-        let [high, low] = (MOST_IN_A_SEGMENT as u16).to_be_bytes();
-        // The maximum segment size, no operation, the window scale.
-        [2, 4, high, low, 1, 3, 3, WINDOW_SCALE]
-    } else {
-        [0; 8]
-    };
-    let options = if flags.has_syn() { options } else { &[] };
-    let length = 20 + options.len();
-    let (mut packet, sum) = ip(ends, TCP, length.saturating_add(payload.len()));
-    let start = packet.len();
-    packet.extend(ends.from.port().to_be_bytes());
-    packet.extend(ends.to.port().to_be_bytes());
-    packet.extend(seq.to_be_bytes());
-    packet.extend(ack.to_be_bytes());
-    packet.extend([(length as u8 / 4) << 4, flags.0]);
-    packet.extend(WINDOW.to_be_bytes());
-    // The checksum, and no urgent bytes.
-    packet.extend([0; 4]);
-    packet.extend_from_slice(options);
-    let sum = sum + sum_of(packet.get(start..).unwrap_or_default()) + sum_of(payload);
-    if let Some(checksum) = packet.get_mut(start + 16..start + 18) {
-        checksum.copy_from_slice(&(!folded(sum)).to_be_bytes());
-    }
-    packet
+/// What stands in front of the bytes of a packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Headers {
+    /// Of a segment with this sequence number and this number of what is expected of the other side.
+    Tcp(Ends, [u32; 2], Flags),
+    /// Of a datagram.
+    Udp(Ends),
 }
 
-/// The headers of this datagram.
-pub(super) fn udp(ends: Ends, payload: &[u8]) -> Vec<u8> {
+impl Headers {
+    /// Writes those in front of these bytes.
+    pub(super) fn write(self, payload: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Headers::Tcp(ends, numbers, flags) => tcp(ends, numbers, flags, payload, out),
+            Headers::Udp(ends) => udp(ends, payload, out),
+        }
+    }
+}
+
+fn tcp(ends: Ends, numbers: [u32; 2], flags: Flags, payload: &[u8], out: &mut Vec<u8>) {
+    let [high, low] = (MOST_IN_A_SEGMENT as u16).to_be_bytes();
+    // The maximum segment size, no operation, the window scale.
+    let options = [2, 4, high, low, 1, 3, 3, WINDOW_SCALE];
+    let options = if flags.has_syn() { options.as_slice() } else { &[] };
+    let length = 20 + options.len();
+    let sum = ip(ends, TCP, length.saturating_add(payload.len()), out);
+    let start = out.len();
+    out.extend([ends.from.port(), ends.to.port()].map(u16::to_be_bytes).as_flattened());
+    out.extend(numbers.map(u32::to_be_bytes).as_flattened());
+    out.extend([(length as u8 / 4) << 4, flags.0]);
+    out.extend(WINDOW.to_be_bytes());
+    // The checksum, and no urgent bytes.
+    out.extend([0; 4]);
+    out.extend_from_slice(options);
+    let sum = sum + sum_of(out.get(start..).unwrap_or_default()) + sum_of(payload);
+    if let Some(checksum) = out.get_mut(start + 16..start + 18) {
+        checksum.copy_from_slice(&(!folded(sum)).to_be_bytes());
+    }
+}
+
+fn udp(ends: Ends, payload: &[u8], out: &mut Vec<u8>) {
     let length = payload.len().saturating_add(8);
-    let (mut packet, sum) = ip(ends, UDP, length);
+    let sum = ip(ends, UDP, length, out);
     let length = u16::try_from(length).unwrap_or(u16::MAX);
     let words = [ends.from.port(), ends.to.port(), length];
-    words.iter().for_each(|word| packet.extend(word.to_be_bytes()));
+    out.extend(words.map(u16::to_be_bytes).as_flattened());
     let sum = words.iter().fold(sum, |sum, word| sum + u64::from(*word)) + sum_of(payload);
     // Zero means that there is none.
     let checksum = Some(!folded(sum)).filter(|sum| *sum != 0).unwrap_or(u16::MAX);
-    packet.extend(checksum.to_be_bytes());
-    packet
+    out.extend(checksum.to_be_bytes());
 }
 
-/// The IP header in front of so many bytes of this protocol, and the sum of the pseudo-header.
-fn ip(ends: Ends, protocol: u8, length: usize) -> (Vec<u8>, u64) {
-    let mut packet = Vec::with_capacity(68);
+/// The IP header in front of so many bytes of this protocol. Returns the sum of the pseudo-header.
+fn ip(ends: Ends, protocol: u8, length: usize, out: &mut Vec<u8>) -> u64 {
     let addresses = match (ends.from.ip(), ends.to.ip()) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
-            let total = u16::try_from(length.saturating_add(20)).unwrap_or(u16::MAX).to_be_bytes();
+            let [high, low] = u16::try_from(length.saturating_add(20)).unwrap_or(u16::MAX).to_be_bytes();
+            let addresses = [from.octets(), to.octets()];
+            let addresses = addresses.as_flattened();
             // Version and length; no identification, as it is not to be cut into fragments.
-            packet.extend([0x45, 0, total[0], total[1], 0, 0, 0x40, 0, HOPS, protocol]);
-            let addresses = [from.octets(), to.octets()].concat();
-            let checksum = !folded(sum_of(&packet) + sum_of(&addresses));
-            packet.extend(checksum.to_be_bytes());
-            addresses
+            let start = [0x45, 0, high, low, 0, 0, 0x40, 0, HOPS, protocol];
+            let sum = sum_of(addresses);
+            out.extend(start);
+            out.extend((!folded(sum_of(&start) + sum)).to_be_bytes());
+            out.extend_from_slice(addresses);
+            sum
         }
         (from, to) => {
             let octets = |ip| match ip {
                 IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
                 IpAddr::V6(ip) => ip.octets(),
             };
-            packet.extend([0x60, 0, 0, 0]);
-            packet.extend(u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
-            packet.extend([protocol, HOPS]);
-            [octets(from), octets(to)].concat()
+            let addresses = [octets(from), octets(to)];
+            out.extend([0x60, 0, 0, 0]);
+            out.extend(u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
+            out.extend([protocol, HOPS]);
+            out.extend_from_slice(addresses.as_flattened());
+            sum_of(addresses.as_flattened())
         }
     };
-    packet.extend_from_slice(&addresses);
-    let sum = sum_of(&addresses) + u64::from(protocol) + length as u64;
-    (packet, sum)
+    addresses + u64::from(protocol) + length as u64
 }
 
 /// A sum of the words of 16 bits of what is no longer than a packet (RFC 1071), to be [folded] in the end. Words of 64 bits
@@ -132,7 +143,7 @@ fn ip(ends: Ends, protocol: u8, length: usize) -> (Vec<u8>, u64) {
 fn sum_of(bytes: &[u8]) -> u64 {
     let (lines, rest) = bytes.as_chunks::<64>();
     let mut last = [0; 64];
-    last.iter_mut().zip(rest).for_each(|(byte, given)| *byte = *given);
+    last.get_mut(..rest.len()).into_iter().for_each(|room| room.copy_from_slice(rest));
     let mut sum = 0_u128;
     for line in lines.iter().chain([&last]) {
         // Written out, as it is done for each byte of a capture, and the program is optimised for size.

@@ -2,6 +2,7 @@
 //! numbers that each side has given to its extensions, and the reasons of what we are about to send.
 
 use super::line::Line;
+use super::reasons::Reasons;
 use super::{packets, words};
 use crate::metainfo::InfoHash;
 use crate::net::tap::{Connection, Direction, Framed, Known, Seen, StreamEvent};
@@ -14,8 +15,6 @@ use std::fmt::Write as _;
 
 /// The most connections that are known. There are fewer, except where the word of an end was lost.
 const MOST_KNOWN: usize = 2_000;
-/// The most reasons that wait for their messages.
-const MOST_REASONS: usize = 256;
 
 /// How the payload of each torrent is cut.
 type Torrents = Vec<(InfoHash, Geometry)>;
@@ -35,8 +34,7 @@ pub(super) struct Conversation {
     pub(super) info_hash: Option<InfoHash>,
     /// What the peer can do, and by which numbers.
     pub(super) theirs: ExtensionHandshake,
-    /// Why the next messages of a name, so many, are sent.
-    reasons: Vec<(&'static str, usize, String)>,
+    reasons: Reasons,
 }
 
 impl Conversations {
@@ -104,9 +102,7 @@ impl Conversations {
                 Some(Line::event(peer, "key exchange", meaning))
             }
             StreamEvent::Why { message, count, why } => {
-                if *count > 0 && stream.reasons.len() < MOST_REASONS {
-                    stream.reasons.push((message, *count, why.clone()));
-                }
+                stream.reasons.add(message, *count, why.clone());
                 None
             }
             StreamEvent::Unfinished(..) => None,
@@ -153,7 +149,7 @@ impl Conversation {
 
     fn message(&mut self, direction: Direction, framed: &Framed, torrents: &Torrents) -> Line {
         let (name, meaning) = self.meaning(direction, framed, torrents);
-        let why = if direction == Direction::Out { self.take_reason(&name) } else { None };
+        let why = if direction == Direction::Out { self.reasons.take(&name) } else { None };
         let mut line = Line { direction: Some(direction), message: name, meaning, why, ..Line::default() };
         line.is_handshake = framed.is_handshake;
         line.keep(&framed.start, framed.length);
@@ -177,17 +173,5 @@ impl Conversation {
                 (name.to_owned(), meaning)
             }
         }
-    }
-
-    /// The reason of the next message of this name.
-    fn take_reason(&mut self, name: &str) -> Option<String> {
-        let at = self.reasons.iter().position(|(message, ..)| *message == name)?;
-        let (_, count, why) = self.reasons.get_mut(at)?;
-        *count = count.saturating_sub(1);
-        let why = why.clone();
-        if *count == 0 {
-            self.reasons.remove(at);
-        }
-        Some(why)
     }
 }

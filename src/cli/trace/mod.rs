@@ -12,8 +12,10 @@ mod gateway_packets;
 mod line;
 #[cfg(feature = "watch")]
 mod lines;
+pub(super) mod names;
 mod packets;
 pub(super) mod queue;
+pub(super) mod reasons;
 mod story;
 mod tracker_packets;
 pub mod words;

@@ -1,7 +1,8 @@
 //! The queue of what was seen, from the threads that speak to the one that writes.
 //!
 //! To put something in waits for nothing but the lock. There is room for so many things and so many bytes; what comes
-//! beyond that is counted and left out.
+//! beyond that is counted and left out. For what all the rest of a connection is understood by there is more room: whoever
+//! has missed it would not know for hours which torrent a connection is about.
 
 use crate::net::tap::{Seen, StreamEvent, WebEvent};
 use crate::thread::lock;
@@ -10,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// The most that waits.
 pub(in crate::cli) const MOST_WAITING: usize = 16 * 1024;
+/// So many more wait where they say what a connection is about.
+const MOST_NEEDED: usize = 4 * 1024;
 /// Bytes of messages that wait, as a rule.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// As long as something comes, it is looked for after this time, so that those who speak need wake nobody.
@@ -84,8 +87,9 @@ impl TraceQueue {
             return;
         }
         let is_full = state.waiting.seen.len() >= self.most || state.bytes >= self.most_bytes;
+        let has_room = is_needed(&seen) && state.waiting.seen.len() < self.most.saturating_add(MOST_NEEDED);
         // What was left out stands after all that waits.
-        if is_full || state.waiting.lost > 0 {
+        if !has_room && (is_full || state.waiting.lost > 0) {
             state.waiting.lost = state.waiting.lost.saturating_add(1);
             return;
         }
@@ -113,14 +117,20 @@ impl TraceQueue {
         let waited = self.changed.wait_while(state, |state| state.is_idle());
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
         state.bytes = 0;
-        let waiting = std::mem::take(&mut state.waiting);
+        // As much will wait the next time, and room for it is not made step by step.
+        let room = Waiting { seen: Vec::with_capacity(state.waiting.seen.len()), lost: 0 };
+        let waiting = std::mem::replace(&mut state.waiting, room);
         (!waiting.seen.is_empty()).then_some(waiting)
     }
 
     /// Something was written.
     pub(in crate::cli) fn has_written(&self) {
-        lock(&self.state).writes += 1;
-        self.changed.notify_all();
+        let mut state = lock(&self.state);
+        state.writes += 1;
+        // Nobody waits for it before that.
+        if state.is_closed {
+            self.changed.notify_all();
+        }
     }
 
     /// Nothing more is taken.
@@ -164,6 +174,18 @@ impl TraceQueue {
     }
 }
 
+/// Whether it says what later messages are about.
+fn is_needed(seen: &Seen) -> bool {
+    match seen {
+        Seen::Torrent(..) => true,
+        Seen::Stream(_, StreamEvent::Message(_, message)) => message.is_handshake,
+        Seen::Stream(_, event) => {
+            !matches!(event, StreamEvent::Why { .. } | StreamEvent::Message(..) | StreamEvent::Unfinished(..))
+        }
+        _ => false,
+    }
+}
+
 /// Bytes of a message that are kept.
 fn bytes(seen: &Seen) -> usize {
     match seen {
@@ -173,5 +195,41 @@ fn bytes(seen: &Seen) -> usize {
         Seen::Web(_, WebEvent::Bytes(_, message)) => message.start.len(),
         Seen::Packet(_, _, _, packet) => packet.len(),
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metainfo::InfoHash;
+    use crate::net::tap::{Connection, Known, Tap};
+    use crate::piece::Geometry;
+    use std::sync::Arc;
+
+    #[test]
+    fn what_a_connection_is_about_is_kept_where_all_else_is_left_out() {
+        let torrent = InfoHash([7; 20]);
+        let queue = Arc::new(TraceQueue::of_at_most(1));
+        let told = Arc::clone(&queue);
+        let tap = Tap::to(move |seen| told.tell(seen));
+        let stream = |number: u64, event| {
+            let address = ([10, 0, 0, 2], 7).into();
+            let connection = Connection { number, address, local: None, incoming: false, is_utp: false };
+            tap.tell(|| Seen::Stream(connection, event));
+        };
+        let why = || StreamEvent::Why { message: "have", count: 1, why: String::new() };
+        (0..10).for_each(|_| stream(1, why()));
+        assert_eq!(queue.waiting(), 1);
+        tap.torrent(torrent, Geometry::new(100, 10).unwrap());
+        let known = Known { info_hash: Some(torrent), ..Known::default() };
+        stream(2, StreamEvent::Joined(Box::new(known)));
+        stream(3, StreamEvent::Open);
+        stream(2, StreamEvent::Ended(None));
+        assert_eq!(queue.waiting(), 5);
+        // Those have an end, too.
+        (0..10_000).for_each(|number| stream(number, StreamEvent::Open));
+        assert!(queue.waiting() < 5_000);
+        let waiting = queue.take().unwrap();
+        assert_eq!(waiting.seen.len() + waiting.lost, 10_014);
     }
 }

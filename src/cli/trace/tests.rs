@@ -1,5 +1,7 @@
 //! The trace of whole conversations, and what becomes of it where it cannot be written.
 
+mod paper;
+
 use super::queue::MOST_WAITING;
 use super::*;
 use crate::discovery::lan::SearchPacket;
@@ -7,52 +9,14 @@ use crate::metainfo::InfoHash;
 use crate::net::PeerStream;
 use crate::net::tap::{Protocol, Seen};
 use crate::piece::Geometry;
-use crate::thread::lock;
 use crate::wire::extension::ExtensionHandshake;
 use crate::wire::{BlockRequest, Handshake, Message, PeerId};
-use crossbeam_channel::{Receiver, bounded};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crossbeam_channel::bounded;
+use paper::Paper;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const TORRENT: InfoHash = InfoHash([0x25; 20]);
-
-/// Keeps what is written, and fails where it is to.
-#[derive(Clone, Default)]
-struct Paper {
-    text: Arc<Mutex<Vec<u8>>>,
-    fails: bool,
-    /// How often somebody has tried to write.
-    tries: Arc<AtomicUsize>,
-    may_write: Option<Receiver<()>>,
-}
-
-impl Write for Paper {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.tries.fetch_add(1, Ordering::Relaxed);
-        // It ends when the sender is dropped.
-        self.may_write.as_ref().inspect(|gate| _ = gate.recv());
-        if self.fails {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        lock(&self.text).extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Paper {
-    fn sink(&self, form: Form) -> Sink {
-        Sink { name: "paper".to_owned(), form, out: Box::new(self.clone()) }
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(lock(&self.text).clone()).unwrap()
-    }
-}
 
 /// What the trace writes, for people and as JSON, of a connection on which this is said.
 fn traced(speak: impl FnOnce(&PeerStream, &PeerStream, &Tap)) -> (String, Vec<serde_json::Value>) {

@@ -3,6 +3,7 @@
 //! What strangers say is told here as it came, within limits; the line that it stands in makes it fit to print.
 
 use super::conversation::Conversation;
+use super::names;
 use crate::bencode::Value;
 use crate::net::tap::Direction;
 use crate::piece::{BLOCK_LENGTH, Geometry};
@@ -32,35 +33,34 @@ pub fn handshake(handshake: Handshake) -> String {
 /// The name and the meaning of a message of this length that is no extension's.
 pub fn message(message: &Message<'_>, length: u64, geometry: Option<&Geometry>) -> (&'static str, String) {
     let plain = |text: &str| text.to_owned();
-    match *message {
-        Message::KeepAlive => ("keep-alive", plain("still here")),
-        Message::Choke => ("choke", plain("no more requests are answered")),
-        Message::Unchoke => ("unchoke", plain("requests are answered from now on")),
-        Message::Interested => ("interested", plain("you have what I lack")),
-        Message::NotInterested => ("not interested", plain("you have nothing that I lack")),
-        Message::Have(piece) => ("have", format!("has piece {piece} now")),
+    let meaning = match *message {
+        Message::KeepAlive => plain("still here"),
+        Message::Choke => plain("no more requests are answered"),
+        Message::Unchoke => plain("requests are answered from now on"),
+        Message::Interested => plain("you have what I lack"),
+        Message::NotInterested => plain("you have nothing that I lack"),
+        Message::Have(piece) => format!("has piece {piece} now"),
         Message::Bitfield(bits) => {
             let count: u32 = bits.iter().map(|byte| byte.count_ones()).sum();
             let of = geometry.map_or_else(String::new, |geometry| format!(" of {}", geometry.piece_count()));
-            ("bitfield", format!("has {count}{of} pieces"))
+            format!("has {count}{of} pieces")
         }
-        Message::Request(wanted) => ("request", block(wanted, geometry)),
         Message::Piece { index, begin, .. } => {
             let length = u32::try_from(length.saturating_sub(PIECE_HEAD)).unwrap_or(u32::MAX);
-            ("piece", block(BlockRequest { index, begin, length }, geometry))
+            block(BlockRequest { index, begin, length }, geometry)
         }
-        Message::Cancel(wanted) => ("cancel", block(wanted, geometry)),
-        Message::Port(port) => ("port", format!("its DHT node is at UDP port {port}")),
-        Message::Suggest(piece) => ("suggest", format!("piece {piece} is cheap to send")),
-        Message::HaveAll => ("have all", plain("has every piece")),
-        Message::HaveNone => ("have none", plain("has no piece")),
-        Message::Reject(wanted) => ("reject", block(wanted, geometry)),
-        Message::AllowedFast(piece) => {
-            ("allowed fast", format!("piece {piece} may be requested while choked"))
+        Message::Request(wanted) | Message::Cancel(wanted) | Message::Reject(wanted) => {
+            block(wanted, geometry)
         }
-        Message::Extended(..) => ("extended", String::new()),
-        Message::Unknown(id) => ("unknown", format!("a message of type {id}, which no BEP that we know has")),
-    }
+        Message::Port(port) => format!("its DHT node is at UDP port {port}"),
+        Message::Suggest(piece) => format!("piece {piece} is cheap to send"),
+        Message::HaveAll => plain("has every piece"),
+        Message::HaveNone => plain("has no piece"),
+        Message::AllowedFast(piece) => format!("piece {piece} may be requested while choked"),
+        Message::Extended(..) => String::new(),
+        Message::Unknown(id) => format!("a message of type {id}, which no BEP that we know has"),
+    };
+    (names::message(message), meaning)
 }
 
 /// Which block, of how many.
@@ -93,21 +93,12 @@ pub(super) fn extended(
         }
         return ("extensions".to_owned(), meaning);
     }
-    // A message uses the number that its receiver chose.
-    let (metadata, pex, dont_have) = match direction {
-        Direction::In => {
-            (Some(extension::UT_METADATA), Some(extension::UT_PEX), Some(extension::LT_DONTHAVE))
-        }
-        Direction::Out => (stream.theirs.metadata, stream.theirs.pex, stream.theirs.dont_have),
-    };
-    let (name, meaning) = match Some(id) {
-        id if id == metadata => ("ut_metadata", MetadataMessage::from_wire(payload).map(about_metadata)),
-        id if id == pex => ("ut_pex", PeerExchange::from_wire(payload).map(|peers| exchanged(&peers))),
-        id if id == dont_have => (
-            "lt_donthave",
-            extension::read_dont_have(payload).map(|piece| format!("has piece {piece} no more")),
-        ),
-        _ => ("extended", Some(format!("of an extension by the number {id}"))),
+    let name = names::extended(id, direction, &stream.theirs);
+    let meaning = match name {
+        "ut_metadata" => MetadataMessage::from_wire(payload).map(about_metadata),
+        "ut_pex" => PeerExchange::from_wire(payload).map(|peers| exchanged(&peers)),
+        "lt_donthave" => extension::read_dont_have(payload).map(|piece| format!("has piece {piece} no more")),
+        _ => Some(format!("of an extension by the number {id}")),
     };
     (name.to_owned(), meaning.unwrap_or_else(|| "it cannot be read".to_owned()))
 }

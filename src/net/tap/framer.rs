@@ -134,6 +134,11 @@ impl Framer {
     /// These bytes pass: gives each message that is whole now to `tell`.
     pub(super) fn pass(&mut self, mut passing: Passing<'_>, mut tell: impl FnMut(Framed)) {
         while passing.length() > 0 {
+            if let Some((message, rest)) = self.whole(passing) {
+                passing = rest;
+                tell(message);
+                continue;
+            }
             let wanted = self.wanted();
             let (now, later) = passing.split(wanted);
             passing = later;
@@ -143,6 +148,20 @@ impl Framer {
                 self.stage = Stage::Frames;
             }
         }
+    }
+
+    /// The frame with which these bytes begin, if all of it is there and all of it is kept, and what follows it. So it is
+    /// nearly always where somebody wants all bytes, and each is copied once.
+    fn whole<'a>(&mut self, passing: Passing<'a>) -> Option<(Framed, Passing<'a>)> {
+        let (Passing::Bytes(bytes), Some(spares)) = (passing, &self.spares) else { return None };
+        let begins = self.stage == Stage::Frames && self.passed == 0;
+        let length = usize::try_from(u32::from_be_bytes(*bytes.first_chunk()?)).ok()?.checked_add(4)?;
+        let (frame, rest) = bytes.split_at_checked(length).filter(|_| begins && length <= MOST_WHOLE)?;
+        let mut start = spares.take(length);
+        start.extend_from_slice(frame);
+        let (length, offset) = (frame.len() as u64, self.before);
+        self.before = offset.saturating_add(length);
+        Some((Framed { start, length, is_handshake: false, offset }, Passing::Bytes(rest)))
     }
 
     /// The message that has begun, as far as it has passed.
@@ -262,12 +281,20 @@ mod tests {
     fn however_the_bytes_come_the_messages_are_the_same() {
         let (bytes, lengths) = conversation();
         for step in [1, 3, 4, 5, 67, 68, 100, 16_384, 100_000] {
+            let (mut all, mut whole) = (Framer::new(Some(Spares::default())), Vec::new());
+            for part in bytes.chunks(step) {
+                all.pass(Passing::Bytes(part), |message| whole.push(message));
+            }
+            let kept: Vec<u8> = whole.iter().flat_map(|message| message.start.clone()).collect();
+            assert!(kept == bytes, "{step}");
             let (mut framer, mut messages) = (Framer::default(), Vec::new());
             for part in bytes.chunks(step) {
                 framer.pass(Passing::Bytes(part), |message| messages.push(message));
             }
             assert_eq!(messages.iter().map(|message| message.length).collect::<Vec<_>>(), lengths, "{step}");
             assert!(messages[0].is_handshake && !messages[1].is_handshake);
+            let short: Vec<Framed> = whole.iter().map(Framed::without_block).collect();
+            assert_eq!(short, messages, "{step}");
             // Of a block only its head is kept.
             assert_eq!(messages[5].start.len(), HEAD_OF_A_PIECE);
             assert_eq!(messages[4].start.len(), 17);

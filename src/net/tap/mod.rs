@@ -136,7 +136,7 @@ pub enum StreamEvent {
     /// It is there.
     Open,
     /// It has been there for some time, and somebody has begun to listen.
-    Joined(Known),
+    Joined(Box<Known>),
     /// Keys were exchanged, in so many bytes that came and went, and agree on this.
     KeysExchanged {
         /// Bytes that came.

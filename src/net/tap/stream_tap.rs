@@ -163,7 +163,7 @@ impl StreamTap {
     fn tell_what_is_known(&self, opening: u64) {
         if self.told.fetch_max(opening, Ordering::Relaxed) < opening {
             let known = lock(&self.known).clone();
-            self.tell(StreamEvent::Joined(known));
+            self.tell(StreamEvent::Joined(Box::new(known)));
         }
     }
 

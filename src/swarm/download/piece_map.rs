@@ -29,11 +29,13 @@
 //! cost none of this, since they do not count for rarity.
 
 mod survey;
+mod wanted;
 
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 use crate::strategy::{Gaps, PeerPieces, PieceOrder, Rarity, Window};
 use std::ops::Range;
 use survey::Survey;
+use wanted::Wanted;
 
 /// A gap of so many bytes is long enough for a web seed: nothing is gained by a longer one.
 const LONG_GAP: u32 = 16 * 1024 * 1024;
@@ -71,16 +73,6 @@ pub struct PieceMap {
     window: Option<Window>,
     /// What the live view was told of how rare they are.
     survey: Survey,
-}
-
-/// Which pieces are to be on disk in the end.
-#[derive(Debug)]
-enum Wanted {
-    All,
-    /// Only those that are on disk already.
-    Nothing,
-    /// These pieces, which have this many bytes together.
-    Some(Bitfield, u64),
 }
 
 impl PieceMap {
@@ -127,8 +119,7 @@ impl PieceMap {
             missing.remove(piece);
         }
         self.want(&missing, random);
-        let bytes = wanted.iter(self.geometry).map(|piece| u64::from(self.geometry.length(piece))).sum();
-        self.wanted = Wanted::Some(wanted, bytes);
+        self.wanted = Wanted::only(wanted, self.geometry);
     }
 
     /// Makes these pieces the missing ones, and all others that are not on disk unwanted.
@@ -171,19 +162,12 @@ impl PieceMap {
 
     /// Bytes that are to be on disk in the end.
     pub fn wanted_bytes(&self) -> u64 {
-        match &self.wanted {
-            Wanted::All | Wanted::Nothing => self.geometry.total_size(),
-            Wanted::Some(_, bytes) => *bytes,
-        }
+        self.wanted.bytes(self.geometry)
     }
 
     /// Whether every piece that is wanted is on disk.
     pub fn is_done(&self) -> bool {
-        match &self.wanted {
-            Wanted::All => self.is_complete(),
-            Wanted::Nothing => true,
-            Wanted::Some(wanted, _) => self.stored.count() == wanted.count(),
-        }
+        self.wanted.is_stored(&self.stored)
     }
 
     /// Whether every piece of the torrent is on disk.
@@ -340,26 +324,12 @@ impl PieceMap {
 
     /// Whether a piece is wanted and not on disk.
     pub fn wants(&self, piece: PieceIndex) -> bool {
-        let wanted = match &self.wanted {
-            Wanted::All => true,
-            Wanted::Nothing => false,
-            Wanted::Some(wanted, _) => wanted.has(piece),
-        };
-        wanted && !self.stored.has(piece)
+        self.wanted.has(piece) && !self.stored.has(piece)
     }
 
     /// How many of the pieces that the peer has we want and lack.
     pub fn wanted_of(&self, has: &PeerPieces) -> u32 {
-        match (has, &self.wanted) {
-            (_, Wanted::Nothing) => 0,
-            (PeerPieces::All, Wanted::All) => self.geometry.piece_count() - self.stored.count(),
-            (PeerPieces::All, Wanted::Some(wanted, _)) => wanted.count().saturating_sub(self.stored.count()),
-            (PeerPieces::Some(theirs), Wanted::All) => lacking(theirs.words().iter().copied(), &self.stored),
-            (PeerPieces::Some(theirs), Wanted::Some(wanted, _)) => {
-                let both = theirs.words().iter().zip(wanted.words());
-                lacking(both.map(|(theirs, wanted)| theirs & wanted), &self.stored)
-            }
-        }
+        self.wanted.lacking(has, &self.stored)
     }
 
     /// How many partial peers have each piece.
@@ -396,11 +366,6 @@ impl PieceMap {
             _ => false,
         }
     }
-}
-
-/// How many of these pieces are not in `ours`. A word has 64 pieces.
-fn lacking(theirs: impl Iterator<Item = u64>, ours: &Bitfield) -> u32 {
-    theirs.zip(ours.words()).map(|(theirs, ours)| (theirs & !ours).count_ones()).sum()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod peer;
 mod pex;
 mod roster;
 mod supply;
+mod telling;
 mod turnover;
 mod watching;
 

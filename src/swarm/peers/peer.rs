@@ -1,21 +1,17 @@
 //! One peer, as the coordinator knows it.
 
-use crate::message::{Greeting, HangUp, Order};
+use crate::message::Greeting;
 use crate::peer::Worker;
-use crate::piece::{Bitfield, Block, PieceIndex};
+use crate::piece::{Bitfield, PieceIndex};
 use crate::strategy::{PeerPieces, PexHistory, Pipeline, Rate, Security, Standing, Trust};
 use crate::wire::PeerId;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Orders that a peer may leave unread. A connection takes in thousands before its outbox has to wait.
-const MAX_ORDERS: usize = 2000;
 /// A web seed may be silent for so long.
 const SERVER_SILENCE: Duration = Duration::from_secs(20);
 /// For how many peers a web seed counts where memory for requests is shared out.
 const WEB_SEED_PARTS: u32 = 4;
-/// The most pieces that a peer that reads slowly has yet to be told of.
-const MAX_UNTOLD: usize = 64 * 1024;
 
 /// One connection, from its first byte to its end.
 #[derive(Debug)]
@@ -138,7 +134,7 @@ pub struct Upload {
     /// When it last made use of its slot: it asked for a block, or was sent one.
     pub asked_at: Option<Instant>,
     /// Pieces that it will be told of when it has read what it was sent before.
-    untold: Vec<PieceIndex>,
+    pub(super) untold: Vec<PieceIndex>,
 }
 
 /// What a peer said that is not about blocks.
@@ -356,57 +352,5 @@ impl Peer {
     /// When a block last went either way.
     pub fn last_transfer(&self) -> Instant {
         self.download.last_block.max(self.upload.last_sent)
-    }
-
-    /// Gives its outbox an order, and hangs up if it leaves too many unread.
-    pub fn order(&self, order: Order) {
-        if self.worker.order(order) > MAX_ORDERS {
-            self.worker.hang_up(HangUp::DoesNotRead);
-        }
-    }
-
-    /// Has its outbox cancel requests, for this reason.
-    pub fn cancel(&self, blocks: Vec<Block>, why: &str) {
-        self.worker.explain("cancel", blocks.len(), || why.to_owned());
-        self.order(Order::Cancel(blocks));
-    }
-
-    /// Tells it that we have this piece: now, or if it reads slowly, when it has read what it was sent
-    /// before. A piece that waits takes four bytes here, and many times that as an order.
-    pub fn tell_have(&mut self, piece: PieceIndex) {
-        if self.upload.untold.is_empty() && self.worker.backlog() < MAX_ORDERS / 4 {
-            self.worker.explain("have", 1, || "it verifies and is stored".to_owned());
-            self.order(Order::Have(piece));
-        } else if self.upload.untold.len() < MAX_UNTOLD {
-            self.upload.untold.push(piece);
-        } else {
-            self.worker.hang_up(HangUp::DoesNotRead);
-        }
-    }
-
-    /// Tells it of the pieces that wait, once it has read everything else.
-    pub fn catch_up(&mut self) {
-        let untold = &mut self.upload.untold;
-        if !untold.is_empty() && self.worker.backlog() == 0 {
-            for piece in untold.drain(..untold.len().min(MAX_ORDERS / 4)) {
-                self.worker.explain("have", 1, || "it reads slowly, so it is told only now".to_owned());
-                // These are fewer than `MAX_ORDERS`, so the backlog need not be checked.
-                self.worker.order(Order::Have(piece));
-            }
-        }
-    }
-
-    /// Tells it whether we are interested, if that has changed.
-    pub fn tell_interest(&mut self) {
-        let interested = self.wanted > 0;
-        if !self.is_web_seed() && self.flags.am_interested != interested {
-            self.flags.am_interested = interested;
-            let name = if interested { "interested" } else { "not interested" };
-            self.worker.explain(name, 1, || match self.wanted {
-                0 => "it has nothing that we lack".to_owned(),
-                wanted => format!("it has {wanted} pieces that we lack"),
-            });
-            self.order(Order::Interested(interested));
-        }
     }
 }

@@ -8,6 +8,14 @@ use crate::metainfo::{InfoHash, percent_decoded};
 /// The parameters without which an announce makes no sense.
 const NEEDED: [&str; 6] = ["info_hash", "peer_id", "port", "uploaded", "downloaded", "left"];
 
+/// Whether this target asks how many have the torrent, and announces nothing (BEP 48).
+pub fn is_scrape(target: &str) -> bool {
+    target
+        .split('?')
+        .next()
+        .is_some_and(|path| path.rsplit('/').next().is_some_and(|name| name.starts_with("scrape")))
+}
+
 /// What is wrong with this target of a GET for this torrent.
 pub fn fault(target: &str, info_hash: &InfoHash) -> Option<Fault> {
     let wrong = |text: String| Some(Fault::new("bad announce", TRACKERS, text));

@@ -192,6 +192,31 @@ fn a_conversation_has_its_beginning_its_end_and_every_byte_at_its_number() {
 }
 
 #[test]
+fn each_kind_of_message_has_its_reason_however_many_went_before() {
+    let file = captured(|tap| {
+        let mut told = Told::of(tap, 1, "10.0.0.2:5000", "192.0.2.1:6881", false);
+        told.why("handshake", 1, "we speak first");
+        told.say(Direction::Out, &handshake());
+        told.say(Direction::In, &handshake());
+        let mut numbers = Vec::new();
+        Message::Extended(0, b"d1:md6:ut_pexi77eee").write_to(&mut numbers);
+        told.say(Direction::In, &numbers);
+        for piece in 0..600 {
+            told.why("have", 1, &format!("piece {piece} is stored"));
+            told.say(Direction::Out, &bytes(Message::Have(piece)));
+        }
+        told.why("ut_pex", 1, "who came and went");
+        told.say(Direction::Out, &bytes(Message::Extended(77, b"de")));
+        told.why("request", 1, "rarest of 12");
+        told.say(Direction::Out, &request(0));
+    });
+    let comments: Vec<String> = read(&file).0.into_iter().flat_map(|packet| packet.comments).collect();
+    assert_eq!(comments.len(), 603, "{comments:?}");
+    let ends = [0, 600, 601, 602].map(|at| comments[at].as_str());
+    assert_eq!(ends, ["we speak first", "piece 599 is stored", "who came and went", "rarest of 12"]);
+}
+
+#[test]
 fn who_has_connected_begins_and_who_hangs_up_ends() {
     let file = captured(|tap| {
         Told::of(tap, 1, "127.0.0.1:6881", "127.0.0.1:5000", true).tell(StreamEvent::Ended(None));
