@@ -55,13 +55,13 @@ impl Delivery {
             BlockClaim::Flood => return Err(Violation::UnaskedBlocks),
         };
         let put = assembly.put(block, data, self.key, &context.buffers);
-        if matches!(put, Put::Duplicate) {
+        if matches!(put, Put::Useless) {
             self.news.push(News::LateBlock(block));
             return Ok(());
         }
         self.note_block(block, Arc::clone(&assembly));
         match put {
-            Put::Kept | Put::Duplicate => {}
+            Put::Kept | Put::Useless => {}
             Put::Verified { bytes, convicted } => {
                 self.verified.push(Write::Piece(block.piece, bytes));
                 self.news.push(News::Verified(block.piece, convicted));

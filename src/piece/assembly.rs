@@ -5,12 +5,16 @@
 //! order, while they are still in the cache: one block for each time that it takes the lock, so that others
 //! can copy theirs in between. The worker whose block completes the piece gets the verdict and the buffer.
 //!
-//! An assembly never reports bytes twice: the second copy of a block is a [`Put::Duplicate`].
+//! An assembly never reports bytes twice: the second copy of a block is a [`Put::Useless`].
+//!
+//! A piece that was wrong may be *compared*: then a block is taken when two senders have sent the same, and the
+//! first version of it waits for the second one as a digest. See `swarm/download/inquiry.rs`.
 
 use super::buffers::BufferPool;
 use super::digest::PieceDigest;
 use super::geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex};
 use super::peer_key::PeerKey;
+use super::suspects::{BlockDigest, Suspects, Version};
 use crate::thread::lock;
 use sha1::{Digest, Sha1};
 use std::sync::{Mutex, MutexGuard};
@@ -23,6 +27,8 @@ pub struct Assembly {
     expected: PieceDigest,
     /// Who sent which blocks in earlier attempts at this piece, which did not verify.
     suspects: Vec<Suspects>,
+    /// A block is taken when a second sender has sent the same.
+    is_compared: bool,
     inside: Mutex<Inside>,
 }
 
@@ -37,6 +43,10 @@ struct Inside {
     hashed: usize,
     /// Peers that were convicted meanwhile: what they send is dropped.
     refused: Vec<PeerKey>,
+    /// What was sent, and has not been sent by another one as well.
+    disputed: Vec<(u32, Version)>,
+    /// The block that would complete it is not taken.
+    is_held_back: bool,
     done: bool,
 }
 
@@ -45,8 +55,9 @@ struct Inside {
 pub enum Put {
     /// It is in its place, and other blocks are still missing.
     Kept,
-    /// It was there already, or the piece is done. Nothing changed.
-    Duplicate,
+    /// It was there already, or the piece is done; or it is not taken, since it is compared and no other sender has
+    /// sent the same, or since the piece is held back. It is where it was: if it was missing, it still is.
+    Useless,
     /// It was the last block, and the piece has the right digest.
     Verified {
         /// The whole piece.
@@ -56,15 +67,6 @@ pub enum Put {
     },
     /// It was the last block, and the digest is wrong.
     Corrupt(Suspects),
-}
-
-/// The SHA-1 of a block.
-type BlockDigest = [u8; 20];
-
-/// Who sent which block of a piece that did not verify: the sender and the digest of each block.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Suspects {
-    blocks: Vec<(PeerKey, BlockDigest)>,
 }
 
 impl Assembly {
@@ -82,6 +84,7 @@ impl Assembly {
             length: geometry.length(piece),
             expected,
             suspects,
+            is_compared: false,
             inside: Mutex::new(Inside {
                 buffer: Vec::new(),
                 senders: vec![None; blocks],
@@ -89,9 +92,31 @@ impl Assembly {
                 hash: Sha1::new(),
                 hashed: 0,
                 refused: Vec::new(),
+                disputed: Vec::new(),
+                is_held_back: false,
                 done: false,
             }),
         }
+    }
+
+    /// The same, but a block is taken only when two senders have sent the same, in earlier attempts or in this one.
+    pub fn compared(self) -> Assembly {
+        Assembly { is_compared: true, ..self }
+    }
+
+    /// Whether it is compared.
+    pub fn is_compared(&self) -> bool {
+        self.is_compared
+    }
+
+    /// As long as it is held back, its last block is not taken, so that it does not become complete.
+    pub fn hold_back(&self, is_held_back: bool) {
+        self.lock().is_held_back = is_held_back;
+    }
+
+    /// Whether it is held back.
+    pub fn is_held_back(&self) -> bool {
+        self.lock().is_held_back
     }
 
     /// The piece.
@@ -106,12 +131,14 @@ impl Assembly {
 
     /// Puts a block that `sender` sent into its place.
     ///
-    /// The block must have passed [`Geometry::block`]. Data that does not fit into the piece is treated as a
-    /// duplicate.
+    /// The block must have passed [`Geometry::block`]. Data that does not fit into the piece is useless.
     pub fn put(&self, block: Block, data: &[u8], sender: PeerKey, buffers: &BufferPool) -> Put {
+        let version = self.is_compared.then(|| Version::of(sender, data));
         let mut inside = self.lock();
-        if !inside.place(block, data, sender, self.length as usize, buffers) {
-            return Put::Duplicate;
+        let is_taken = inside.may_take(block.number, sender)
+            && version.is_none_or(|version| inside.is_seconded(block.number, version, &self.suspects));
+        if !is_taken || !inside.place(block, data, sender, self.length as usize, buffers) {
+            return Put::Useless;
         }
         while inside.hash_next_block() {
             if inside.missing > 0 {
@@ -127,8 +154,8 @@ impl Assembly {
         let digest = PieceDigest::from(std::mem::take(&mut inside.hash));
         let buffer = std::mem::take(&mut inside.buffer);
         if digest == self.expected {
-            let mut convicted: Vec<PeerKey> =
-                self.suspects.iter().flat_map(|suspects| suspects.convicted_by(&buffer)).collect();
+            let earlier = self.suspects.iter().flat_map(|suspects| suspects.convicted_by(&buffer));
+            let mut convicted: Vec<PeerKey> = earlier.chain(inside.convicted_by(&buffer)).collect();
             convicted.sort_unstable();
             convicted.dedup();
             return Put::Verified { bytes: buffer, convicted };
@@ -159,6 +186,35 @@ impl Assembly {
 }
 
 impl Inside {
+    /// Whether a block of this sender can be taken at all.
+    fn may_take(&self, number: u32, sender: PeerKey) -> bool {
+        let is_missing = matches!(self.senders.get(number as usize), Some(None));
+        let would_complete = self.missing <= 1;
+        let is_left_out = self.is_held_back && would_complete;
+        is_missing && !self.done && !is_left_out && !self.refused.contains(&sender)
+    }
+
+    /// Whether another sender has sent the same block. If not, it is noted for those to come.
+    fn is_seconded(&mut self, number: u32, version: Version, earlier: &[Suspects]) -> bool {
+        let earlier = earlier.iter().filter_map(|attempt| attempt.version(number));
+        let now = self.disputed.iter().filter(|(other, _)| *other == number).map(|(_, version)| *version);
+        let is_second = |other: Version| version.seconds(other) && !self.refused.contains(&other.sender);
+        if earlier.chain(now).any(is_second) {
+            return true;
+        }
+        self.disputed.push((number, version));
+        false
+    }
+
+    /// The senders of versions that differ from the verified piece.
+    fn convicted_by<'a>(&'a self, verified: &'a [u8]) -> impl Iterator<Item = PeerKey> + 'a {
+        let is_wrong = |(number, version): &&(u32, Version)| {
+            let bytes = verified.chunks(BLOCK_LENGTH as usize).nth(*number as usize);
+            bytes.is_some_and(|bytes| version.digest != BlockDigest::from(Sha1::digest(bytes)))
+        };
+        self.disputed.iter().filter(is_wrong).map(|(_, version)| version.sender)
+    }
+
     fn place(
         &mut self,
         block: Block,
@@ -167,9 +223,6 @@ impl Inside {
         length: usize,
         buffers: &BufferPool,
     ) -> bool {
-        if self.done || self.refused.contains(&sender) {
-            return false;
-        }
         let Some(slot @ None) = self.senders.get_mut(block.number as usize) else {
             return false;
         };
@@ -230,35 +283,6 @@ impl std::fmt::Debug for Inside {
     }
 }
 
-impl Suspects {
-    /// The sender and the SHA-1 of each block of the piece, in order.
-    pub fn new(blocks: impl IntoIterator<Item = (PeerKey, [u8; 20])>) -> Suspects {
-        Suspects { blocks: blocks.into_iter().collect() }
-    }
-
-    /// All peers that sent a block of the piece, each once.
-    pub fn senders(&self) -> Vec<PeerKey> {
-        let mut senders: Vec<PeerKey> = self.blocks.iter().map(|(sender, _)| *sender).collect();
-        senders.sort_unstable();
-        senders.dedup();
-        senders
-    }
-
-    /// The peers whose block differs from that part of the same piece, now that it is verified.
-    fn convicted_by(&self, verified: &[u8]) -> Vec<PeerKey> {
-        let mut convicted: Vec<PeerKey> = self
-            .blocks
-            .iter()
-            .zip(verified.chunks(BLOCK_LENGTH as usize))
-            .filter(|((_, digest), bytes)| *digest != BlockDigest::from(Sha1::digest(bytes)))
-            .map(|((sender, _), _)| *sender)
-            .collect();
-        convicted.sort_unstable();
-        convicted.dedup();
-        convicted
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,10 +324,10 @@ mod tests {
         let (geometry, payload, assembly, buffers) = piece_of(2 * BLOCK_LENGTH);
         let (first, bytes) = block(&geometry, 0);
         assert!(matches!(assembly.put(first, &payload[bytes.clone()], ONE, &buffers), Put::Kept));
-        assert!(matches!(assembly.put(first, &vec![9; bytes.len()], PeerKey(2), &buffers), Put::Duplicate));
+        assert!(matches!(assembly.put(first, &vec![9; bytes.len()], PeerKey(2), &buffers), Put::Useless));
         let (second, bytes) = block(&geometry, 1);
         assert!(matches!(assembly.put(second, &payload[bytes.clone()], ONE, &buffers), Put::Verified { .. }));
-        assert!(matches!(assembly.put(second, &payload[bytes], ONE, &buffers), Put::Duplicate));
+        assert!(matches!(assembly.put(second, &payload[bytes], ONE, &buffers), Put::Useless));
     }
 
     #[test]
@@ -340,12 +364,45 @@ mod tests {
                 assert!(matches!(put(number, sender), Put::Kept));
             }
             assert_eq!(assembly.refuse(PeerKey(9)), wrong);
-            assert!(matches!(put(wrong[0], 9), Put::Duplicate), "it sends what nobody takes");
+            assert!(matches!(put(wrong[0], 9), Put::Useless), "it sends what nobody takes");
             assert!(matches!(put(4, 1), Put::Kept) && matches!(put(wrong[0], 1), Put::Kept));
             let Put::Verified { bytes, .. } = put(wrong[1], 2) else { panic!("{wrong:?}") };
             assert!(bytes == payload);
             assert_eq!(assembly.refuse(PeerKey(1)), [0; 0], "too late");
         }
+    }
+
+    #[test]
+    fn the_last_block_of_a_piece_that_is_held_back_is_not_taken() {
+        let (geometry, payload, assembly, buffers) = piece_of(2 * BLOCK_LENGTH);
+        let put = |number: u32| {
+            let (block, bytes) = block(&geometry, number);
+            assembly.put(block, &payload[bytes], ONE, &buffers)
+        };
+        assembly.hold_back(true);
+        assert!(matches!(put(1), Put::Kept) && matches!(put(0), Put::Useless));
+        assembly.hold_back(false);
+        assert!(matches!(put(0), Put::Verified { .. }));
+    }
+
+    #[test]
+    fn a_block_that_is_compared_is_taken_when_two_have_sent_the_same() {
+        let (geometry, payload, _, buffers) = piece_of(2 * BLOCK_LENGTH);
+        let (piece, wrong) = (geometry.piece(0).unwrap(), vec![9; BLOCK_LENGTH as usize]);
+        let right: Vec<&[u8]> = payload.chunks(BLOCK_LENGTH as usize).collect();
+        let attempt = [(PeerKey(1), right[0]), (PeerKey(2), wrong.as_slice())];
+        let suspects = Suspects::new(attempt.map(|(sender, bytes)| (sender, Sha1::digest(bytes).into())));
+        let assembly = Assembly::new(&geometry, piece, PieceDigest::of(&payload), vec![suspects]).compared();
+        let put = |number, sender, bytes: &[u8]| {
+            assembly.put(Block { piece, number }, bytes, PeerKey(sender), &buffers)
+        };
+        assert!(matches!(put(0, 1, right[0]), Put::Useless), "its own word");
+        assert!(matches!(put(0, 3, &wrong), Put::Useless), "nobody else says so");
+        assert!(matches!(put(0, 4, right[0]), Put::Kept));
+        assert!(matches!(put(1, 4, right[1]), Put::Useless), "the other one lied, or this one");
+        assert_eq!(assembly.refuse(PeerKey(9)), [0; 0]);
+        let Put::Verified { convicted, .. } = put(1, 1, right[1]) else { panic!("two have sent it") };
+        assert_eq!(convicted, [PeerKey(2), PeerKey(3)]);
     }
 
     #[test]

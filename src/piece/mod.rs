@@ -9,10 +9,12 @@ mod buffers;
 mod digest;
 mod geometry;
 mod peer_key;
+mod suspects;
 
-pub use assembly::{Assembly, Put, Suspects};
+pub use assembly::{Assembly, Put};
 pub use bitfield::{Bitfield, mask};
 pub use buffers::BufferPool;
 pub use digest::PieceDigest;
 pub use geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex, Span};
 pub use peer_key::PeerKey;
+pub use suspects::Suspects;

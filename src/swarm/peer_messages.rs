@@ -76,6 +76,7 @@ impl Coordinator<'_> {
     fn blocks_came(&mut self, key: PeerKey, span: Span, assembly: &Arc<Assembly>, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         peer.download.standing.delivered();
+        self.heard_of_inquiry(span.piece, now);
         let bytes = span.blocks().map(|block| u64::from(self.geometry.block_length(block))).sum();
         self.peer_sent(key, span.count, bytes, now);
         let (mut is_useful, mut wasted) = (false, 0);
@@ -101,10 +102,15 @@ impl Coordinator<'_> {
     /// it was requested for.
     fn late_block(&mut self, key: PeerKey, block: Block, now: Instant) {
         let bytes = u64::from(self.geometry.block_length(block));
-        self.requests.rejected(key, block);
+        self.heard_of_inquiry(block.piece, now);
+        self.requests.not_taken(key, block);
         self.statistics.received(bytes, false, now);
         self.peer_sent(key, 1, bytes, now);
         self.peer_wasted(key, bytes);
+        if self.requests.is_exclusive(block.piece) {
+            // It is asked of the next juror.
+            self.fill_hungry(Some(key), now);
+        }
     }
 
     /// So many bytes that a peer has sent were of no use.

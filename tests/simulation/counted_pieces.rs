@@ -23,6 +23,8 @@ struct OpenPiece {
     assembly: Arc<Assembly>,
     blocks: Vec<Option<Sent>>,
     refused: Vec<PeerKey>,
+    /// Of a piece that is compared: what was sent, and not by another one as well.
+    disputed: Vec<(u32, Sent)>,
 }
 
 impl CountedPieces {
@@ -44,16 +46,36 @@ impl CountedPieces {
             return vec![News::LateBlock(block)];
         }
         let count = geometry.block_count(block.piece) as usize;
-        let fresh =
-            || OpenPiece { assembly: Arc::clone(assembly), blocks: vec![None; count], refused: Vec::new() };
+        let fresh = || OpenPiece {
+            assembly: Arc::clone(assembly),
+            blocks: vec![None; count],
+            refused: Vec::new(),
+            disputed: Vec::new(),
+        };
         let open = self.open.entry(block.piece).or_insert_with(fresh);
         if !Arc::ptr_eq(&open.assembly, assembly) {
             // The piece was given up meanwhile and begun anew.
             *open = fresh();
         }
+        let missing = open.blocks.iter().filter(|slot| slot.is_none()).count();
+        let is_held_back = missing == 1 && assembly.is_held_back();
         let slot = &mut open.blocks[block.number as usize];
-        if slot.is_some() || open.refused.contains(&sender) {
+        if slot.is_some() || is_held_back || open.refused.contains(&sender) {
             return vec![News::LateBlock(block)];
+        }
+        if assembly.is_compared() {
+            let earlier = self.failed.get(&block.piece).into_iter().flatten();
+            let earlier = earlier.map(|attempt| attempt[block.number as usize]);
+            let now =
+                open.disputed.iter().filter(|(number, _)| *number == block.number).map(|(_, sent)| *sent);
+            // Each liar has lies of its own.
+            let is_same = |(other, was_right): Sent| {
+                right && was_right && other != sender && !open.refused.contains(&other)
+            };
+            if !earlier.chain(now).any(is_same) {
+                open.disputed.push((block.number, (sender, right)));
+                return vec![News::LateBlock(block)];
+            }
         }
         *slot = Some((sender, right));
         let span = Span { piece: block.piece, first: block.number, count: 1 };
@@ -61,16 +83,23 @@ impl CountedPieces {
         if let Some(blocks) = open.blocks.iter().copied().collect::<Option<Vec<Sent>>>() {
             // From now on it is done, as it would be after its last byte.
             assembly.abandon(&BufferPool::new(0));
-            self.open.remove(&block.piece);
-            news.push(self.verdict(block.piece, assembly, blocks));
+            let disputed = self.open.remove(&block.piece).map(|open| open.disputed).unwrap_or_default();
+            let disputed = disputed.into_iter().map(|(_, sent)| sent).collect();
+            news.push(self.verdict(block.piece, assembly, blocks, disputed));
         }
         news
     }
 
-    fn verdict(&mut self, piece: PieceIndex, assembly: &Arc<Assembly>, blocks: Vec<Sent>) -> News {
+    fn verdict(
+        &mut self,
+        piece: PieceIndex,
+        assembly: &Arc<Assembly>,
+        blocks: Vec<Sent>,
+        disputed: Vec<Sent>,
+    ) -> News {
         if blocks.iter().all(|(_, right)| *right) {
             let failed = self.failed.remove(&piece).unwrap_or_default();
-            let wrong = failed.into_iter().flatten().filter(|(_, right)| !right);
+            let wrong = failed.into_iter().flatten().chain(disputed).filter(|(_, right)| !right);
             let mut convicted: Vec<PeerKey> = wrong.map(|(sender, _)| sender).collect();
             convicted.sort_unstable();
             convicted.dedup();

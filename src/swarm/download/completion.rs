@@ -15,6 +15,9 @@ impl Coordinator<'_> {
         now: Instant,
     ) {
         let mut senders = self.requests.senders(piece);
+        if let ([alone], false) = (senders.as_slice(), self.suspicions.may_be_compared(piece)) {
+            self.suspicions.was_right(*alone);
+        }
         if self.pieces.verified(piece) {
             self.requests.close(piece);
             self.statistics.verified();

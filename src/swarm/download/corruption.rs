@@ -22,6 +22,10 @@ impl Coordinator<'_> {
         if self.requests.is_outdated(assembly) || !self.pieces.discard(piece) {
             return;
         }
+        if assembly.is_compared() {
+            // Liars agree on what they send, so nothing is to be learned from that.
+            self.suspicions.not_comparable(piece, Vec::new());
+        }
         info!("piece {} failed its hash check and will be downloaded again", piece.get());
         self.tell_pieces(PieceChange::Wrong, &[piece]);
         // Blocks of this attempt that are still on their way are of no use, and will be requested again.
@@ -40,24 +44,21 @@ impl Coordinator<'_> {
                 let address = |key: &PeerKey| Some((*key, of_peer(key)?.address));
                 let addresses: Vec<_> = several.iter().filter_map(address).collect();
                 self.suspicions.suspect(piece, suspects.clone(), addresses);
-                self.blame(several, now);
+                self.blame(several);
             }
         }
         self.retry(piece, None, now);
         self.fill_hungry(None, now);
     }
 
-    /// One of these peers lied, at least. If some of them have not proved themselves, it was most likely one of those.
-    /// What they owe us of other pieces they need not send: it might be as wrong. And what they have sent of others may
-    /// be wrong, so these wait until one peer has sent this piece again.
-    fn blame(&mut self, senders: &[PeerKey], now: Instant) {
-        let newcomers: Vec<PeerKey> = senders.iter().copied().filter(|key| !self.is_proved(*key)).collect();
-        let blamed = if newcomers.is_empty() { senders } else { newcomers.as_slice() };
-        for key in blamed {
-            let blocks = self.requests.take_back(*key);
-            self.requests.hold_back(*key);
+    /// One of these peers lied, at least. What they owe us of other pieces they need not send: it might be as wrong. And
+    /// what is open may be wrong as well, so it waits until it is known who lied.
+    fn blame(&mut self, senders: &[PeerKey]) {
+        self.requests.hold_back(true);
+        for key in senders {
+            let blocks = self.requests.take_back_shared(*key);
             if let Some(peer) = self.roster.get_mut(*key) {
-                peer.download.trust.suspected(now);
+                peer.download.trust.suspected();
                 peer.cancel(blocks, "it may have sent a wrong block");
             }
         }
@@ -78,12 +79,17 @@ impl Coordinator<'_> {
             return;
         }
         self.disconnect(key, HangUp::WrongData);
+        self.refuse(key);
+        liar.into_iter().for_each(|liar| self.disconnect_neighbours(liar));
+    }
+
+    /// What a peer has sent of open pieces is fetched from others.
+    fn refuse(&mut self, key: PeerKey) {
         for (piece, assembly) in self.requests.sent_by(key) {
             let dropped = self.environment.refuse(&assembly, key);
             self.statistics.wasted(dropped.len() as u64 * u64::from(BLOCK_LENGTH));
             self.requests.refuse(piece, key, &dropped);
         }
-        liar.into_iter().for_each(|liar| self.disconnect_neighbours(liar));
     }
 
     /// Bans the address of a peer. `None` if it is not known any more.
@@ -113,6 +119,7 @@ impl Coordinator<'_> {
         for key in neighbours {
             debug!("{:?}: {}", self.roster.get(key).map(|peer| peer.address), HangUp::NearLiars);
             self.disconnect(key, HangUp::NearLiars);
+            self.refuse(key);
         }
     }
 }

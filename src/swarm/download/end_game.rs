@@ -52,7 +52,7 @@ impl Coordinator<'_> {
             return Vec::new();
         };
         let Some(allowed) = helper.may_be_asked() else { return Vec::new() };
-        let (within, only_silent) = self.may_help_with(key);
+        let (within, only_silent) = self.may_help_with(key, now);
         let block_time = helper.download.pipeline.block_time().unwrap_or(UNKNOWN_BLOCK_TIME);
         // What the helper alone has sent, the line can carry.
         let line = self.blocks_per_second().max(helper.download.pipeline.rate() / f64::from(BLOCK_LENGTH));

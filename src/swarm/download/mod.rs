@@ -9,6 +9,7 @@ mod completion;
 mod corruption;
 mod end_game;
 mod forgotten;
+mod inquiry;
 mod memory;
 mod pace;
 mod piece_map;

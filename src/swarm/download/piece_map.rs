@@ -281,6 +281,17 @@ impl PieceMap {
         Some(piece)
     }
 
+    /// Opens a piece again that was wrong, though there may be no room for it: it had room until now, and nothing becomes
+    /// complete until it is there.
+    pub fn reopen(&mut self, piece: PieceIndex) -> bool {
+        let may_open = self.window.as_ref().is_none_or(|window| window.has(piece));
+        let opens = may_open && self.change(piece, State::Missing, State::Open);
+        if opens {
+            self.opened(piece);
+        }
+        opens
+    }
+
     /// The open piece has the right digest. False if it was not open.
     pub fn verified(&mut self, piece: PieceIndex) -> bool {
         self.change(piece, State::Open, State::Verified)

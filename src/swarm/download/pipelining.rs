@@ -2,7 +2,7 @@
 
 use super::requests::{Leased, PieceSource, Within};
 use crate::message::{Lease, Order, PeerKey};
-use crate::piece::{Assembly, BLOCK_LENGTH, PieceIndex};
+use crate::piece::{Assembly, BLOCK_LENGTH, PieceIndex, Suspects};
 use crate::swarm::Coordinator;
 use crate::swarm::peers::{Peer, Restriction};
 use std::time::{Duration, Instant};
@@ -181,9 +181,13 @@ impl Coordinator<'_> {
 
     /// Begins a piece whose state is open.
     pub(in crate::swarm) fn open(&mut self, piece: PieceIndex, source: PieceSource, now: Instant) {
-        let suspects = self.suspicions.attempts_at(piece);
-        let digest = self.environment.piece_digest(piece);
-        self.requests.open(Assembly::new(&self.geometry, piece, digest, suspects), source, now);
+        let assembly = self.assembly(piece, self.suspicions.attempts_at(piece));
+        self.requests.open(assembly, source, now);
+    }
+
+    /// An empty assembly of a piece that failed so.
+    pub(in crate::swarm) fn assembly(&self, piece: PieceIndex, attempts: Vec<Suspects>) -> Assembly {
+        Assembly::new(&self.geometry, piece, self.environment.piece_digest(piece), attempts)
     }
 
     /// Shares the memory that is allowed now out among the peers, by what they have on their way or soon may.

@@ -20,7 +20,6 @@
 
 use super::requests::{PieceSource, Within};
 use crate::message::PeerKey;
-use crate::piece::PieceIndex;
 use crate::swarm::Coordinator;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
@@ -44,9 +43,6 @@ const PART_OF_MEMORY: u64 = 4;
 /// And no more than this part of the missing pieces is in the hands of newcomers: near the end, what is open should be
 /// complete soon.
 const PART_OF_PIECES: usize = 4;
-/// A slow peer may take some blocks' time, but no longer than this: the time of a block is an estimate that grows with
-/// the silence itself.
-const LONGEST_BLOCK: Duration = Duration::from_secs(8);
 /// If a block that we wanted came within this time, there are peers that send.
 const LATELY: Duration = Duration::from_secs(2);
 
@@ -65,6 +61,9 @@ impl Coordinator<'_> {
     /// What this peer may be asked for next.
     pub(in crate::swarm) fn scope(&self, key: PeerKey, now: Instant) -> Scope {
         let shared = Within::Shared;
+        if self.inquires(now) {
+            return self.scope_during_inquiry(key);
+        }
         if self.is_unbounded(key) {
             return Scope { first: shared, opens: Some(PieceSource::Anyone), then: Some(Within::All) };
         }
@@ -121,7 +120,10 @@ impl Coordinator<'_> {
 
     /// The open pieces of which this peer may be asked for blocks that others owe us, and whether only for those of
     /// silent peers: a newcomer waits where there is something else that it will be asked for later.
-    pub(in crate::swarm) fn may_help_with(&self, key: PeerKey) -> (Within, bool) {
+    pub(in crate::swarm) fn may_help_with(&self, key: PeerKey, now: Instant) -> (Within, bool) {
+        if self.inquires(now) && !self.is_proved(key) {
+            return (Within::These(Vec::new()), true);
+        }
         if self.is_unbounded(key) {
             return (Within::All, false);
         }
@@ -144,21 +146,8 @@ impl Coordinator<'_> {
         self.roster.get(key).is_some_and(|peer| peer.download.trust.is_proved())
     }
 
-    /// Fetches a piece that was wrong again, from one peer alone. If none is there that could send it, or no room, then
-    /// later.
-    pub(in crate::swarm) fn retry(&mut self, piece: PieceIndex, but: Option<PeerKey>, now: Instant) {
-        let Some(sender) = self.choose_sender(piece, but, now) else { return };
-        if self.pieces.open_one_of([piece]).is_some() {
-            self.open(piece, PieceSource::OnePeer(Some(sender)), now);
-            self.ask_alone(sender, now);
-        }
-    }
-
-    /// Of pieces that one peer alone is to send: finds another if there is none, or if this one has fallen silent. The
-    /// attempt begins anew then, so that again one peer has sent all of it.
-    pub(in crate::swarm) fn look_after_retries(&mut self, now: Instant) {
-        self.requests.share_overdue(now);
-        self.release_held_back(now);
+    /// A newcomer that sends a piece alone and has fallen silent: others are asked.
+    pub(in crate::swarm) fn look_after_newcomers(&mut self, now: Instant) {
         for owner in self.requests.lone_newcomers() {
             if self.requests.count(owner) == 0 || !self.is_silent(owner, now) {
                 continue;
@@ -170,65 +159,5 @@ impl Coordinator<'_> {
             }
             self.ask_others(owner, now);
         }
-        for (piece, owner, senders) in self.requests.exclusive() {
-            if owner.is_some_and(|owner| !self.is_silent(owner, now)) {
-                continue;
-            }
-            let Some(other) = self.choose_sender(piece, owner, now) else { continue };
-            if owner.is_none() && senders.iter().all(|sender| *sender == other) {
-                self.requests.assign(piece, other);
-                self.ask_alone(other, now);
-                continue;
-            }
-            if self.suspicions.may_begin_anew(piece) {
-                self.give_up(piece, now);
-                self.retry(piece, owner, now);
-            }
-        }
-    }
-
-    /// If nothing is to be found out soon, pieces of suspects wait no longer.
-    pub(in crate::swarm) fn release_held_back(&mut self, now: Instant) {
-        if !self.suspicions.are_fresh(now) {
-            self.requests.release_held_back();
-        }
-    }
-
-    fn ask_alone(&mut self, sender: PeerKey, now: Instant) {
-        if let Some(peer) = self.roster.get_mut(sender) {
-            peer.download.trust.wake();
-        }
-        self.fill(sender, now);
-    }
-
-    fn is_silent(&self, key: PeerKey, now: Instant) -> bool {
-        let Some(peer) = self.roster.get(key) else { return true };
-        let block_time = peer.download.pipeline.block_time().unwrap_or(1.0) * 4.0;
-        let slow = Duration::try_from_secs_f64(block_time).unwrap_or(Duration::MAX).min(LONGEST_BLOCK);
-        let silence = now.saturating_duration_since(peer.download.last_block);
-        let patience = self.patience().max(slow).max(peer.shortest_silence());
-        peer.download.overtaken || (self.requests.count(key) > 0 && silence > patience)
-    }
-
-    /// The peer that is to send a piece alone: one that has proved itself and no part in the failures of this piece, if
-    /// there is one, and of those the fastest.
-    fn choose_sender(&self, piece: PieceIndex, but: Option<PeerKey>, now: Instant) -> Option<PeerKey> {
-        let suspects = self.suspicions.senders_of(piece);
-        let may_send = |key: &PeerKey, peer: &crate::swarm::peers::Peer| {
-            Some(*key) != but
-                && !peer.download.overtaken
-                && !peer.download.standing.rests(now)
-                && peer.may_be_asked().is_some_and(|allowed| allowed.allows(piece))
-        };
-        let candidates = self.roster.senders().filter(|(key, peer)| may_send(key, peer));
-        let rank = |key: PeerKey, peer: &crate::swarm::peers::Peer| {
-            let trust = peer.download.trust;
-            (trust.is_proved() && !suspects.contains(&key), trust.has_sent_good(), !suspects.contains(&key))
-        };
-        let best = candidates.max_by(|(one, peer), (other, than)| {
-            let by_rate = peer.download.pipeline.rate().total_cmp(&than.download.pipeline.rate());
-            rank(*one, peer).cmp(&rank(*other, than)).then(by_rate)
-        });
-        best.map(|(key, _)| key)
     }
 }

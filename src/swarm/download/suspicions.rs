@@ -1,8 +1,9 @@
 //! Which peers may have sent wrong data: the senders of pieces that failed.
 //!
-//! A piece that one peer sent alone convicts that peer. A piece that several sent is fetched again, from one
-//! peer alone. When it verifies, the blocks that differ between the two attempts convict their senders, and the
-//! others are cleared. A sender may have left by then, so its address is remembered and that address is banned.
+//! A piece that one peer sent alone convicts that peer. A piece that several sent is fetched again, as
+//! `swarm/download/inquiry.rs` says. When it verifies, the blocks that differ between the attempts convict their
+//! senders, and the others are cleared. A sender may have left by then, so its address is remembered and that address
+//! is banned.
 
 use crate::message::PeerKey;
 use crate::piece::{PieceIndex, Suspects};
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 /// The most failed attempts at one piece that are remembered. Each convicts the senders of its wrong blocks
 /// when the piece verifies.
 const MAX_ATTEMPTS: usize = 4;
+/// The most peers of which it is remembered that they were right when most were not.
+const MAX_CREDIBLE: usize = 20;
 /// So many times an attempt at a piece is begun anew because its only sender fell silent.
 const MAX_ANEW: u32 = 8;
 /// From so many failed pieces on we are wary of newcomers. One that proves itself makes up for one failure.
@@ -20,9 +23,9 @@ const WARY: u32 = 6;
 /// How long no newcomer is tried after a failure when we are wary and others send. It doubles with each failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// How long the other pieces of suspects wait for the one that has failed. A fast peer sends one of 4 MiB in that time;
-/// where all are slow, waiting would cost more than a wrong piece.
+/// How long an inquiry goes on when nothing is heard of its piece, and how long at most.
 const FRESH: Duration = Duration::from_secs(10);
+const LONGEST_INQUIRY: Duration = Duration::from_secs(60);
 
 /// The suspects of one torrent.
 #[derive(Debug, Default)]
@@ -31,11 +34,18 @@ pub struct Suspicions {
     attempts: Vec<(PieceIndex, Suspects)>,
     /// The addresses of their senders, which may have left.
     addresses: HashMap<PeerKey, SocketAddr>,
+    /// The pieces of which no two peers send the same, and the peers that were right of some, with how many times.
+    not_comparable: Vec<PieceIndex>,
+    credible: Vec<(PeerKey, u32)>,
+    /// Peers were asked for the same, and most of them did not agree.
+    most_lie: bool,
     /// How many times an attempt of one peer alone was begun anew because the peer fell silent.
     anew: HashMap<PieceIndex, u32>,
     /// Failed pieces, less the newcomers that have proved themselves since.
     failures: u32,
     last_failure: Option<Instant>,
+    /// When something was last heard of a piece that had failed.
+    last_heard: Option<Instant>,
 }
 
 impl Suspicions {
@@ -53,7 +63,51 @@ impl Suspicions {
     /// A piece failed.
     pub fn failed(&mut self, now: Instant) {
         self.failures = self.failures.saturating_add(1);
-        self.last_failure = Some(now);
+        (self.last_failure, self.last_heard) = (Some(now), Some(now));
+    }
+
+    /// A block of a piece that had failed came.
+    pub fn heard(&mut self, now: Instant) {
+        self.last_heard = Some(now);
+    }
+
+    /// No two peers send the same of this piece, but these did of some blocks.
+    pub fn not_comparable(&mut self, piece: PieceIndex, credible: Vec<PeerKey>) {
+        self.most_lie = true;
+        self.not_comparable.push(piece);
+        credible.into_iter().for_each(|peer| self.was_right(peer));
+    }
+
+    /// This peer has sent something alone, or as only few did, of which most had sent something else.
+    pub fn was_right(&mut self, peer: PeerKey) {
+        let times = self.times_right(peer);
+        self.credible.retain(|(other, _)| *other != peer);
+        if self.credible.len() >= MAX_CREDIBLE {
+            self.credible.remove(0);
+        }
+        self.credible.push((peer, times.saturating_add(1)));
+    }
+
+    /// Whether peers may agree on what this piece is.
+    pub fn may_be_compared(&self, piece: PieceIndex) -> bool {
+        !self.not_comparable.contains(&piece)
+    }
+
+    /// Whether most of those that were asked for the same did not agree.
+    pub fn most_lie(&self) -> bool {
+        self.most_lie
+    }
+
+    /// The pieces that failed and have not verified since.
+    pub fn pieces(&self) -> Vec<PieceIndex> {
+        let mut pieces: Vec<PieceIndex> = self.attempts.iter().map(|(piece, _)| *piece).collect();
+        pieces.dedup();
+        pieces
+    }
+
+    /// How many times this peer was right where most were not.
+    pub fn times_right(&self, peer: PeerKey) -> u32 {
+        self.credible.iter().find(|(other, _)| *other == peer).map_or(0, |(_, times)| *times)
     }
 
     /// An attempt at a piece failed. Several peers had sent its blocks, from these addresses.
@@ -78,6 +132,7 @@ impl Suspicions {
     pub fn verified(&mut self, piece: PieceIndex) -> Vec<PeerKey> {
         let senders = self.senders_of(piece);
         self.anew.remove(&piece);
+        self.not_comparable.retain(|other| *other != piece);
         self.attempts.retain(|(other, _)| *other != piece);
         senders
     }
@@ -109,13 +164,16 @@ impl Suspicions {
 
     /// Whether it may soon be known who lied: a piece that has failed lately is being fetched again.
     pub fn are_fresh(&self, now: Instant) -> bool {
-        let is_fresh = |last| now.saturating_duration_since(last) < FRESH;
-        !self.attempts.is_empty() && self.last_failure.is_some_and(is_fresh)
+        let within =
+            |last: Option<Instant>, time| last.is_some_and(|last| now.saturating_duration_since(last) < time);
+        !self.attempts.is_empty()
+            && within(self.last_heard, FRESH)
+            && within(self.last_failure, LONGEST_INQUIRY)
     }
 
-    /// Whether so many pieces failed that newcomers are tried one at a time.
+    /// Whether so many pieces failed, or so many lie, that newcomers are tried one at a time.
     pub fn is_wary(&self) -> bool {
-        self.failures >= WARY
+        self.failures >= if self.most_lie { 1 } else { WARY }
     }
 
     /// Whether another newcomer may be tried now although others send what we want.

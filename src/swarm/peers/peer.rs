@@ -174,9 +174,9 @@ impl Restriction<'_> {
 }
 
 impl Download {
-    /// Whether it is not asked for anything now: for its chokes, or as a suspect.
+    /// Whether it is not asked for anything now, for its chokes.
     pub fn rests(&self, now: Instant) -> bool {
-        self.standing.rests(now) || self.trust.rests(now)
+        self.standing.rests(now)
     }
 }
 

@@ -74,7 +74,7 @@ impl Coordinator<'_> {
             Lull::NothingSaid
         } else if peer.wanted == 0 {
             Lull::HasNothing
-        } else if download.trust.rests(now) {
+        } else if !owes && self.is_under_inquiry(key, now) {
             Lull::Suspect
         } else if download.standing.rests(now) {
             Lull::ChokesInVain

@@ -43,6 +43,7 @@ fn a_newcomer_is_not_bounded_before_a_piece_was_wrong_if_it_is_alone_or_its_piec
     let senders = [world.seed(1), world.seed(2)];
     let piece = world.owed(senders[0])[0].piece;
     fails(&mut world, piece, senders);
+    world.hear(senders[0], [News::Verified(piece, Vec::new())]);
     let key = world.newcomer(3);
     assert_eq!(pieces_after(&mut world, key, 127), 1, "one was");
 }
@@ -68,6 +69,7 @@ fn the_retry_does_not_wait_for_a_peer_that_falls_silent() {
     let (one, other) = (world.seed(1), world.seed(2));
     let newcomer = world.newcomer(3);
     let piece = world.owed(one)[0].piece;
+    world.coordinator.suspicions.not_comparable(piece, Vec::new());
     fails(&mut world, piece, [newcomer, one]);
     let sender = |world: &World| world.coordinator.requests.exclusive()[0].1;
     assert_eq!(sender(&world), Some(other), "it had no part in the failure");
@@ -82,19 +84,92 @@ fn the_retry_does_not_wait_for_a_peer_that_falls_silent() {
 }
 
 #[test]
-fn the_newcomer_is_blamed_first_and_the_piece_comes_again_from_a_peer_that_has_proved_itself() {
+fn the_piece_comes_again_from_the_only_peer_that_has_proved_itself() {
     let mut world = Scene { pieces: 16, blocks: 32, ..Scene::default() }.start();
     let (proved, newcomer) = (world.seed(1), world.newcomer(2));
     let piece = world.owed(proved)[0].piece;
     fails(&mut world, piece, [newcomer, proved]);
     assert_eq!(world.coordinator.requests.exclusive(), [(piece, Some(proved), Vec::new())]);
-    assert_eq!(world.owed(newcomer), [], "not even of other pieces");
+    let alone = world.coordinator.requests.alone_of(newcomer);
+    assert!(
+        world.owed(newcomer).iter().all(|block| alone.contains(&block.piece)),
+        "nothing that others send"
+    );
     assert!(!world.owed(proved).is_empty());
-    world.wait(4 * SECOND);
+    world.wait(12 * SECOND);
     assert!(!world.owed(newcomer).is_empty(), "it may still be honest");
     world.hear(proved, [News::Verified(piece, Vec::new())]);
     let peer = world.coordinator.roster.get(newcomer).unwrap();
     assert!(peer.download.trust.is_proved(), "its block was right");
+}
+
+/// A piece has failed that two of three seeds had sent.
+fn inquiry() -> (World, [PeerKey; 3], PieceIndex) {
+    let mut world = Scene { pieces: 16, blocks: 32, ..Scene::default() }.start();
+    let seeds = [world.seed(1), world.seed(2), world.seed(3)];
+    let piece = world.owed(seeds[0])[0].piece;
+    fails(&mut world, piece, [seeds[0], seeds[1]]);
+    (world, seeds, piece)
+}
+
+#[test]
+fn until_it_is_known_who_lied_that_piece_alone_is_asked_of_suspects_and_no_other_becomes_complete() {
+    let (mut world, seeds, piece) = inquiry();
+    assert_eq!(world.coordinator.requests.compared(), [piece]);
+    for suspect in [seeds[0], seeds[1]] {
+        let owed = world.owed(suspect);
+        assert!(!owed.is_empty() && owed.iter().all(|block| block.piece == piece), "{owed:?}");
+    }
+    let held_back = |world: &World| {
+        let open = world.coordinator.requests.open_pieces();
+        let others = open.filter(|(other, _)| *other != piece);
+        others.map(|(_, open)| open.assembly.is_held_back()).collect::<Vec<bool>>()
+    };
+    let before = held_back(&world);
+    assert!(!before.is_empty() && before.iter().all(|held_back| *held_back));
+    world.hear(seeds[2], [News::Verified(piece, vec![seeds[0]])]);
+    assert!(held_back(&world).iter().all(|held_back| !held_back));
+    assert_eq!(world.hung_up(seeds[0]), Some(HangUp::WrongData));
+    assert!(world.coordinator.is_proved(seeds[1]));
+}
+
+#[test]
+fn an_inquiry_of_which_nothing_is_heard_ends() {
+    let (mut world, seeds, piece) = inquiry();
+    for seed in seeds {
+        world.gone(seed, PeerError::Closed);
+    }
+    let key = world.newcomer(9);
+    world.wait(61 * SECOND);
+    assert!(!world.coordinator.inquires(world.now));
+    assert!(world.owed(key).iter().any(|block| block.piece != piece), "{:?}", world.owed(key));
+}
+
+#[test]
+fn a_silent_peer_is_asked_no_more_what_the_others_compare() {
+    let (mut world, [silent, ..], piece) = inquiry();
+    let owes = |world: &World| world.coordinator.requests.holders(piece).contains(&silent);
+    assert!(owes(&world));
+    world.wait(30 * SECOND);
+    assert!(!owes(&world));
+}
+
+#[test]
+fn a_piece_that_was_wrong_comes_again_though_there_is_no_room_for_it() {
+    let mut world = Scene { pieces: 16, blocks: 32, ..Scene::default() }.start();
+    let seeds = [world.seed(1), world.seed(2)];
+    let piece = world.owed(seeds[0])[0].piece;
+    world.coordinator.pieces.allow(0);
+    fails(&mut world, piece, seeds);
+    assert_eq!(world.coordinator.requests.compared(), [piece]);
+}
+
+#[test]
+fn liars_that_agree_are_not_compared_again() {
+    let (mut world, seeds, piece) = inquiry();
+    fails(&mut world, piece, [seeds[0], seeds[1]]);
+    assert_eq!(world.coordinator.requests.compared(), []);
+    assert_eq!(world.coordinator.requests.exclusive().len(), 1, "one sends it alone");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::message::{Lull, PeerState, Sight, Transport};
+use crate::piece::Suspects;
 use crate::swarm::download::PieceSource;
 use std::sync::Arc;
 
@@ -103,9 +104,12 @@ fn each_reason_why_a_peer_sends_nothing_is_told() {
     assert_eq!(world.lull(other), Some(Lull::NothingFree));
     world.coordinator.roster.get_mut(key).unwrap().download.overtaken = true;
     assert_eq!(world.lull(key), Some(Lull::Overtaken));
-    let now = world.now;
-    world.coordinator.roster.get_mut(key).unwrap().download.trust.suspected(now);
-    assert_eq!(world.lull(key), Some(Lull::Suspect));
+    let mut doubted = Scene { pieces: 1, blocks: 32, ..Scene::default() }.start();
+    let (proved, key) = (doubted.seed(1), doubted.newcomer(2));
+    let assembly = doubted.coordinator.requests.assembly(doubted.owed(proved)[0].piece).unwrap();
+    let suspects = Suspects::new([(proved, [0; 20]), (key, [0; 20])]);
+    doubted.hear(proved, [News::Corrupt(assembly, suspects)]);
+    assert_eq!(doubted.lull(key), Some(Lull::Suspect));
     let mut poor = Scene::default().start();
     poor.outside.borrow_mut().granted = Some(0);
     let key = poor.seed(1);

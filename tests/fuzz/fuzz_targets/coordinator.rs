@@ -411,10 +411,14 @@ impl Scene {
             let mut bytes = Ground::get().piece(block.piece)[begin..begin + length].to_vec();
             bytes[0] ^= u8::from(bad);
             let put = assembly.put(block, &bytes, key, &self.buffers);
+            if matches!(put, Put::Useless) {
+                news.push(News::LateBlock(block));
+                continue;
+            }
             let span = Span { piece: block.piece, first: block.number, count: 1 };
             news.push(News::Blocks(span, Arc::clone(&assembly)));
             match put {
-                Put::Kept | Put::Duplicate => {}
+                Put::Kept | Put::Useless => {}
                 Put::Verified { convicted, .. } => {
                     assert!(
                         !self.verified.contains(&block.piece) && !self.stored.has(block.piece),

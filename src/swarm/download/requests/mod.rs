@@ -22,12 +22,15 @@
 //! | the piece is complete and wrong | [`Requests::piece_failed`] |
 //! | no peer may be asked for the rest of it | [`Requests::idle`], then [`Requests::close`] |
 //! | a peer was convicted, and nothing of it counts | [`Requests::refuse`] |
-//! | a peer may have lied, and it is not known yet | [`Requests::hold_back`] |
+//! | some peer has lied, and it is not known which | [`Requests::hold_back`] |
+//! | the block came and is not taken | [`Requests::not_taken`] |
 //!
 //! `scope.rs` has the questions that are asked before: which pieces a peer has to do with, and who may send them;
-//! `figures.rs` what can be read off the table.
+//! `inquired.rs` the pieces that were wrong; `figures.rs` what can be read off the table.
 
+mod comparison;
 mod figures;
+mod inquired;
 mod open_piece;
 mod scope;
 
@@ -35,6 +38,7 @@ use crate::message::PeerKey;
 use crate::piece::{Assembly, Block, Geometry, PieceIndex, Span};
 use crate::swarm::ordered_list::OrderedList;
 use crate::swarm::peers::Restriction;
+pub use comparison::Comparison;
 pub use open_piece::PieceSource;
 use open_piece::{BlockState, OpenPiece};
 pub use scope::Within;
@@ -54,6 +58,8 @@ pub struct Requests {
     /// in the payload.
     with_free: Vec<PieceIndex>,
     is_in_order: bool,
+    /// No piece that several may send becomes complete.
+    holds_back: bool,
     /// How many blocks of the open pieces have not come.
     missing: usize,
     /// The blocks that each peer owes us, the oldest request in front. A peer that owes nothing may be
@@ -100,6 +106,7 @@ impl Requests {
             open: OrderedList::new(),
             with_free: Vec::new(),
             is_in_order: false,
+            holds_back: false,
             missing: 0,
             queues: OrderedList::new(),
         }
@@ -115,7 +122,9 @@ impl Requests {
         let piece = assembly.piece();
         let blocks = self.geometry.block_count(piece);
         self.missing += blocks as usize;
-        self.open.insert(piece, OpenPiece::new(assembly, blocks, source, now));
+        let mut open = OpenPiece::new(assembly, blocks, source, now);
+        open.hold_back(self.holds_back && !open.is_exclusive());
+        self.open.insert(piece, open);
         self.has_free_now(piece);
     }
 
@@ -162,9 +171,8 @@ impl Requests {
         most: u32,
     ) -> Option<Leased> {
         let open = |piece: &PieceIndex| self.open.get(*piece);
-        let is_own = |piece: &PieceIndex| {
-            allowed.allows(*piece) && open(piece).is_some_and(|open| open.owner() == Some(peer))
-        };
+        let is_its = |open: &OpenPiece| open.owner() == Some(peer) || open.may_be_compared(peer);
+        let is_own = |piece: &PieceIndex| allowed.allows(*piece) && open(piece).is_some_and(is_its);
         let is_for_it = |piece: &PieceIndex| {
             allowed.allows(*piece) && open(piece).is_some_and(|open| within.contains(*piece, open, peer))
         };
@@ -244,6 +252,9 @@ impl Requests {
             return Arrival::Useless;
         }
         open.set(block.number, BlockState::Received);
+        if let Some(comparison) = open.comparison_mut() {
+            comparison.agreed(peer, block.number);
+        }
         self.missing -= 1;
         if state == BlockState::Free && !open.has_free() {
             // The block came late: its lease had been taken back.
@@ -323,18 +334,6 @@ impl Requests {
         if !had_free && open.has_free() {
             self.has_free_now(piece);
         }
-    }
-
-    /// No more is asked for of the open pieces that have blocks of this suspect: they would be complete, and wrong, before
-    /// it is convicted.
-    pub fn hold_back(&mut self, suspect: PeerKey) {
-        let its = self.open.iter_mut().filter(|(_, open)| open.senders().contains(&suspect));
-        its.for_each(|(_, open)| open.hold_back(true));
-    }
-
-    /// The rest of those pieces may be asked for.
-    pub fn release_held_back(&mut self) {
-        self.open.iter_mut().for_each(|(_, open)| open.hold_back(false));
     }
 
     /// A piece that one peer alone was to send and has not sent in time may come from all peers.

@@ -1,5 +1,6 @@
 //! The blocks of one open piece, which peers owe us which of them, and who may send it.
 
+use super::comparison::Comparison;
 use crate::message::PeerKey;
 use crate::piece::{Assembly, PieceIndex, Span};
 use std::sync::Arc;
@@ -24,8 +25,10 @@ pub struct OpenPiece {
     search_from: u32,
     opened: Instant,
     source: PieceSource,
-    /// It has blocks of a suspect: no more of it is asked for until it is known who lied.
+    /// It does not become complete until it is known who lied.
     is_held_back: bool,
+    /// What was said of its blocks, if it was wrong before and is fetched crosswise.
+    comparison: Option<Comparison>,
     /// The peers whose blocks it has.
     senders: Vec<PeerKey>,
     /// Peers that were convicted meanwhile: what is still to be heard of their blocks counts for nothing.
@@ -58,6 +61,8 @@ pub enum PieceSource {
     /// The piece was wrong before. This time it comes from one peer alone, so that a wrong piece convicts that peer.
     /// `None` until there is such a peer, and after it has choked us, rejected a request or left.
     OnePeer(Option<PeerKey>),
+    /// The piece was wrong before. This time each block counts when two peers have sent the same: see `comparison.rs`.
+    Compared,
 }
 
 impl BlockState {
@@ -83,9 +88,60 @@ impl OpenPiece {
             opened: now,
             source,
             is_held_back: false,
+            comparison: None,
             senders: Vec::new(),
             refused: Vec::new(),
         }
+    }
+
+    /// A piece that was wrong before and is fetched crosswise.
+    pub fn compared(assembly: Assembly, blocks: u32, comparison: Comparison, now: Instant) -> OpenPiece {
+        let open = OpenPiece::new(assembly.compared(), blocks, PieceSource::Compared, now);
+        OpenPiece { comparison: Some(comparison), ..open }
+    }
+
+    /// What was said of its blocks, if it is fetched crosswise.
+    pub fn comparison(&self) -> Option<&Comparison> {
+        self.comparison.as_ref()
+    }
+
+    /// The same, to note what is said.
+    pub fn comparison_mut(&mut self) -> Option<&mut Comparison> {
+        self.comparison.as_mut()
+    }
+
+    /// Whether this peer may be asked for a free block to compare it.
+    pub fn may_be_compared(&self, peer: PeerKey) -> bool {
+        // Nearly no piece is compared, and this is asked often.
+        self.comparison.is_some() && self.room_to_compare(peer) > 0 && self.first_to_compare(peer).is_some()
+    }
+
+    /// How many more blocks to compare this peer may owe us.
+    fn room_to_compare(&self, peer: PeerKey) -> u32 {
+        let most = self.comparison.as_ref().map_or(0, Comparison::most);
+        most.saturating_sub(self.owed_by(peer).count() as u32)
+    }
+
+    fn first_to_compare(&self, peer: PeerKey) -> Option<usize> {
+        let comparison = self.comparison.as_ref()?;
+        let may_ask = |(number, state): (u32, &BlockState)| {
+            *state == BlockState::Free && comparison.may_ask(peer, number)
+        };
+        (0..).zip(&self.blocks).position(may_ask)
+    }
+
+    /// The numbers of the blocks that this peer owes us.
+    pub fn owed_by(&self, peer: PeerKey) -> impl Iterator<Item = u32> {
+        let numbered = (0..).zip(&self.blocks);
+        numbered.filter(move |(_, state)| state.holders().contains(&Some(peer))).map(|(number, _)| number)
+    }
+
+    /// Whether no block of it is on its way and no juror can be asked for one.
+    pub fn is_stuck(&self) -> bool {
+        let Some(comparison) = &self.comparison else { return false };
+        let numbered = (0..).zip(&self.blocks);
+        let mut free = numbered.filter(|(_, state)| **state == BlockState::Free);
+        !self.is_leased() && !free.any(|(number, _)| comparison.has_juror_for(number))
     }
 
     /// Who may send it.
@@ -98,27 +154,32 @@ impl OpenPiece {
         match self.source {
             PieceSource::Newcomer(owner) => Some(owner),
             PieceSource::OnePeer(owner) => owner,
-            PieceSource::Anyone | PieceSource::Newcomers => None,
+            PieceSource::Anyone | PieceSource::Newcomers | PieceSource::Compared => None,
         }
     }
 
     /// Whether this peer may be asked for a free block. `helps`: there is nothing else for it to send.
     pub fn is_open_to(&self, peer: PeerKey, helps: bool) -> bool {
         match self.source {
-            PieceSource::Anyone | PieceSource::Newcomers => !self.is_held_back,
-            PieceSource::Newcomer(owner) => owner == peer || (helps && !self.is_held_back),
+            _ if self.is_held_back && self.missing() <= 1 => false,
+            PieceSource::Anyone | PieceSource::Newcomers => true,
+            PieceSource::Newcomer(owner) => owner == peer || helps,
             PieceSource::OnePeer(owner) => owner == Some(peer),
+            PieceSource::Compared => self.may_be_compared(peer),
         }
     }
 
-    /// Whether others have to leave it as it is.
+    /// Whether its last block is left out.
     pub fn hold_back(&mut self, is_held_back: bool) {
+        if self.is_held_back != is_held_back {
+            self.assembly.hold_back(is_held_back);
+        }
         self.is_held_back = is_held_back;
     }
 
-    /// Whether one peer alone may send it, whatever others could do.
+    /// Whether it was wrong before, so that it is not for everyone.
     pub fn is_exclusive(&self) -> bool {
-        matches!(self.source, PieceSource::OnePeer(_))
+        matches!(self.source, PieceSource::OnePeer(_) | PieceSource::Compared)
     }
 
     /// A peer is asked for blocks of it.
@@ -224,6 +285,9 @@ impl OpenPiece {
 
     /// Leases the first run of free blocks to a peer, at most `most` blocks.
     pub fn lease_free(&mut self, piece: PieceIndex, peer: PeerKey, most: u32) -> Option<Span> {
+        if self.comparison.is_some() {
+            return self.lease_to_compare(piece, peer, most);
+        }
         let from = self.search_from as usize;
         let skipped = self.blocks.iter().skip(from).take_while(|state| **state != BlockState::Free).count();
         let first = from + skipped;
@@ -240,9 +304,25 @@ impl OpenPiece {
         (count > 0).then_some(Span { piece, first, count })
     }
 
+    fn lease_to_compare(&mut self, piece: PieceIndex, peer: PeerKey, most: u32) -> Option<Span> {
+        let most = most.min(self.room_to_compare(peer));
+        let first = self.first_to_compare(peer)?;
+        let comparison = self.comparison.as_ref()?;
+        let mut count = 0;
+        let numbered = (0..).zip(&mut self.blocks).skip(first).take(most as usize);
+        for (_, state) in numbered
+            .take_while(|(number, state)| **state == BlockState::Free && comparison.may_ask(peer, *number))
+        {
+            *state = BlockState::Leased(peer);
+            count += 1;
+        }
+        self.free = self.free.saturating_sub(count);
+        (count > 0).then_some(Span { piece, first: u32::try_from(first).ok()?, count })
+    }
+
     /// Makes this peer the one that sends it alone.
     pub fn assign(&mut self, peer: PeerKey) {
-        if self.is_exclusive() {
+        if matches!(self.source, PieceSource::OnePeer(_)) {
             self.source = PieceSource::OnePeer(Some(peer));
         }
     }
@@ -252,6 +332,9 @@ impl OpenPiece {
     pub fn release(&mut self, peer: PeerKey) {
         if self.source == PieceSource::OnePeer(Some(peer)) {
             self.source = PieceSource::OnePeer(None);
+        }
+        if let Some(comparison) = &mut self.comparison {
+            comparison.left(peer);
         }
     }
 

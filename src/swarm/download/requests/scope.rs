@@ -86,7 +86,8 @@ impl Requests {
 
     /// The pieces that one peer alone is to send, each with that peer, and the peers that have sent some of it.
     pub fn exclusive(&self) -> Vec<(PieceIndex, Option<PeerKey>, Vec<PeerKey>)> {
-        let exclusive = self.open.iter().filter(|(_, open)| open.is_exclusive());
+        let is_of_one = |open: &OpenPiece| matches!(open.source(), PieceSource::OnePeer(_));
+        let exclusive = self.open.iter().filter(|(_, open)| is_of_one(open));
         exclusive.map(|(piece, open)| (piece, open.owner(), open.senders().to_vec())).collect()
     }
 

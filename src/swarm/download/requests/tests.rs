@@ -312,16 +312,70 @@ fn in_order_a_block_that_is_free_again_comes_before_those_of_later_pieces() {
 }
 
 #[test]
-fn a_piece_with_blocks_of_a_suspect_waits_until_it_may_go_on() {
+fn the_last_block_of_a_piece_that_is_held_back_is_asked_of_nobody() {
     let (mut requests, piece) = one_open_piece(4, PieceSource::Anyone);
-    assert_eq!(span(&mut requests, A, 2), Some((0, 2)));
     let there = assembly(&requests, piece);
-    requests.received(A, Block { piece, number: 0 }, &there);
-    requests.hold_back(B);
-    assert_eq!(span(&mut requests, B, 1), Some((2, 1)), "it has no block of that one");
-    requests.hold_back(A);
-    assert_eq!((span(&mut requests, B, 1), take_over(&mut requests, C, A, false)), (None, 0));
-    requests.release_held_back();
-    assert_eq!(span(&mut requests, B, 1), Some((3, 1)));
+    requests.hold_back(true);
+    assert!(there.is_held_back());
+    assert_eq!((span(&mut requests, A, 2), span(&mut requests, B, 1)), (Some((0, 2)), Some((2, 1))));
+    (0..2).for_each(|number| _ = requests.received(A, Block { piece, number }, &there));
+    requests.received(B, Block { piece, number: 2 }, &there);
+    assert_eq!(span(&mut requests, B, 1), None);
+    requests.hold_back(false);
+    assert_eq!((span(&mut requests, B, 1), there.is_held_back()), (Some((3, 1)), false));
     assert_is_consistent(&requests);
+}
+
+/// A piece of so many blocks that is compared by these, and was all sent by the first when it failed.
+fn compared(blocks: u32, jurors: &[PeerKey]) -> (Requests, PieceIndex) {
+    let length = blocks * BLOCK_LENGTH;
+    let mut requests = Requests::new(Geometry::new(u64::from(length), length).unwrap());
+    let piece = requests.geometry.piece(0).unwrap();
+    let assembly = Assembly::new(&requests.geometry, piece, Default::default(), Vec::new());
+    let attempt = vec![jurors[0]; blocks as usize];
+    let comparison = Comparison::new(blocks, jurors.to_vec(), &[attempt]);
+    requests.open_compared(assembly, comparison, Instant::now());
+    (requests, piece)
+}
+
+#[test]
+fn a_block_that_is_compared_is_asked_of_none_twice_and_of_jurors_only() {
+    let (mut requests, piece) = compared(8, &[A, B, C]);
+    assert_eq!(span(&mut requests, A, 9), None, "it has sent all of it already");
+    assert_eq!(span(&mut requests, PeerKey(9), 9), None, "no juror");
+    assert_eq!(span(&mut requests, B, 9), Some((0, 1)), "a part");
+    requests.not_taken(B, Block { piece, number: 0 });
+    assert_is_consistent(&requests);
+    assert_eq!((span(&mut requests, B, 9), span(&mut requests, C, 9)), (Some((1, 1)), Some((0, 1))));
+    requests.not_taken(C, Block { piece, number: 0 });
+    requests.leaves_comparison(piece, C);
+    let now = Instant::now();
+    let longest = std::time::Duration::from_secs(60);
+    assert!(requests.is_comparable(piece, longest, now), "a block is on its way");
+    for number in 1..8 {
+        requests.not_taken(B, Block { piece, number });
+        span(&mut requests, B, 9);
+    }
+    assert!(!requests.is_comparable(piece, longest, now), "nobody is left to ask");
+}
+
+#[test]
+fn whoever_agrees_is_asked_rather_than_others_and_where_most_lie_these_are_asked_for_little() {
+    let peers: Vec<PeerKey> = (1..20).map(PeerKey).collect();
+    let mut honest = Comparison::new(64, peers.clone(), &[]);
+    honest.agreed(PeerKey(1), 0);
+    assert!(honest.may_ask(PeerKey(3), 5));
+    honest.agreed(PeerKey(2), 1);
+    assert!(!honest.may_ask(PeerKey(3), 5) && honest.may_ask(PeerKey(2), 5));
+    honest.disputed(PeerKey(1), 5);
+    honest.disputed(PeerKey(2), 5);
+    assert!(honest.may_ask(PeerKey(3), 5), "one of the two has lied");
+    let mut lying = Comparison::new(64, peers, &[]);
+    (1..9).for_each(|number| lying.disputed(PeerKey(number), number));
+    let asked: Vec<u32> = (0..64).filter(|number| lying.may_ask(PeerKey(15), *number)).collect();
+    assert_eq!(asked, [1, 2], "all are asked for the same");
+    lying.agreed(PeerKey(15), 2);
+    assert_eq!((0..64).filter(|number| lying.may_ask(PeerKey(15), *number)).count(), 64);
+    lying.disputed(PeerKey(15), 1);
+    assert!(lying.may_ask(PeerKey(16), 1) && !lying.may_ask(PeerKey(16), 4));
 }
