@@ -27,6 +27,7 @@ use super::resume::{
     CachedRecord, KnownFile, Place, Recorder, ResumeKeeper, ResumePlace, ResumeRecord, TorrentShape,
 };
 use super::served_pieces::ServedPieces;
+use super::shared_folders::SharedFolders;
 use super::space::{self, Room};
 use super::survey::{Digests, KnownPieces, Survey};
 use super::{Existing, Options, Payload, Storage, refused};
@@ -61,12 +62,13 @@ impl<'a> Opening<'a> {
     /// Finds out what is below the folder `root`. From here on no other run can work on it, if its folder
     /// exists; see [`Opening::is_without_folder`].
     pub fn survey(
+        folders: &SharedFolders,
         root: &'a Path,
         payload: &Payload<'_>,
         options: &Options,
         watch: &Watch<'_>,
     ) -> Result<Opening<'a>, StorageError> {
-        let folder = RootFolder::open(root).map_err(|error| refused(root, error))?.map(Arc::new);
+        let folder = folders.open(root, false).map_err(|error| refused(root, error))?;
         let mut marker = Marker::new(payload.name, payload.info_hash);
         let mut claimed = Claimed::Nothing;
         // What the files are called is in the marker.

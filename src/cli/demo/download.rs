@@ -8,6 +8,7 @@ use super::super::runs::CommandFailure;
 use super::super::signals::interrupts;
 use super::super::supervisor::supervise;
 use super::super::trace::Trace;
+use super::super::turns::Room;
 use super::super::watch::Wanted;
 use super::cast::{Accounts, Cast};
 use super::material::Material;
@@ -185,7 +186,7 @@ fn download(
         check: Check::Changed,
         cache: None,
     };
-    supervise(vec![job], 1, network, screen, events, interrupts(), None)
+    supervise(vec![job], Room { places: 1, running: 1 }, network, screen, events, interrupts(), None)
 }
 
 /// Checks the file independently of the download: the digest of each piece, then each byte.

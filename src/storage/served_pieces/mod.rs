@@ -34,6 +34,7 @@ use super::layout::{Layout, Slice};
 use super::marker::Marker;
 use super::part_file::PartFile;
 use super::resume::{self, CachedRecord, Check, Place, ResumePlace};
+use super::shared_folders::SharedFolders;
 use super::survey::{Digests, KnownPieces, Survey};
 use crate::net::too_many_files;
 use crate::piece::{Bitfield, PieceIndex};
@@ -88,10 +89,26 @@ impl ServedPieces {
         check: Check,
         watch: &Watch<'_>,
     ) -> Result<Arc<ServedPieces>, StorageError> {
+        ServedPieces::open_among(&SharedFolders::default(), root, payload, open_files, check, watch)
+    }
+
+    /// The same, where other torrents may have their payload in the same folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`ServedPieces::open`].
+    pub fn open_among(
+        folders: &SharedFolders,
+        root: &Path,
+        payload: &Payload<'_>,
+        open_files: usize,
+        check: Check,
+        watch: &Watch<'_>,
+    ) -> Result<Arc<ServedPieces>, StorageError> {
         let failed = |error| StorageError::from_io(Action::Open, root.to_owned(), error);
         let missing =
             || failed(io::Error::new(io::ErrorKind::NotFound, "no such folder (choose another with -d)"));
-        let folder = RootFolder::open_to_read(root).map_err(failed)?.ok_or_else(missing)?;
+        let folder = folders.open(root, true).map_err(failed)?.ok_or_else(missing)?;
         let mut marker = Marker::new(payload.name, payload.info_hash);
         let mut layout = payload.layout_as_it_is(Some(&folder), &mut marker)?;
         let shape = payload.shape();
@@ -117,7 +134,7 @@ impl ServedPieces {
             let misplaced = misplaced.into_iter().map(|(piece, _)| piece);
             survey.take_again(&folder, &layout, payload.digests, misplaced, open_files, watch)?;
         }
-        let (folder, layout) = (Arc::new(folder), Arc::new(layout));
+        let layout = Arc::new(layout);
         if let Some(cache) = cache.filter(|_| survey.has_read) {
             resume::remember(&cache, Arc::clone(&folder), Arc::clone(&layout), shape, &survey);
         }
@@ -292,6 +309,11 @@ impl ServedPieces {
             let slices = self.layout.slices(piece).filter(|slice| !slice.padding).take(MAX_PARTS);
             slices.for_each(|slice| _ = self.file(slice.file));
         }
+    }
+
+    /// Closes the files from which nothing was sent since the last call.
+    pub fn close_idle(&self) {
+        self.files.close_idle();
     }
 
     /// The writer begins to write into a file. If another program has changed the file since the writer's
