@@ -37,7 +37,8 @@ impl Coordinator<'_> {
         self.look_after_retries(now);
         self.fill_hungry(None, now);
         self.look_around(now);
-        if now >= self.timers.files {
+        // Without a peer nobody will ask for it in a moment.
+        if now >= self.timers.files || self.roster.len() == 0 {
             self.timers.files = now + IDLE_FILE;
             self.environment.close_idle_files();
         }
