@@ -72,7 +72,7 @@ def floods(pieces):
         "ask-and-cancel": (none + frame(2), frame(6, block) + frame(8, block)),
         "keep-alive": (none, bytes(4)),
         "unknown": (none, frame(99)),
-        "long-unknown": (none, frame(99, bytes(60000))),
+        "long-unknown": (none, frame(99, bytes(32000))),
         "piece": (frame(14), frame(7, word(1) + word(0) + bytes(1024))),
         "loris": None,
         "connect": None,

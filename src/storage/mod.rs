@@ -233,27 +233,37 @@ impl Storage {
         self.save_if_due()
     }
 
-    /// When [`Storage::rest`] has something to do, if nothing is written meanwhile.
-    pub fn next_rest(&self, now: Instant) -> Option<Instant> {
-        let idle = self.files.has_open().then(|| now + IDLE_FILE);
-        self.resume.next().into_iter().chain(idle).min()
+    /// When [`Storage::save_if_due`] has something to do, if nothing is written meanwhile.
+    pub fn next_save(&self) -> Option<Instant> {
+        self.resume.next()
     }
 
-    /// Nothing was written up to the moment that [`Storage::next_rest`] has named: closes the files that are idle, and has
-    /// it synced and written down what was written, if that is due. Does not wait for it.
+    /// Has it synced and written down what was written, if that is due. Does not wait for it.
     ///
     /// # Errors
     ///
     /// What was written earlier could not be synced.
+    pub fn save_if_due(&mut self) -> Result<(), StorageError> {
+        self.resume.save_if_due()
+    }
+
+    /// When [`Storage::rest`] has something to do, if nothing is written meanwhile.
+    pub fn next_rest(&self, now: Instant) -> Option<Instant> {
+        let idle = self.files.has_open().then(|| now + IDLE_FILE);
+        self.next_save().into_iter().chain(idle).min()
+    }
+
+    /// Nothing was written up to the moment that [`Storage::next_rest`] has named: closes the files that are idle, or does
+    /// [`Storage::save_if_due`].
+    ///
+    /// # Errors
+    ///
+    /// As that.
     pub fn rest(&mut self, now: Instant) -> Result<(), StorageError> {
-        if self.resume.next().is_none_or(|due| now < due) {
+        if self.next_save().is_none_or(|due| now < due) {
             self.files.close_idle();
         }
         self.save_if_due()
-    }
-
-    fn save_if_due(&mut self) -> Result<(), StorageError> {
-        self.resume.save_if_due()
     }
 
     fn note_written(&mut self, bytes: u64) {

@@ -132,7 +132,7 @@ fn seeds_take_turns_and_give_way_to_downloads_soon() {
     turns.heard(1, &seeding(), start + 70 * SECOND);
     turns.heard(2, &seeding(), start + 80 * SECOND);
     for (at, bytes) in [(200, 1), (1800, 2)] {
-        [1, 2].map(|number| turns.heard(number, &uploaded(bytes), start + at * SECOND));
+        [1, 2].iter().for_each(|number| turns.heard(*number, &uploaded(bytes), start + at * SECOND));
         assert!(turns.overdue(start + at * SECOND).is_empty());
     }
     assert!(turns.overdue(start + 70 * SECOND + SEED_TURN - SECOND).is_empty());
@@ -186,7 +186,7 @@ fn who_seeds_has_no_place_and_gives_way_only_where_threads_are_short() {
     // One of those with a place gives way to those that wait; the seed would free none.
     assert_eq!(turns.overdue(start + SEED_TURN), [1, 2]);
     let mut now = start + SEED_TURN;
-    [1, 2].map(|number| turns.ended(number, true, now));
+    [1, 2].iter().for_each(|number| assert!(turns.ended(*number, true, now).is_none()));
     for number in [3, 4, 5, 6] {
         assert_eq!(started(&mut turns, now).len(), if number == 3 { 2 } else { 1 }, "{number}");
         turns.heard(number, &seeding(), now);
@@ -202,7 +202,7 @@ fn a_seed_that_nobody_asks_gives_way_to_one_that_waits_sooner() {
     let start = Instant::now();
     let mut turns = turns_of(3, 2);
     assert_eq!(started(&mut turns, start), [0, 1]);
-    [0, 1].map(|number| turns.heard(number, &seeding(), start));
+    [0, 1].iter().for_each(|number| turns.heard(*number, &seeding(), start));
     assert_eq!(turns.overdue(start + SEED_TURN_BEFORE_DOWNLOADS), [0]);
     turns.ended(0, false, start + SEED_TURN_BEFORE_DOWNLOADS);
     assert_eq!(started(&mut turns, start + SEED_TURN_BEFORE_DOWNLOADS), [2]);
