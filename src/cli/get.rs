@@ -63,5 +63,6 @@ pub fn run(arguments: &GetArguments, events: &mut Events) -> Result<Exit, Comman
         open_files: share.open_files,
         check: sharing.check,
         cache: cache_folder(),
+        fetched: Default::default(),
     })
 }

@@ -43,5 +43,6 @@ pub fn run(arguments: &SeedArguments, events: &mut Events) -> Result<Exit, Comma
         open_files: share.open_files,
         check: sharing.check,
         cache: cache_folder(),
+        fetched: Default::default(),
     })
 }

@@ -353,6 +353,7 @@ mod tests {
             check: Default::default(),
             cache: None,
             open_files: 1,
+            fetched: Default::default(),
         }
     }
 

@@ -185,6 +185,7 @@ fn download(
         open_files: 4,
         check: Check::Changed,
         cache: None,
+        fetched: Default::default(),
     };
     supervise(vec![job], Room { places: 1, running: 1 }, network, screen, events, interrupts(), None)
 }

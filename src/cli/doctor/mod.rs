@@ -239,6 +239,7 @@ fn job(arguments: &DoctorArguments, torrent: &Torrent, nowhere: File, resources:
         open_files: resources.open_files,
         check: Check::default(),
         cache: None,
+        fetched: Default::default(),
     }
 }
 
