@@ -44,7 +44,9 @@ impl<'a> Interim<'a> {
         // While one keeps them, the others go on.
         let Ok(mut last) = self.last.try_lock() else { return };
         if last.elapsed() >= EVERY {
-            self.keep(&lock(found).clone());
+            // Whoever reads goes on putting pieces in while this waits for the disk.
+            let found = lock(found).clone();
+            self.keep(&found);
             *last = Instant::now();
         }
     }
