@@ -5,8 +5,8 @@ An honest seeder, which is the same program, gives 64 MiB at 8 MB/s. Beside it p
 of message as fast as they can, and come back as soon as they are disconnected. Printed are peak memory, CPU
 and time of the download, and each as a ratio to a quiet one in the same run. All of it happens in a network
 namespace of its own, in which every address of 11/8 is this host: that is a part of the internet, and addresses
-of our own host or network are never kept out, since one of them may stand for everybody. It needs root or user
-namespaces, `unshare` and `ip`. All of it takes a quarter of an hour.
+of our own host or network are never kept out, since one of them may stand for everybody: with --near the flood comes
+from there. It needs root or user namespaces, `unshare` and `ip`. All of it takes a quarter of an hour.
 """
 
 import argparse
@@ -25,8 +25,9 @@ import time
 PAYLOAD = 64 * 1024 * 1024
 RATE = 8_000_000
 PORT = 51413
-CLIENT = "11.255.0.1"
-SEEDER = "11.254.0.1"
+NETWORK = "127" if "--near" in sys.argv else "11"
+CLIENT = f"{NETWORK}.255.0.1"
+SEEDER = f"{NETWORK}.254.0.1"
 MODERN = bytes([0, 0, 0, 0, 0, 0x10, 0, 4])
 
 
@@ -72,7 +73,7 @@ def floods(pieces):
         "ask-and-cancel": (none + frame(2), frame(6, block) + frame(8, block)),
         "keep-alive": (none, bytes(4)),
         "unknown": (none, frame(99)),
-        "long-unknown": (none, frame(99, bytes(60000))),
+        "long-unknown": (none, frame(99, bytes(32000))),
         "piece": (frame(14), frame(7, word(1) + word(0) + bytes(1024))),
         "loris": None,
         "connect": None,
@@ -96,7 +97,7 @@ class Flood:
             self.again *= max(1, 65536 // len(self.again))
         # Two in one network, as an attacker has.
         self.threads = [
-            threading.Thread(target=self.live, args=(life, f"11.{1 + i // 2}.0.{1 + i % 2}"), daemon=True)
+            threading.Thread(target=self.live, args=(life, f"{NETWORK}.{1 + i // 2}.0.{1 + i % 2}"), daemon=True)
             for i in range(count)
         ]
         for thread in self.threads:
@@ -105,7 +106,7 @@ class Flood:
     def live(self, life, at):
         while not self.ends.is_set():
             if self.from_many:
-                at = "11." + ".".join(str(random.randrange(1, 250)) for _ in range(3))
+                at = f"{NETWORK}." + ".".join(str(random.randrange(1, 250)) for _ in range(3))
             try:
                 with socket.socket() as peer:
                     peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -267,6 +268,7 @@ def main():
     parser.add_argument("--kinds", default=",".join(names), help=", ".join(names))
     parser.add_argument("--peers", default="2,5,50", help="how many peers flood")
     parser.add_argument("--small", action="store_true", help="256 pieces of 256 KiB, not 65,536 of 1 KiB")
+    parser.add_argument("--near", action="store_true", help="flood from our own network, which is never kept out")
     parser.add_argument("--magnet", action="store_true", help="3 s of the flood before the metadata can come")
     parser.add_argument("--seed", action="store_true", help="flood the seeder, and measure that")
     parser.add_argument("--files", type=int, help="ulimit -n of the download")

@@ -4,6 +4,7 @@ use super::arguments::GetArguments;
 use super::events::Events;
 use super::exit::Exit;
 use super::network_options::cache_folder;
+use super::resources::Purpose;
 use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
 use super::sharing_options::RunPlan;
@@ -30,7 +31,7 @@ pub fn run(arguments: &GetArguments, events: &mut Events) -> Result<Exit, Comman
     let plan = RunPlan {
         down_limit: arguments.down_limit,
         memory: arguments.memory,
-        seeds,
+        purpose: if seeds { Purpose::DownloadAndSeed } else { Purpose::Download },
         sandbox: Sandbox { output, cache: None, reads_all: false },
         on_complete: arguments.hook.on_complete.as_deref(),
     };
@@ -62,5 +63,6 @@ pub fn run(arguments: &GetArguments, events: &mut Events) -> Result<Exit, Comman
         open_files: share.open_files,
         check: sharing.check,
         cache: cache_folder(),
+        fetched: Default::default(),
     })
 }

@@ -12,9 +12,10 @@ use super::utp_option::UtpOption;
 use super::values::{host_and_port, node};
 use crate::discovery::dht::{Dht, DhtOptions};
 use crate::discovery::lan::Lan;
-use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Ports, Throttle, Utp};
+use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Ports, Throttle, Turnstile, Utp};
 use crate::peer::{ConnectionCount, Connector, Listener};
 use crate::session::{Arrivals, CheckQueue, ClientName, MemoryPool, Network, PeerSourceOptions, RoomBook};
+use crate::storage::SharedFolders;
 use crate::text::reason;
 use clap::{Args, ValueHint};
 use log::{debug, warn};
@@ -174,11 +175,13 @@ impl NetworkOptions {
             down: Arc::new(throttle(down)),
             up: Arc::new(throttle(up)),
             name: ClientName::default(),
-            connections: ConnectionCount::at_most(resources.connections),
+            connections: ConnectionCount::at_most(resources.connections, resources.running),
             memory: MemoryPool::new(u64::MAX),
             checks: CheckQueue::default(),
             room: RoomBook::default(),
+            folders: SharedFolders::default(),
             most_tiers: resources.most_tiers,
+            exchanges: resources.exchanges.map_or_else(Turnstile::default, Turnstile::at_most),
             encryption: self.encryption.encryption,
         })
     }

@@ -1,7 +1,8 @@
 //! How the file descriptors and the threads that the system gives us are shared out.
 //!
 //! Where there is not enough for all torrents, as many run at once as there is enough for, and the others wait for
-//! their turn (`turns`).
+//! their turn (`turns`). Files are short only for those that are checked or downloaded: one that seeds has none open of
+//! its own but while peers ask for it.
 //!
 //! Both may be few: a container, a service or a user has a limit. A download needs only some peers, so what
 //! finds more of them gives way to those that are there: with few threads we do without the local network,
@@ -26,6 +27,9 @@ const OF_A_TORRENT: u64 = 4;
 /// The least that such a torrent needs besides: a payload file to write and one to upload, and a peer.
 const LEAST_FILES: u64 = 2;
 const LEAST_PEERS: u64 = 1;
+/// The most torrents that are checked at once where all are only to be shared and files are few: the more remain for
+/// peers.
+const CHECKS: u64 = 8;
 /// With fewer descriptors nothing can be downloaded.
 const LEAST_DESCRIPTORS: u64 = 20;
 /// The most payload files of a torrent that are open for writing at once. As many again may be open for
@@ -47,11 +51,24 @@ const LEAST_THREADS: usize = 6;
 /// So many are enough for the DHT, for incoming connections and for the local network.
 const THREADS_FOR_MORE_PEERS: usize = 16;
 
+/// What the torrents of one command are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be downloaded.
+    Download,
+    /// And to be shared then.
+    DownloadAndSeed,
+    /// To be shared as they are.
+    Seed,
+}
+
 /// What the torrents of one command may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resources {
-    /// The most torrents that run at once.
+    /// The most torrents that are checked or downloaded at once.
     pub places: usize,
+    /// The most torrents that run at once, with those that seed.
+    pub running: usize,
     /// The most connections to peers and web seeds, of all torrents together.
     pub connections: usize,
     /// The most connections that came in and are not yet a peer's.
@@ -60,6 +77,8 @@ pub struct Resources {
     pub half_open: usize,
     /// The most files of each torrent that are open for writing, and the most for uploads.
     pub open_files: usize,
+    /// How many trackers are asked at once, if that has to be limited.
+    pub exchanges: Option<usize>,
     /// Threads for what finds peers, besides trackers.
     pub threads: usize,
     /// The most tiers of trackers of a torrent that have threads of their own, of which each may have two.
@@ -73,7 +92,7 @@ impl Resources {
     /// # Errors
     ///
     /// So few files may be open, or threads be started, that nothing can be downloaded.
-    pub fn find(torrents: &[Torrent], peers: usize) -> Result<Resources, CommandFailure> {
+    pub fn find(torrents: &[Torrent], peers: usize, purpose: Purpose) -> Result<Resources, CommandFailure> {
         let limit = raise_limit();
         if limit < LEAST_DESCRIPTORS {
             let why = format!("only {limit} files may be open, and {LEAST_DESCRIPTORS} are needed at least");
@@ -88,18 +107,21 @@ impl Resources {
             let why = format!("only {room} threads may be started, and {LEAST_THREADS} are needed at least");
             return Err((Exit::OTHER, format!("{why} (raise ulimit -u or the limit of the container)")));
         }
-        let resources = share(limit, torrents.len(), Some(room).filter(|room| *room < wanted));
-        let (connections, places, all) = (resources.connections, resources.places, torrents.len());
-        if places < all {
+        let resources = share(limit, torrents.len(), Some(room).filter(|room| *room < wanted), purpose);
+        let Resources { connections, places, running, .. } = resources;
+        let all = torrents.len();
+        let most = if purpose == Purpose::Seed { running } else { places };
+        if most < all {
             let files = format!("{limit} files may be open (raise it with ulimit -n)");
-            let few = match share(limit, all, None).places <= places {
+            let few = match share(limit, all, None, purpose).places <= places {
                 true => files,
                 false => {
                     "few threads may be started (raise ulimit -u or the limit of the container)".to_owned()
                 }
             };
+            let how = if running > places { "are downloaded" } else { "run" };
             warn!(
-                "at most {places} of the {all} torrents run at once, because {few}; the others wait for their turn"
+                "at most {most} of the {all} torrents {how} at once, because {few}; the others wait for their turn"
             );
         } else if connections < peers {
             warn!(
@@ -140,29 +162,41 @@ impl Resources {
 }
 
 /// Shares out this many descriptors, and this many threads if there are not enough for everything.
-fn share(descriptors: u64, torrents: usize, threads: Option<usize>) -> Resources {
+fn share(descriptors: u64, torrents: usize, threads: Option<usize>, purpose: Purpose) -> Resources {
     let rest = descriptors.saturating_sub(SPARE + LOOKING);
     let incoming = (rest / 8).clamp(4, USUAL_DESCRIPTORS as u64);
     let half_open = (rest / 8).clamp(4, MAX_HALF_OPEN as u64);
     let rest = rest.saturating_sub(incoming).saturating_sub(half_open);
     let places = rest / (OF_A_TORRENT + LEAST_FILES + LEAST_PEERS);
-    let places = usize::try_from(places).unwrap_or(usize::MAX).min(threads.map_or(usize::MAX, places_for));
-    let places = places.min(torrents).max(1);
-    let runs = THREADS_OF_A_TORRENT.saturating_mul(places).saturating_add(THREADS);
+    let running = torrents.min(threads.map_or(usize::MAX, places_for)).max(1);
+    let places = usize::try_from(places).unwrap_or(usize::MAX).clamp(1, running);
+    let are_files_few = places < running;
+    let (places, running) = match purpose {
+        Purpose::Download => (places, places),
+        Purpose::Seed if are_files_few => (places.min(CHECKS as usize), running),
+        Purpose::Seed | Purpose::DownloadAndSeed => (places, running),
+    };
+    let runs = THREADS_OF_A_TORRENT.saturating_mul(running).saturating_add(THREADS);
     let spare_threads = threads.map(|few| few.saturating_sub(runs));
     let threads = spare_threads.unwrap_or(2 * USUAL_DESCRIPTORS);
-    let most_tiers = spare_threads.map_or(usize::MAX, |spare| (spare / 8 / places).max(1));
-    let running = places as u64;
-    let rest = rest.saturating_sub(OF_A_TORRENT.saturating_mul(running));
-    let open_files = (rest / running / 8).clamp(1, MAX_OPEN_FILES);
-    let files = running.saturating_mul(2 * open_files);
-    let connections = rest.saturating_sub(files).max(running.max(4));
+    let most_tiers = spare_threads.map_or(usize::MAX, |spare| (spare / 8 / running).max(1));
+    let in_places = places as u64;
+    let rest = rest.saturating_sub(OF_A_TORRENT.saturating_mul(in_places));
+    let open_files = (rest / in_places / 8).clamp(1, MAX_OPEN_FILES);
+    let connections = match places < running {
+        false => rest.saturating_sub(in_places.saturating_mul(2 * open_files)),
+        // Each peer may have a file of a torrent of its own.
+        true => rest.saturating_sub(in_places.saturating_mul(open_files)) / 2,
+    };
+    let connections = connections.max(in_places.max(4));
     Resources {
         places,
+        running,
         connections: usize::try_from(connections).unwrap_or(usize::MAX),
         incoming: usize::try_from(incoming).unwrap_or(USUAL_DESCRIPTORS).min((threads / 2).max(4)),
         half_open: usize::try_from(half_open).unwrap_or(MAX_HALF_OPEN),
         open_files: open_files as usize,
+        exchanges: (places < torrents).then_some(places),
         threads,
         most_tiers,
     }
@@ -177,6 +211,29 @@ fn places_for(threads: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn share(descriptors: u64, torrents: usize, threads: Option<usize>) -> Resources {
+        super::share(descriptors, torrents, threads, Purpose::Download)
+    }
+
+    #[test]
+    fn all_torrents_seed_at_once_however_few_the_files_are() {
+        for purpose in [Purpose::Seed, Purpose::DownloadAndSeed] {
+            for limit in [40, 64, 256, 1024] {
+                let share = super::share(limit, 300, None, purpose);
+                assert_eq!(share.running, 300, "{limit}");
+                let files = share.places as u64 * (share.open_files as u64 + OF_A_TORRENT);
+                let all = SPARE + LOOKING + files + (share.incoming + share.half_open) as u64;
+                let all = all + 2 * share.connections as u64;
+                assert!(all <= limit.max(57), "{limit}: {share:?}");
+            }
+        }
+        let share = super::share(256, 300, None, Purpose::Seed);
+        assert!(share.places == 8 && share.connections >= 60, "{share:?}");
+        assert_eq!(super::share(256, 300, Some(64), Purpose::Seed).running, 9, "threads are another matter");
+        assert_eq!(super::share(256, 300, None, Purpose::Download).running, 24);
+        assert_eq!(super::share(65_536, 300, None, Purpose::Seed).places, 300);
+    }
 
     #[test]
     fn all_together_stays_below_the_limit_of_open_files() {

@@ -4,6 +4,7 @@ use super::arguments::SeedArguments;
 use super::events::Events;
 use super::exit::Exit;
 use super::network_options::cache_folder;
+use super::resources::Purpose;
 use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
 use super::sharing_options::RunPlan;
@@ -21,7 +22,7 @@ use std::time::Duration;
 pub fn run(arguments: &SeedArguments, events: &mut Events) -> Result<Exit, CommandFailure> {
     let sharing = &arguments.sharing;
     let sandbox = Sandbox { output: None, cache: None, reads_all: true };
-    let plan = RunPlan { down_limit: None, memory: 0, seeds: true, sandbox, on_complete: None };
+    let plan = RunPlan { down_limit: None, memory: 0, purpose: Purpose::Seed, sandbox, on_complete: None };
     sharing.run(&arguments.sources.sources()?, plan, events, |torrent, share| Job {
         torrent,
         aim: Aim::Share,
@@ -42,5 +43,6 @@ pub fn run(arguments: &SeedArguments, events: &mut Events) -> Result<Exit, Comma
         open_files: share.open_files,
         check: sharing.check,
         cache: cache_folder(),
+        fetched: Default::default(),
     })
 }

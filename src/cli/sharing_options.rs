@@ -11,7 +11,7 @@ use super::pcap_option::PcapOption;
 use super::port_mapping_options::PortMappingOptions;
 use super::progress::{Screen, Style};
 use super::proxy_options;
-use super::resources::Resources;
+use super::resources::{Purpose, Resources};
 use super::runs::{self, CommandFailure};
 use super::sandbox::Sandbox;
 use super::signals::{interrupts, is_asked_to_end};
@@ -19,6 +19,7 @@ use super::source_list::NamedSource;
 use super::supervisor::supervise;
 use super::terminal;
 use super::trace_option::TraceOption;
+use super::turns::Room;
 use super::values::{decimal, minutes, rate};
 use super::watch_option::WatchOption;
 use crate::net::Outlet;
@@ -109,8 +110,8 @@ pub struct RunPlan<'a> {
     pub down_limit: Option<u64>,
     /// Bytes of memory for pieces.
     pub memory: u64,
-    /// Whether they seed at the end.
-    pub seeds: bool,
+    /// What they are for.
+    pub purpose: Purpose,
     /// What files the process may touch once it has read the torrents.
     pub sandbox: Sandbox,
     /// What to run when a torrent is complete.
@@ -153,13 +154,13 @@ impl SharingOptions {
         let outlet = Outlet { tap: trace.tap(), ..outlet };
         let pcap = self.pcap.begin(&outlet.tap, outlet.bind_address)?;
         proxy_options::check_map_port(self.port_mapping.map_port, &outlet.proxies)?;
-        let RunPlan { down_limit, memory, seeds, mut sandbox, on_complete } = plan;
+        let RunPlan { down_limit, memory, purpose, mut sandbox, on_complete } = plan;
         let (torrents, files, failure) = runs::load(sources, &outlet, events);
         if torrents.is_empty() {
             return Ok(failure.unwrap_or(Exit::DONE));
         }
         let public = torrents.iter().any(|torrent| !torrent.is_private());
-        let resources = Resources::find(&torrents, usize::from(self.max_peers))?;
+        let resources = Resources::find(&torrents, usize::from(self.max_peers), purpose)?;
         let door = events.hook_door();
         let hook = |program: &Path| Hook::start(program.to_owned(), files, torrents.len(), door);
         let hook = on_complete.map(hook).transpose()?;
@@ -172,7 +173,7 @@ impl SharingOptions {
         let up_limit = self.up_limit();
         let mut network = self.network.open(outlet, public, [down_limit, up_limit], &resources)?;
         network.memory = MemoryPool::new(memory);
-        network.port_mapping = self.port_mapping.start(seeds, &network, &resources);
+        network.port_mapping = self.port_mapping.start(purpose != Purpose::Download, &network, &resources);
         network.name = self.client_name.name();
         let max_peers = usize::from(self.max_peers).min(resources.connections);
         let of = resources.places as u64;
@@ -185,7 +186,8 @@ impl SharingOptions {
             .with_watch(self.watch.wanted(style == Style::Bars, self.shows_events()), &network.tap);
         let completions = hook.as_ref().map(Hook::completions);
         let interrupted = interrupts.end.clone();
-        let exit = supervise(jobs, resources.places, network, screen, events, interrupts, completions);
+        let room = Room { places: resources.places, running: resources.running };
+        let exit = supervise(jobs, room, network, screen, events, interrupts, completions);
         trace.end();
         pcap.end();
         hook.into_iter().for_each(|hook| hook.finish(&interrupted));

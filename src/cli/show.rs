@@ -12,7 +12,7 @@ use super::json;
 use super::network_options::NetworkOptions;
 use super::printed::printed;
 use super::progress::Style;
-use super::resources::Resources;
+use super::resources::{Purpose, Resources};
 use super::runs::{self, CommandFailure};
 use super::scraped::Scraped;
 use super::source;
@@ -107,7 +107,7 @@ fn fetch(
     magnet: &Arc<Magnet>,
 ) -> Result<Arc<Metainfo>, CommandFailure> {
     let options = &arguments.network;
-    let resources = Resources::find(&[], 0)?;
+    let resources = Resources::find(&[], 0, Purpose::Download)?;
     let network = options.open(outlet, true, [None, None], &resources)?;
     let style = if arguments.verbose > 0 { Style::Lines } else { Style::of(arguments.quiet) };
     let timeout = arguments.timeout.map(Duration::from_secs);

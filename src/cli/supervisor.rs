@@ -8,7 +8,7 @@ use super::events::Events;
 use super::exit::Exit;
 use super::progress::Screen;
 use super::signals::Interrupts;
-use super::turns::{PastTurn, Turns};
+use super::turns::{PastTurn, Room, Turns};
 use crate::message::{Door, RunPhase};
 use crate::session::{self, Completion, Job, Network, Outcome, Progress, SessionError, Stop};
 use crate::swarm::RunEnd;
@@ -62,7 +62,7 @@ struct Supervised {
 /// first run that was not successful, or says that the user has cut some short.
 pub fn supervise(
     jobs: Vec<Job>,
-    places: usize,
+    room: Room,
     network: Network,
     screen: Screen,
     events: &mut Events,
@@ -73,7 +73,7 @@ pub fn supervise(
     let waiting =
         |job| Supervised { job: Some(Box::new(job)), stop: Arc::default(), exit: None, is_over: false };
     let torrents: Vec<Supervised> = jobs.into_iter().map(waiting).collect();
-    let turns = Turns::new(torrents.len(), places);
+    let turns = Turns::new(torrents.len(), room);
     let network = Arc::new(network);
     let (ends, excuse, cut_short) = (false, None, false);
     let mut all = Supervisor {
@@ -353,6 +353,7 @@ mod tests {
             check: Default::default(),
             cache: None,
             open_files: 1,
+            fetched: Default::default(),
         }
     }
 

@@ -4,10 +4,15 @@
 //! wait. A place becomes free when a run ends. But a torrent that nobody sends would keep its place for ever. So
 //! one that has made no progress for a minute (three if it has peers, which may still choose us) gives way to
 //! one that waits. It comes again later, after a rest that doubles each time, so that its trackers are not asked
-//! more often than they like. One that seeds gives way after half an hour, or after a minute to a download.
+//! more often than they like.
 //!
-//! Where the system turns out to have not enough for another one, there are as many places as run then. Whatever took
-//! the rest may give it back, so one more is tried each minute.
+//! A place is the files that a check and a download need. One that seeds has given its place back: it takes threads,
+//! and files only while peers ask for it. So all torrents seed at once where there are threads for them, however few
+//! the files are. Where there are not, one that seeds gives way after half an hour, after five minutes if nobody asks
+//! it for anything, or after a minute to a download.
+//!
+//! Where the system turns out to have not enough for another one, no more run than run then. Whatever took the rest
+//! may give it back, so a minute later one more is tried, after another one two more, then four.
 //!
 //! Nothing of this happens while nobody waits. Plain decisions: the caller has the clock, the threads and the
 //! jobs.
@@ -22,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE_WITH_PEERS: Duration = Duration::from_secs(180);
 /// How long a seed keeps its place while others wait to seed, and while others wait to download.
 const SEED_TURN: Duration = Duration::from_secs(30 * 60);
+const SEED_TURN_UNASKED: Duration = Duration::from_secs(5 * 60);
 const SEED_TURN_BEFORE_DOWNLOADS: Duration = Duration::from_secs(60);
 /// How long a torrent rests after its first turn without progress, and at most.
 const FIRST_REST: Duration = Duration::from_secs(5 * 60);
@@ -29,13 +35,23 @@ const MAX_REST: Duration = Duration::from_secs(30 * 60);
 /// How long after the system had not enough for a torrent, or had enough for one more, until one more is tried.
 const TRY_AGAIN: Duration = Duration::from_secs(60);
 
+/// How many torrents may run at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Of those that are checked or downloaded.
+    pub places: usize,
+    /// Of all, with those that seed.
+    pub running: usize,
+}
+
 /// The turns of all torrents, which are known by their numbers.
 pub struct Turns {
-    places: usize,
-    /// How many places there were at the start.
-    most_places: usize,
-    /// When one more is tried, if there are fewer than that.
+    room: Room,
+    /// The same at the start.
+    most: Room,
+    /// When more is tried, if there is less than that, and how many more.
     more_at: Option<Instant>,
+    more: usize,
     /// The one that waits for longest comes first.
     waiting: Vec<WaitingTorrent>,
     running: Vec<Turn>,
@@ -72,6 +88,9 @@ struct Turn {
     /// Its payload is checked, or waits for that.
     is_checked: bool,
     seeds_since: Option<Instant>,
+    /// When a peer last had something of it, what it had uploaded then.
+    asked: Option<Instant>,
+    uploaded: u64,
     gives_way: bool,
     past: PastTurns,
 }
@@ -87,20 +106,28 @@ pub struct PastTurn {
 
 impl Turns {
     /// All of these torrents wait, and so many may run at once.
-    pub fn new(torrents: usize, places: usize) -> Turns {
+    pub fn new(torrents: usize, room: Room) -> Turns {
         let waits = |number| WaitingTorrent { number, rests_until: None, past: PastTurns::default() };
-        let (places, waiting) = (places.max(1), (0..torrents).map(waits).collect());
-        Turns { places, most_places: places, more_at: None, waiting, running: Vec::new() }
+        let (places, waiting) = (room.places.max(1), (0..torrents).map(waits).collect());
+        let room = Room { places, running: room.running.max(places) };
+        Turns { room, most: room, more_at: None, more: 1, waiting, running: Vec::new() }
     }
 
     /// The next torrent to run, if there is a place for it. From now on it runs.
     pub fn start_next(&mut self, now: Instant) -> Option<usize> {
-        if self.running.len() >= self.places {
+        if self.is_full() {
             if self.waiting.is_empty() || self.more_at.is_none_or(|at| now < at) {
                 return None;
             }
-            self.places += 1;
-            self.more_at = (self.places < self.most_places).then(|| now + TRY_AGAIN);
+            let more = |now: usize, most: usize| now.saturating_add(self.more).min(most);
+            let Room { places, running } = self.room;
+            self.room =
+                Room { places: more(places, self.most.places), running: more(running, self.most.running) };
+            self.more = self.more.saturating_mul(2);
+            self.more_at = (self.room != self.most).then(|| now + TRY_AGAIN);
+            if self.is_full() {
+                return None;
+            }
         }
         let position = |seeds: bool| {
             self.waiting.iter().position(|waits| waits.is_ready(now) && waits.past.is_seed == seeds)
@@ -117,10 +144,21 @@ impl Turns {
             has_peers: false,
             is_checked: false,
             seeds_since: None,
+            asked: None,
+            uploaded: 0,
             gives_way: false,
             past,
         });
         Some(number)
+    }
+
+    fn is_full(&self) -> bool {
+        self.running.len() >= self.room.running || self.in_places() >= self.room.places
+    }
+
+    /// How many have a place: those that do not seed.
+    fn in_places(&self) -> usize {
+        self.running.iter().filter(|turn| turn.seeds_since.is_none()).count()
     }
 
     /// A torrent that runs has told how it stands.
@@ -134,6 +172,9 @@ impl Turns {
             }
             Progress::Running(snapshot) => {
                 turn.has_peers = snapshot.peers > 0;
+                if snapshot.uploaded != turn.uploaded {
+                    (turn.uploaded, turn.asked) = (snapshot.uploaded, Some(now));
+                }
                 match (snapshot.phase, &snapshot.stall) {
                     (RunPhase::Seeding, _) => turn.seeds_since = turn.seeds_since.or(Some(now)),
                     // That is no fault of the torrent.
@@ -173,10 +214,13 @@ impl Turns {
         };
         let (downloads, seeds) = (ready(false), ready(true));
         let leaving = self.running.iter().filter(|turn| turn.gives_way).count();
+        // If there are too few places and nothing else, those that seed take none away.
+        let seeds_may_stay = self.running.len() < self.room.running;
         let mut due: Vec<&mut Turn> = self
             .running
             .iter_mut()
-            .filter(|turn| !turn.gives_way && turn.is_over(downloads > 0, now))
+            .filter(|turn| !(turn.gives_way || seeds_may_stay && turn.seeds_since.is_some()))
+            .filter(|turn| turn.is_over(downloads > 0, now))
             .collect();
         // Those that are idle for longest give way first.
         due.sort_unstable_by_key(|turn| (turn.seeds_since.unwrap_or(turn.moved), turn.number));
@@ -206,16 +250,16 @@ impl Turns {
     }
 
     /// The system had not enough for this torrent, which was about to run. If others run, it is the next to run
-    /// when one of them has ended, and there are no more places than they have for a while. False if none does: then
-    /// no waiting will help.
+    /// when one of them has ended, and no more run than do now for a while. False if none does: then no waiting will
+    /// help.
     pub fn did_not_fit(&mut self, number: usize, now: Instant) -> bool {
         let Some(position) = self.running.iter().position(|turn| turn.number == number) else { return false };
         let past = self.running.remove(position).past;
         if self.running.is_empty() {
             return false;
         }
-        self.places = self.running.len();
-        self.more_at = Some(now + TRY_AGAIN);
+        self.room = Room { places: self.in_places().max(1), running: self.running.len() };
+        (self.more_at, self.more) = (Some(now + TRY_AGAIN), 1);
         self.waiting.insert(0, WaitingTorrent { number, rests_until: None, past });
         true
     }
@@ -248,8 +292,10 @@ impl PastTurns {
 impl Turn {
     /// Whether it has had its turn.
     fn is_over(&self, a_download_waits: bool, now: Instant) -> bool {
+        let is_asked = self.asked.is_some_and(|at| now.saturating_duration_since(at) < SEED_TURN_UNASKED);
         let (since, most) = match (self.seeds_since, a_download_waits, self.has_peers) {
             (Some(since), true, _) => (since, SEED_TURN_BEFORE_DOWNLOADS),
+            (Some(since), false, _) if !is_asked => (since, SEED_TURN_UNASKED),
             (Some(since), false, _) => (since, SEED_TURN),
             (None, _, true) => (self.moved, PATIENCE_WITH_PEERS),
             (None, _, false) => (self.moved, PATIENCE),

@@ -3,7 +3,7 @@
 
 use super::proxy::Proxies;
 use super::tap::Tap;
-use super::{Authorities, BindAddress, OwnPorts, ServerClock};
+use super::{Authorities, BindAddress, OwnPorts, ServerClock, Turnstile};
 use std::net::SocketAddr;
 
 /// How we go out to trackers and web servers.
@@ -21,6 +21,8 @@ pub struct Outlet {
     pub clock: ServerClock,
     /// Who sees what is said.
     pub tap: Tap,
+    /// How many trackers are asked at once.
+    pub exchanges: Turnstile,
 }
 
 impl Outlet {

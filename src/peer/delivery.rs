@@ -11,7 +11,7 @@ use crate::message::{
     Event, HangUp, Lease, MAX_REPORTS, News, PeerError, PeerKey, Report, ReportPlaces, ReportSlots,
     Violation, Write,
 };
-use crate::piece::{Assembly, Block, Put, Span};
+use crate::piece::{Assembly, Bitfield, Block, Put, Span};
 use crossbeam_channel::{Receiver, select};
 use std::sync::Arc;
 
@@ -90,6 +90,25 @@ impl Delivery {
     /// Notes what else the source says.
     pub fn note(&mut self, news: impl IntoIterator<Item = News>) {
         self.news.extend(news);
+    }
+
+    /// Notes a bitfield that is not the first: one that many have sent for many in one report, since each only adds pieces.
+    pub fn note_late_bitfield(&mut self, pieces: Bitfield) {
+        let late = self.news.iter_mut().find_map(|news| match news {
+            News::AnotherBitfield(late) => Some(late),
+            _ => None,
+        });
+        match late {
+            Some(late) => late.insert_all(&pieces),
+            None => self.news.push(News::AnotherBitfield(pieces)),
+        }
+    }
+
+    /// Whether the next report will tell of a late bitfield, and has to tell it before what comes next: a piece that the
+    /// peer has lost since, and may have again in a further bitfield.
+    pub fn has_to_tell_late_bitfield(&self) -> bool {
+        matches!(self.news.last(), Some(News::DontHave(_)))
+            && self.news.iter().any(|news| matches!(news, News::AnotherBitfield(_)))
     }
 
     /// What the next report will tell.

@@ -25,8 +25,8 @@ use std::time::{Duration, Instant};
 
 /// News in one report at most; the rest comes with the next. What a read brings of blocks is little news, so
 /// this bounds only what peers that flood us put into the coordinator's inbox: with
-/// [`MAX_REPORTS`](crate::message::MAX_REPORTS) of them, some 30 KiB a peer. A late bitfield ends its report, which has
-/// all the peer's places, as it is large itself.
+/// [`MAX_REPORTS`](crate::message::MAX_REPORTS) of them, some 30 KiB a peer. A report has one late bitfield at most, and
+/// then all the peer's places, as it is large itself.
 const MAX_REPORT: usize = 64;
 /// Bytes of late bitfields that we hear from a peer at once, and in a second: see [`Inbound::has`]. A client
 /// sends one in the place of as many `have` messages as would be longer, so it needs far less.
@@ -95,8 +95,7 @@ impl Inbound {
         loop {
             while let Some(message) = buffer.next(&limits)? {
                 self.hear(message)?;
-                let is_late_bitfield = matches!(self.delivery.news().last(), Some(News::AnotherBitfield(_)));
-                if self.delivery.news().len() >= MAX_REPORT || is_late_bitfield {
+                if self.delivery.news().len() >= MAX_REPORT || self.delivery.has_to_tell_late_bitfield() {
                     self.report()?;
                     // What else the last read brought is of no use where the coordinator has had enough.
                     if let Some(why) = stream.hung_up() {
@@ -124,7 +123,10 @@ impl Inbound {
         }
         let news = self.news_of(&message).map_err(PeerError::Violation)?;
         self.rules.note(&message);
-        self.delivery.note(news);
+        match news {
+            Some(News::AnotherBitfield(pieces)) => self.delivery.note_late_bitfield(pieces),
+            news => self.delivery.note(news),
+        }
         Ok(())
     }
 

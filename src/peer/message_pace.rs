@@ -42,8 +42,8 @@ const EXTENSION_HANDSHAKE: (u32, Duration) = (30, Duration::from_secs(5));
 const PEX: (u32, Duration) = (60, Duration::from_secs(5));
 /// A request for each piece of the longest metadata, a few times over.
 const EXTENDED: (u32, Duration) = (10_000, Duration::from_millis(50));
-/// Of what we may not know, a client that is correct needs little as long as we never answer.
-const UNKNOWN: (u32, Duration) = (1000, Duration::from_millis(100));
+/// Of what we may not know, a client that is correct needs little as long as we never answer. Each may have 32 KiB.
+const UNKNOWN: (u32, Duration) = (30, Duration::from_millis(100));
 
 /// What one peer may still send.
 #[derive(Debug)]
@@ -174,7 +174,7 @@ mod tests {
             (Message::Extended(extension::UT_PEX, b"de"), 60, MessageKind::Pex),
             (Message::Extended(extension::UT_METADATA, b"de"), 10_000, MessageKind::Extended),
             (Message::Extended(77, b"de"), 10_000, MessageKind::Extended),
-            (Message::Unknown(99), 1000, MessageKind::Unknown),
+            (Message::Unknown(99), 30, MessageKind::Unknown),
         ] {
             assert_eq!(at_once(message), (most + 1, Violation::Flood(kind)));
         }

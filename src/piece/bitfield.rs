@@ -79,6 +79,12 @@ impl Bitfield {
         true
     }
 
+    /// Adds all pieces of another set of the same torrent.
+    pub fn insert_all(&mut self, other: &Bitfield) {
+        self.words.iter_mut().zip(&other.words).for_each(|(word, more)| *word |= more);
+        self.ones = self.words.iter().map(|word| word.count_ones()).sum();
+    }
+
     /// Removes the piece from the set. False if it was not there.
     pub fn remove(&mut self, piece: PieceIndex) -> bool {
         if !self.has(piece) {

@@ -44,8 +44,8 @@ impl RunEnvironment<'_> {
 }
 
 impl Environment for RunEnvironment<'_> {
-    fn has_room(&self) -> bool {
-        self.run.network.connections.has_room()
+    fn has_room(&self, connected: usize) -> bool {
+        self.run.network.connections.has_room(connected)
     }
 
     fn half_open(&self) -> usize {
@@ -119,6 +119,10 @@ impl Environment for RunEnvironment<'_> {
     fn served_pieces(&self) -> Bitfield {
         let none = || Bitfield::none(self.shared.geometry.piece_count());
         self.shared.served_pieces.as_ref().map_or_else(none, |served_pieces| served_pieces.offered())
+    }
+
+    fn close_idle_files(&mut self) {
+        self.shared.served_pieces.iter().for_each(|served_pieces| served_pieces.close_idle());
     }
 
     fn is_writer_behind(&self) -> bool {

@@ -9,7 +9,7 @@ use crate::text::excerpt;
 use crate::web_seed::WebSeed;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The most characters of the name that a magnet link gives to its torrent. Anybody can write such a link.
 const MAX_NAME: usize = 80;
@@ -161,4 +161,6 @@ pub struct Job {
     pub check: Check,
     /// The folder in which it is kept what is there of payloads that are complete or shared.
     pub cache: Option<PathBuf>,
+    /// What the peers of a magnet have sent, for the next run of this job: it may have to give its turn to others.
+    pub fetched: Arc<OnceLock<Arc<Metainfo>>>,
 }

@@ -202,20 +202,27 @@ fn prepare(run: RunContext<'_>) -> Result<Begin<Prepared>, SessionError> {
     let (events, inbox) = bounded(INBOX);
     run.stop.attach(&events);
     let RunContext { job, network, stop, show, door } = run;
-    match &job.torrent {
-        Torrent::Whole(metainfo) => Ok(Begin::Run(Prepared {
-            metainfo: Arc::clone(metainfo),
-            peer_id: network.name.peer_id(),
-            events,
-            inbox,
-            sources: None,
-            known_peers: KnownPeers::default(),
-        })),
-        Torrent::Magnet(magnet) => {
+    let known = |metainfo: &Arc<Metainfo>| Prepared {
+        metainfo: Arc::clone(metainfo),
+        peer_id: network.name.peer_id(),
+        events: events.clone(),
+        inbox: inbox.clone(),
+        sources: None,
+        known_peers: KnownPeers::default(),
+    };
+    match (&job.torrent, job.fetched.get()) {
+        (Torrent::Whole(metainfo), _) | (Torrent::Magnet(_), Some(metainfo)) => {
+            Ok(Begin::Run(known(metainfo)))
+        }
+        (Torrent::Magnet(magnet), None) => {
             let (sources, max_peers) = (&job.sources, job.limits.max_peers);
             let timeout = job.limits.timeout.map(|timeout| timeout.saturating_sub(job.limits.idle_before));
             let fetch = MetadataFetch { magnet, sources, timeout, max_peers, network, stop, show, door };
-            fetch.for_run(events, inbox)
+            let begun = fetch.for_run(events, inbox)?;
+            if let Begin::Run(prepared) = &begun {
+                let _ = job.fetched.set(Arc::clone(&prepared.metainfo));
+            }
+            Ok(begun)
         }
     }
 }

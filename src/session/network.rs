@@ -5,9 +5,10 @@ use super::{Arrivals, CheckQueue, MemoryPool, RoomBook, SessionError};
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
 use crate::net::tap::Tap;
-use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, ServerClock, Throttle};
+use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, ServerClock, Throttle, Turnstile};
 use crate::peer::{ConnectionCount, Connector, Listener, MAX_HALF_OPEN};
 use crate::port_mapping::{MappingState, PortMapping};
+use crate::storage::SharedFolders;
 use crate::strategy::Encryption;
 use crate::tracker::USER_AGENT;
 use crate::wire::PeerId;
@@ -49,8 +50,12 @@ pub struct Network {
     pub checks: CheckQueue,
     /// What the torrents need on the disk, together.
     pub room: RoomBook,
+    /// The folders that they are in.
+    pub folders: SharedFolders,
     /// The most tiers of trackers of a torrent that are asked side by side: each has threads of its own.
     pub most_tiers: usize,
+    /// How many trackers are asked at once, for all torrents together.
+    pub exchanges: Turnstile,
     /// As which program we present ourselves.
     pub name: ClientName,
     /// Whether connections to peers are encrypted.
@@ -96,6 +101,7 @@ impl Network {
             proxies: self.connector.proxies().clone(),
             clock: self.clock.clone(),
             tap: self.tap.clone(),
+            exchanges: self.exchanges.clone(),
         }
     }
 
@@ -138,11 +144,13 @@ impl Network {
             lan: None,
             down: throttle(),
             up: throttle(),
-            connections: ConnectionCount::at_most(usize::MAX),
+            connections: ConnectionCount::at_most(usize::MAX, 1),
             memory: MemoryPool::new(u64::MAX),
             checks: CheckQueue::default(),
             room: RoomBook::default(),
+            folders: SharedFolders::default(),
             most_tiers: usize::MAX,
+            exchanges: Turnstile::default(),
             name: ClientName::default(),
             encryption: Encryption::default(),
             tap: Tap::default(),

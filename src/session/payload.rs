@@ -93,7 +93,7 @@ pub(super) fn check(
     };
     let mut checked = match &run.job.aim {
         Aim::Download => open(run, &payload, order, &watch)?,
-        Aim::Share => share(run.job, &payload, &watch)?,
+        Aim::Share => share(run, &payload, &watch)?,
         Aim::Stream(to) | Aim::Try(to) => stream(run.job, to, metainfo, &payload, order)?,
     };
     // The disk, or an earlier run, may have another name for it.
@@ -132,7 +132,8 @@ fn open(
     check_piece_length(job, geometry)?;
     let Job { allocate, existing, open_files, check, .. } = *job;
     let options = Options { allocate, existing, open_files, check, parts: job.naming.parts };
-    let (mut storage, stored) = Storage::open(&job.folder, payload, options, watch)?;
+    let (mut storage, stored) =
+        Storage::open_among(&run.network.folders, &job.folder, payload, options, watch)?;
     let served_pieces = storage.served_pieces();
     let selected = payload.selection.map(|selection| selection.pieces().clone());
     if selected.as_ref().map_or(stored.is_full(), |selected| *selected == stored) {
@@ -164,8 +165,14 @@ fn open(
 }
 
 /// Opens the payload to share it as it is.
-fn share(job: &Job, payload: &Payload<'_>, watch: &Watch<'_>) -> Result<CheckedPayload, SessionError> {
-    let served_pieces = ServedPieces::open(&job.folder, payload, job.open_files, job.check, watch)?;
+fn share(
+    run: RunContext<'_>,
+    payload: &Payload<'_>,
+    watch: &Watch<'_>,
+) -> Result<CheckedPayload, SessionError> {
+    let (job, folders) = (run.job, &run.network.folders);
+    let served_pieces =
+        ServedPieces::open_among(folders, &job.folder, payload, job.open_files, job.check, watch)?;
     let stored = served_pieces.offered();
     if stored.count() == 0 && stored.length() > 0 {
         return Err(SessionError::NothingThere { path: served_pieces.place() });

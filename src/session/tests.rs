@@ -69,6 +69,7 @@ fn job(torrent: Torrent, sources: PeerSourceOptions, folder: &Path) -> Job {
         open_files: 4,
         check: Check::Changed,
         cache: None,
+        fetched: Arc::default(),
     }
 }
 

@@ -4,7 +4,7 @@
 use super::environment::{RunEnvironment, counts};
 use super::payload::CheckedPayload;
 use super::peer_sources::{PeerSearch, PeerSources};
-use super::{Aim, Completion, END_TIMEOUT, Outcome, Prepared, Progress, RunContext, SessionError};
+use super::{Aim, Completion, END_TIMEOUT, Outcome, Prepared, Progress, RunContext, SessionError, Torrent};
 use crate::address::IpFamily;
 use crate::message::{Event, Notice, RunPhase, Write};
 use crate::metainfo::Metainfo;
@@ -247,12 +247,17 @@ fn start_sources(
     counts: Counts,
     has_web_seeds: bool,
 ) -> Option<PeerSources> {
+    // Those of the link, in a further run of a magnet.
+    let peers: &[String] = match &run.job.torrent {
+        Torrent::Magnet(magnet) if !shared.metainfo.private => &magnet.peers,
+        _ => &[],
+    };
     let search = PeerSearch {
         info_hash: shared.metainfo.info_hash,
         peer_id: shared.peer_id,
         private: shared.metainfo.private,
         trackers: &shared.metainfo.trackers,
-        peers: &[],
+        peers,
         nodes: &shared.metainfo.nodes,
         counts,
         has_web_seeds,

@@ -1,8 +1,8 @@
 //! The open files, at most a given number of them.
 //!
 //! A torrent may have more files than a process may have open. To open another one, the least recently
-//! used file is closed, as soon as no thread uses it any more. The pool never decides how a file is opened:
-//! the caller does.
+//! used file is closed, as soon as no thread uses it any more. One that nobody has used for some time is closed too:
+//! a process may have hundreds of torrents. The pool never decides how a file is opened: the caller does.
 
 use std::fs::File;
 use std::io;
@@ -14,13 +14,15 @@ use crate::net::too_many_files;
 pub(super) struct FilePool {
     // To search a few dozen entries at most costs less than to keep a map beside the order.
     open: Vec<(usize, Arc<File>)>,
+    /// How many at the end were used since the last look at who is idle.
+    used: usize,
     capacity: usize,
 }
 
 impl FilePool {
     /// An empty pool that holds at most `capacity` files, and at least one.
     pub fn new(capacity: usize) -> FilePool {
-        FilePool { open: Vec::new(), capacity: capacity.max(1) }
+        FilePool { open: Vec::new(), used: 0, capacity: capacity.max(1) }
     }
 
     /// The file with this number, from the pool or from `open`.
@@ -30,9 +32,17 @@ impl FilePool {
     /// The error of `open`. If it says that the process or the system has too many files open, the pool
     /// closes one and tries again, as long as it has one.
     pub fn get(&mut self, number: usize, open: impl FnMut() -> io::Result<File>) -> io::Result<&Arc<File>> {
+        let idle = self.open.len().saturating_sub(self.used);
         let entry = match self.open.iter().position(|(held, _)| *held == number) {
-            Some(position) => self.open.remove(position),
-            None => (number, Arc::new(self.open_another(open)?)),
+            Some(position) => {
+                self.used += usize::from(position < idle);
+                self.open.remove(position)
+            }
+            None => {
+                let entry = (number, Arc::new(self.open_another(open)?));
+                self.used = self.used.min(self.open.len()).saturating_add(1);
+                entry
+            }
         };
         self.open.push(entry);
         self.open.last().map(|(_, file)| file).ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -63,6 +73,17 @@ impl FilePool {
         self.open.retain(|(held, _)| *held != number);
     }
 
+    /// Closes the files that were not used since the last call.
+    pub fn close_idle(&mut self) {
+        let idle = self.open.len().saturating_sub(std::mem::take(&mut self.used));
+        self.open.drain(..idle);
+    }
+
+    /// Whether no file is open.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// The file with this number, if it is open. Does not count as a use.
     pub fn peek(&self, number: usize) -> Option<&File> {
         self.open.iter().find(|(held, _)| *held == number).map(|(_, file)| &**file)
@@ -90,6 +111,28 @@ mod tests {
             assert!(pool.open.len() <= 2);
         }
         assert!(pool.peek(1).is_some() && pool.peek(2).is_none() && pool.peek(3).is_some());
+    }
+
+    #[test]
+    fn a_file_that_was_not_used_since_the_last_look_is_closed() {
+        let mut pool = FilePool::new(4);
+        let all_open = |pool: &FilePool| pool.open.iter().map(|(number, _)| *number).collect::<Vec<_>>();
+        for number in [1, 2, 3, 2] {
+            pool.get(number, any_file).unwrap();
+        }
+        pool.close_idle();
+        assert_eq!(all_open(&pool), [1, 3, 2], "all were used");
+        for number in [3, 3, 1, 3] {
+            pool.get(number, any_file).unwrap();
+        }
+        pool.close_idle();
+        assert_eq!(all_open(&pool), [1, 3]);
+        pool.close(3);
+        pool.get(4, any_file).unwrap();
+        pool.close_idle();
+        assert_eq!(all_open(&pool), [4]);
+        pool.close_idle();
+        assert!(pool.is_empty());
     }
 
     #[test]

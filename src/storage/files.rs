@@ -214,6 +214,16 @@ impl PayloadFiles {
         })
     }
 
+    /// Closes the files that were not written to since the last call.
+    pub fn close_idle(&mut self) {
+        self.pool.close_idle();
+    }
+
+    /// Whether a file is open.
+    pub fn has_open(&self) -> bool {
+        !self.pool.is_empty()
+    }
+
     fn note_written(&mut self, number: usize, file: &File) {
         let stat = self.served_pieces.written(number, file);
         self.written.extend(stat.map(|stat| (number, stat)));

@@ -94,6 +94,12 @@ impl RootFolder {
         &self.path
     }
 
+    /// Whether it was opened under this path, and by [`RootFolder::open_to_read`] or not.
+    pub fn is_of(&self, path: &Path, only_read: bool) -> bool {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        self.path == path && self.follows_links == only_read
+    }
+
     /// Whether it was opened by [`RootFolder::open_to_read`].
     pub fn is_only_read(&self) -> bool {
         self.follows_links
@@ -189,11 +195,14 @@ impl RootFolder {
     /// Takes the lock on the folder, which lasts until what is returned is dropped. Runs hold it for a moment
     /// only, and whoever else has it is not waited for longer than `attempts` pauses: then, and where folders
     /// cannot be locked, there is none.
-    pub fn turn(&self, attempts: u32, pause: impl Fn()) -> Option<Turn<'_>> {
+    pub fn turn(&self, attempts: u32, pause: impl Fn()) -> Option<Turn> {
         use rustix::fs::{FlockOperation, flock};
+        // A descriptor of its own: whoever shares ours would share the lock (`shared_folders`).
+        let open = || Ok(rustix::fs::openat(&self.handle, c".", folder_flags(), Mode::empty())?);
+        let handle = patiently(open).ok()?;
         for _ in 0..attempts {
-            match flock(&self.handle, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Some(Turn(self)),
+            match flock(&handle, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Some(Turn(handle)),
                 Err(Errno::WOULDBLOCK) => pause(),
                 Err(_) => return None,
             }
@@ -316,14 +325,8 @@ impl RootFolder {
     }
 }
 
-/// The lock on a folder.
-pub(super) struct Turn<'a>(&'a RootFolder);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        let _ = rustix::fs::flock(&self.0.handle, rustix::fs::FlockOperation::Unlock);
-    }
-}
+/// The lock on a folder, which lasts as long as this is open.
+pub(super) struct Turn(#[expect(dead_code, reason = "the lock ends with it")] OwnedFd);
 
 fn folder_flags() -> OFlags {
     OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC

@@ -10,7 +10,9 @@
 use std::iter;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
+use super::error::StorageError;
 use super::naming::PathOnDisk;
 use super::selection::Selection;
 use crate::metainfo;
@@ -65,6 +67,15 @@ pub(super) struct Slice {
     pub length: u64,
     /// Zeros that are on no disk.
     pub padding: bool,
+}
+
+/// The layout while nobody else has it, as before a run begins.
+///
+/// # Errors
+///
+/// [`StorageError::Layout`] if somebody has.
+pub(super) fn ours(layout: &mut Arc<Layout>) -> Result<&mut Layout, StorageError> {
+    Arc::get_mut(layout).ok_or(StorageError::Layout)
 }
 
 impl Layout {

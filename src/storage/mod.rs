@@ -57,6 +57,7 @@ mod resume;
 mod selection;
 mod served_pieces;
 mod sha1_pair;
+mod shared_folders;
 mod space;
 pub mod stream;
 mod survey;
@@ -68,7 +69,7 @@ pub mod writer;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use cache_file::CacheFile;
 #[cfg(test)]
@@ -85,6 +86,7 @@ pub use probe::{FolderProbe, bytes_there, held_by_another, probe};
 pub use resume::Check;
 pub use selection::Selection;
 pub use served_pieces::{BlockPart, ServedPieces};
+pub use shared_folders::SharedFolders;
 pub use space::Room;
 pub use survey::{Digests, digests_of};
 pub use verify::{Examined, ExaminedFile, FileState, examine, refusal};
@@ -97,6 +99,9 @@ use marker::Marker;
 use opening::Opening;
 use part_file::PartFile;
 use resume::{CachedRecord, ResumeKeeper};
+
+/// A file to which nothing was written for this long, or twice as long, is closed.
+const IDLE_FILE: Duration = Duration::from_secs(10);
 
 /// What [`Storage::finish`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,11 +153,26 @@ impl Storage {
         options: Options,
         watch: &Watch<'_>,
     ) -> Result<(Storage, Bitfield), StorageError> {
-        let mut opening = Opening::survey(root, payload, &options, watch)?;
+        Storage::open_among(&SharedFolders::default(), root, payload, options, watch)
+    }
+
+    /// The same, where other torrents may have their payload in the same folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`Storage::open`].
+    pub fn open_among(
+        folders: &SharedFolders,
+        root: &Path,
+        payload: &Payload<'_>,
+        options: Options,
+        watch: &Watch<'_>,
+    ) -> Result<(Storage, Bitfield), StorageError> {
+        let mut opening = Opening::survey(folders, root, payload, &options, watch)?;
         let mut plan = opening.decide(&options)?;
         if opening.is_without_folder() {
             let parents = opening::create_folder(root)?;
-            opening = Opening::survey(root, payload, &options, watch)?.after_creating_in(parents);
+            opening = Opening::survey(folders, root, payload, &options, watch)?.after_creating_in(parents);
             plan = opening.decide(&options)?;
         }
         let (mut good, allocate) = (opening.survey.good.clone(), plan.allocate);
@@ -225,6 +245,25 @@ impl Storage {
     /// What was written earlier could not be synced.
     pub fn save_if_due(&mut self) -> Result<(), StorageError> {
         self.resume.save_if_due()
+    }
+
+    /// When [`Storage::rest`] has something to do, if nothing is written meanwhile.
+    pub fn next_rest(&self, now: Instant) -> Option<Instant> {
+        let idle = self.files.has_open().then(|| now + IDLE_FILE);
+        self.next_save().into_iter().chain(idle).min()
+    }
+
+    /// Nothing was written up to the moment that [`Storage::next_rest`] has named: closes the files that are idle, or does
+    /// [`Storage::save_if_due`].
+    ///
+    /// # Errors
+    ///
+    /// As that.
+    pub fn rest(&mut self, now: Instant) -> Result<(), StorageError> {
+        if self.next_save().is_none_or(|due| now < due) {
+            self.files.close_idle();
+        }
+        self.save_if_due()
     }
 
     fn note_written(&mut self, bytes: u64) {

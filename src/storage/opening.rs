@@ -19,16 +19,17 @@ use super::files::PayloadFiles;
 use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
 use super::home;
-use super::layout::Layout;
+use super::layout::{Layout, ours};
 use super::marker::{Claimed, Marker};
 use super::part_file::PartFile;
 use super::plan::{self, Plan, Situation};
 use super::resume::{
-    CachedRecord, KnownFile, Place, Recorder, ResumeKeeper, ResumePlace, ResumeRecord, TorrentShape,
+    CachedRecord, Check, KnownFile, Place, Recorder, ResumeKeeper, ResumePlace, ResumeRecord, TorrentShape,
 };
 use super::served_pieces::ServedPieces;
+use super::shared_folders::SharedFolders;
 use super::space::{self, Room};
-use super::survey::{Digests, KnownPieces, Survey};
+use super::survey::{Digests, Earlier, KnownPieces, Survey};
 use super::{Existing, Options, Payload, Storage, refused};
 
 /// A payload that is being opened.
@@ -61,12 +62,13 @@ impl<'a> Opening<'a> {
     /// Finds out what is below the folder `root`. From here on no other run can work on it, if its folder
     /// exists; see [`Opening::is_without_folder`].
     pub fn survey(
+        folders: &SharedFolders,
         root: &'a Path,
         payload: &Payload<'_>,
         options: &Options,
         watch: &Watch<'_>,
     ) -> Result<Opening<'a>, StorageError> {
-        let folder = RootFolder::open(root).map_err(|error| refused(root, error))?.map(Arc::new);
+        let folder = folders.open(root, false).map_err(|error| refused(root, error))?;
         let mut marker = Marker::new(payload.name, payload.info_hash);
         let mut claimed = Claimed::Nothing;
         // What the files are called is in the marker.
@@ -76,9 +78,9 @@ impl<'a> Opening<'a> {
             claimed = marker.claim(folder, payload.files.len())?;
         }
         let place = (root, folder.as_deref());
-        let mut layout = names::settle(place, payload, options, &mut marker, &mut claimed)?;
+        let mut layout = Arc::new(names::settle(place, payload, options, &mut marker, &mut claimed)?);
         let mut part_file = PartFile::beside(&marker, payload.geometry);
-        layout.add_part_file(part_file.path());
+        ours(&mut layout)?.add_part_file(part_file.path());
         let shape = payload.shape();
         let place = ResumePlace::beside(&marker);
         let mut cache = payload.cache.map(|cache| CachedRecord::new(cache, shape));
@@ -102,7 +104,7 @@ impl<'a> Opening<'a> {
                 }
                 part_file.make_way(folder)?;
                 part_file.read(folder)?;
-                layout.hide(unselected(payload), part_file.slots());
+                ours(&mut layout)?.hide(unselected(payload), part_file.slots());
                 beside = place.read(folder, &shape);
             } else {
                 cache = None;
@@ -112,12 +114,15 @@ impl<'a> Opening<'a> {
             Some(survey) => survey,
             None => {
                 let is_ours = matches!(claimed, Claimed::Ours(_));
-                let beside = beside.as_ref().map(|record| (record, Place::Beside));
-                let known = beside.or(cached.as_ref().map(|record| (record, Place::Cache)));
                 let check = options.check;
-                let known = known.map(|(record, place)| KnownPieces { record, place, check, is_ours });
-                let (folder, open_files) = (folder.as_deref(), options.open_files);
-                Survey::take(folder, &layout, payload.digests, open_files, watch, known)?
+                let records = [(beside.as_ref(), Place::Beside), (cached.as_ref(), Place::Cache)];
+                let known = |(record, place): (Option<_>, _)| {
+                    record.map(|record| KnownPieces { record, place, check, is_ours })
+                };
+                let known = records.into_iter().filter_map(known).collect();
+                let earlier = Earlier { known, cache: cache.as_ref().filter(|_| check == Check::Changed) };
+                let (folder, open_files) = (folder.as_ref(), options.open_files);
+                Survey::take(folder, &layout, payload.digests, open_files, watch, earlier)?
             }
         };
         // Without the marker's word, what we never wrote must not speak against what we did, nor what another
@@ -131,10 +136,10 @@ impl<'a> Opening<'a> {
             let missing = wanted.iter(payload.geometry).filter(|piece| !survey.good.has(*piece));
             let is_to_have_slot = |piece: &_| layout.touches_hidden(*piece) && layout.slot(*piece).is_none();
             part_file.give(missing.filter(is_to_have_slot));
-            layout.hide(unselected(payload), part_file.slots());
+            ours(&mut layout)?.hide(unselected(payload), part_file.slots());
         }
         let resume = Resume { shape, place, cache, beside };
-        let (layout, parents, digests) = (Arc::new(layout), Vec::new(), Arc::clone(payload.digests));
+        let (parents, digests) = (Vec::new(), Arc::clone(payload.digests));
         Ok(Opening { root, layout, folder, parents, marker, claimed, part_file, resume, survey, digests })
     }
 

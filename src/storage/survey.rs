@@ -17,7 +17,7 @@ use super::folder::{FileSearch, FileStat, RootFolder};
 use super::hashing::{self, Watch};
 use super::layout::{FileEntry, Layout};
 use super::naming;
-use super::resume::{self, Belief, Check, Place, ResumeRecord};
+use super::resume::{self, Belief, CachedRecord, Check, Interim, Place, ResumeRecord};
 use crate::metainfo::Metainfo;
 use crate::net::too_many_files;
 use crate::piece::{Bitfield, PieceDigest, PieceIndex};
@@ -33,6 +33,7 @@ pub fn digests_of(torrent: &Arc<Metainfo>) -> Digests {
 }
 
 /// What is there of a payload.
+#[derive(Clone)]
 pub(super) struct Survey {
     /// The file under each name.
     pub found: Vec<Option<FileStat>>,
@@ -63,47 +64,73 @@ pub(super) struct KnownPieces<'a> {
     pub is_ours: bool,
 }
 
+/// What earlier runs have left, and where this one leaves how far it came.
+#[derive(Default)]
+pub(super) struct Earlier<'a> {
+    /// What they knew. What is not there is said by the first.
+    pub known: Vec<KnownPieces<'a>>,
+    /// Where it is kept what is found, if the survey is stopped.
+    pub cache: Option<&'a CachedRecord>,
+}
+
 impl Survey {
-    /// Looks for each file and hashes every wanted piece that can be there and is not `known`, with at most
+    /// Looks for each file and hashes every wanted piece that can be there and is not known from `earlier`, with at most
     /// `open_files` open files. Without a folder, nothing is there.
     ///
     /// # Errors
     ///
     /// A file that cannot be opened or read, and [`StorageError::Cancelled`] if `watch` says so.
     pub fn take(
-        folder: Option<&RootFolder>,
-        layout: &Layout,
+        folder: Option<&Arc<RootFolder>>,
+        layout: &Arc<Layout>,
         digests: &Digests,
         open_files: usize,
         watch: &Watch<'_>,
-        known: Option<KnownPieces<'_>>,
+        earlier: Earlier<'_>,
     ) -> Result<Survey, StorageError> {
         let Some(folder) = folder else { return Ok(Survey::empty(layout)) };
         let found = find_files(folder, layout)?;
         let wanted = candidates(layout, &found, layout.wanted());
-        let verified = |pieces: &Bitfield| verified(folder, layout, digests, pieces, open_files, watch);
-        let mut belief = Belief::none(layout);
-        if let Some(KnownPieces { record, place, check, is_ours }) = known {
+        let mut beliefs = earlier.known.iter().map(|KnownPieces { record, place, check, is_ours }| {
             // What is not wanted now is not forgotten.
             let there = candidates(layout, &found, None);
-            belief = resume::judge(record, layout, &found, &there, (place, check), fastrand::u32(..));
+            let chance = fastrand::u32(..);
+            let mut belief = resume::judge(record, layout, &found, &there, (*place, *check), chance);
             if !is_ours {
                 belief.missing = Belief::none(layout).missing;
             }
-            // One that is wrong shows that more was lost than the record tells.
-            if verified(&belief.sample)? != belief.sample {
-                warn!(
-                    "{}: data is missing that an earlier run had, so everything is checked",
-                    folder.path().display()
-                );
-                belief = Belief::none(layout);
-            }
+            belief
+        });
+        let mut belief = beliefs.next().unwrap_or_else(|| Belief::none(layout));
+        beliefs.for_each(|more| belief.add(more, layout));
+        // One that is wrong shows that more was lost than the record tells.
+        if verified(folder, layout, digests, &belief.sample, open_files, watch)? != belief.sample {
+            warn!(
+                "{}: data is missing that an earlier run had, so everything is checked",
+                folder.path().display()
+            );
+            belief = Belief::none(layout);
         }
         let mut unread = wanted.clone();
         for piece in belief.good.iter(layout.geometry()).chain(belief.missing.iter(layout.geometry())) {
             unread.remove(piece);
         }
-        let mut good = verified(&unread)?;
+        let interim = earlier.cache.map(|cache| {
+            let known = Survey { found: found.clone(), ..Survey::empty(layout) };
+            let known = Survey { good: belief.good.clone(), believed: belief.good.clone(), ..known };
+            Interim::new(cache, folder, layout, known)
+        });
+        let right = Mutex::new(Bitfield::none(unread.length()));
+        let keeping = |done, of| {
+            interim.iter().for_each(|interim| interim.keep_if_due(&right));
+            watch(done, of)
+        };
+        let read = verify(folder, layout, digests, &unread, &right, open_files, &keeping);
+        let mut good = right.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let (Err(StorageError::Cancelled), Some(interim)) = (&read, &interim) {
+            interim.keep(&good);
+        }
+        read?;
         for piece in belief.good.iter(layout.geometry()).filter(|piece| wanted.has(*piece)) {
             good.insert(piece);
         }
@@ -231,14 +258,27 @@ fn verified(
     open_files: usize,
     watch: &Watch<'_>,
 ) -> Result<Bitfield, StorageError> {
-    let verified = Mutex::new(Bitfield::none(pieces.length()));
+    let right = Mutex::new(Bitfield::none(pieces.length()));
+    verify(folder, layout, digests, pieces, &right, open_files, watch)?;
+    Ok(right.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Puts those of the pieces that are right into `right`, one after the other.
+fn verify(
+    folder: &RootFolder,
+    layout: &Layout,
+    digests: &Digests,
+    pieces: &Bitfield,
+    right: &Mutex<Bitfield>,
+    open_files: usize,
+    watch: &Watch<'_>,
+) -> Result<(), StorageError> {
     let on_digest = |piece, digest| {
         if digest == Some(digests(piece)) {
-            lock(&verified).insert(piece);
+            lock(right).insert(piece);
         }
     };
-    hashing::hash(folder, layout, pieces, &on_digest, open_files, watch)?;
-    Ok(verified.into_inner().unwrap_or_else(PoisonError::into_inner))
+    hashing::hash(folder, layout, pieces, &on_digest, open_files, watch)
 }
 
 fn digest_of_zeros(length: u32) -> PieceDigest {

@@ -5,6 +5,7 @@
 //! running download, and files that belong to another user.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::claim::{self, Guards};
 use super::error::StorageError;
@@ -14,7 +15,7 @@ use super::layout::{FileEntry, Layout};
 use super::marker::Marker;
 use super::part_file::PartFile;
 use super::plan::{self, Situation};
-use super::survey::{self, Survey};
+use super::survey::{self, Earlier, Survey};
 use super::{Options, Payload, refused};
 use crate::piece::Bitfield;
 
@@ -91,13 +92,16 @@ pub fn examine(
     watch: &Watch<'_>,
 ) -> Result<Examined, StorageError> {
     let folder = RootFolder::open_to_read(root).map_err(|error| only_opened(refused(root, error)))?;
+    let folder = folder.map(Arc::new);
     let mut marker = Marker::new(payload.name, payload.info_hash);
-    let mut layout = payload.layout_as_it_is(folder.as_ref(), &mut marker)?;
+    let mut layout = payload.layout_as_it_is(folder.as_deref(), &mut marker)?;
     layout.select(payload.selection.cloned());
     if let Some(folder) = &folder {
         use_part_file(folder, payload, &marker, &mut layout).map_err(only_opened)?;
     }
-    let survey = Survey::take(folder.as_ref(), &layout, payload.digests, open_files, watch, None);
+    let layout = Arc::new(layout);
+    let nothing = Earlier::default();
+    let survey = Survey::take(folder.as_ref(), &layout, payload.digests, open_files, watch, nothing);
     let mut survey = survey.map_err(only_opened)?;
     if let (Some(folder), 1..) = (&folder, survey.bad.count()) {
         survey.tell_blank(folder, &layout, open_files, watch).map_err(only_opened)?;
@@ -126,8 +130,9 @@ pub fn refusal(
     if marker.is_there(&folder) {
         return Ok(None);
     }
-    let layout = payload.layout_as_it_is(Some(&folder), &mut marker)?;
-    let survey = Survey::take(Some(&folder), &layout, payload.digests, options.open_files, watch, None);
+    let layout = Arc::new(payload.layout_as_it_is(Some(&folder), &mut marker)?);
+    let (folder, nothing) = (Arc::new(folder), Earlier::default());
+    let survey = Survey::take(Some(&folder), &layout, payload.digests, options.open_files, watch, nothing);
     let (survey, recognised) = (survey.map_err(only_opened)?, Guards::new());
     let (layout, survey, recognised) = (&layout, &survey, &recognised);
     let situation = Situation { root, layout, survey, own: None, recognised, free: None };

@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 /// Pieces after the first one that are written before the coordinator hears of any of them.
 pub(super) const MAX_AT_ONCE: usize = 32;
@@ -91,14 +92,14 @@ fn work(
 ) -> Result<bool, StorageError> {
     let may_go_on = |_, _| stopped.try_recv() != Err(TryRecvError::Disconnected);
     loop {
-        let first = match storage.next_save() {
+        let first = match storage.next_rest(Instant::now()) {
             None => orders.recv().map_err(RecvTimeoutError::from),
             Some(due) => orders.recv_deadline(due),
         };
         let first = match first {
             Ok(first) => first,
             Err(RecvTimeoutError::Timeout) => {
-                storage.save_if_due()?;
+                storage.rest(Instant::now())?;
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) => break,

@@ -17,8 +17,9 @@ use std::time::Instant;
 
 /// What the coordinator can have done by others. No method may wait.
 pub trait Environment {
-    /// Whether the process may have another connection to a peer. All of its torrents share that limit.
-    fn has_room(&self) -> bool {
+    /// Whether the process may have another connection to a peer, for a torrent that has this many. All of its
+    /// torrents share that limit.
+    fn has_room(&self, _connected: usize) -> bool {
         true
     }
 
@@ -109,6 +110,9 @@ pub trait Environment {
 
     /// The pieces that can be uploaded: they are on disk and nothing has changed them since.
     fn served_pieces(&self) -> Bitfield;
+
+    /// Closes the files from which nothing was sent to a peer since the last call.
+    fn close_idle_files(&mut self) {}
 
     /// Whether workers have to wait for the disk before they can go on.
     fn is_writer_behind(&self) -> bool;

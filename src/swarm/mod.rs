@@ -114,6 +114,8 @@ struct Timers {
     supply_reports: SupplyReports,
     /// When the next peer that was of no use for long may have to make room.
     turnover: Instant,
+    /// When the next look at idle files is.
+    files: Instant,
 }
 
 impl<'a> Coordinator<'a> {
@@ -177,6 +179,7 @@ impl<'a> Coordinator<'a> {
                 dial: None,
                 supply_reports: SupplyReports::default(),
                 turnover: now,
+                files: now,
             },
             random,
         };

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 /// A peer that owes us blocks and sends none for this long snubs us: its leases go to others.
 const SNUBBED: Duration = Duration::from_secs(60);
+/// A file from which nothing was sent for this long, or twice as long, is closed.
+const IDLE_FILE: Duration = Duration::from_secs(10);
 /// Snubs in a row after which we disconnect.
 const MAX_SNUBS: u32 = 3;
 
@@ -20,6 +22,7 @@ impl Coordinator<'_> {
         }
         self.roster.count_sources(now);
         self.share_out_memory(now);
+        self.make_place_for_others(now);
         self.rechoke(now);
         self.super_seed_tick(now);
         let requests = &self.requests;
@@ -34,6 +37,11 @@ impl Coordinator<'_> {
         self.look_after_retries(now);
         self.fill_hungry(None, now);
         self.look_around(now);
+        // Without a peer nobody will ask for it in a moment.
+        if now >= self.timers.files || self.roster.len() == 0 {
+            self.timers.files = now + IDLE_FILE;
+            self.environment.close_idle_files();
+        }
         self.rest_web_seeds(now);
         self.look_after_web_seeds(now);
         self.report_supply(now);

@@ -26,7 +26,7 @@ use super::families::{FailureReports, FamilyTier};
 use super::tier::{Tier, Turn};
 use super::totals::Totals;
 use crate::address::IpFamily;
-use crate::net::{Outlet, OwnPorts};
+use crate::net::{Outlet, OwnPorts, Pass, Turnstile};
 use crate::strategy::{Interruption, Supply};
 use crate::thread::{self, caught, lock};
 
@@ -117,6 +117,7 @@ impl AnnouncerHandle {
             outlet.bind_address = outlet.bind_address.of_family(family)?;
         }
         let (outlet_ports, family) = (outlet.ports.clone(), outlet.bind_address.family());
+        let exchanges = outlet.exchanges.clone();
         let tier = Tier::new(part.trackers, Instant::now(), &mut random)?;
         let first = tier.turn().tracker.clone();
         let (orders, inbox) = bounded(WAITING_ORDERS);
@@ -131,6 +132,7 @@ impl AnnouncerHandle {
             orders: inbox,
             client: Arc::clone(&client),
             ports: outlet_ports,
+            exchanges,
             family,
             is_known: Arc::clone(&is_known),
             is_leaving: Arc::clone(&is_leaving),
@@ -211,6 +213,8 @@ struct Announcer<News> {
     client: Arc<TrackerClient>,
     /// Where peers reach us, which a gateway may change.
     ports: OwnPorts,
+    /// How many announcers ask at once.
+    exchanges: Turnstile,
     /// The family that it announces over, if it is only one.
     family: Option<IpFamily>,
     is_known: Arc<AtomicBool>,
@@ -264,7 +268,12 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
                     self.client.close_idle();
                     self.keep_until = None;
                 }
-                Err(RecvTimeoutError::Timeout) => self.announce(MAX_EXCHANGE),
+                // If an order comes first, the announce stays due.
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(pass) = self.exchanges.enter_unless(&self.orders) {
+                        self.announce_with(pass, MAX_EXCHANGE);
+                    }
+                }
             }
         }
     }
@@ -278,6 +287,13 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
     }
 
     fn announce(&mut self, within: Duration) {
+        let until = Instant::now() + within;
+        if let Some(pass) = self.exchanges.enter(until) {
+            self.announce_with(pass, until.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    fn announce_with(&mut self, _pass: Pass, within: Duration) {
         let turn = self.tier.turn();
         let site = turn.tracker.site();
         let keep = TrackerClient::idle_time(turn.tracker);
@@ -289,7 +305,10 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
             return;
         }
         let now = Instant::now();
-        self.keep_until = Some(now + keep);
+        match self.exchanges.is_limited() {
+            true => self.client.close_idle(),
+            false => self.keep_until = Some(now + keep),
+        }
         match &outcome {
             Ok(answer) => {
                 self.tier.answered(answer, now);
@@ -341,6 +360,8 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
         let mut waiting = self.tier.stopped_turns().count() as u32;
         for turn in self.tier.stopped_turns() {
             let left = || deadline.saturating_duration_since(Instant::now());
+            // Without a turn it is tried all the same: there is no later.
+            let _pass = self.exchanges.enter(Instant::now() + left() / 2);
             let within = left() / waiting.max(1);
             waiting = waiting.saturating_sub(1);
             let mut outcome = self.ask(&self.client, turn, within);

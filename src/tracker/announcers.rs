@@ -186,9 +186,45 @@ fn usable(
 mod tests {
     use super::*;
     use crate::metainfo::InfoHash;
+    use crate::net::Turnstile;
     use crate::strategy::Encryption;
     use crate::wire::PeerId;
     use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[test]
+    fn where_few_may_ask_at_once_an_announce_waits_for_its_turn_and_for_its_end() {
+        let (tell, told) = crossbeam_channel::unbounded();
+        let tell_of = tell.clone();
+        let news = move |news: TrackerNews| _ = tell_of.send(Some(news));
+        let outlet = Outlet { exchanges: Turnstile::at_most(1), ..Outlet::default() };
+        let start = || {
+            let tiers = vec![vec![TrackerAddress::new("http://127.0.0.1:1/announce")]];
+            let totals = Arc::new(Totals::new(Default::default()));
+            Announcers::start(tiers, identity(), &totals, &outlet, "a test", news.clone())
+        };
+        let pass = outlet.exchanges.enter(Instant::now());
+        let (waits, leaves) = (start(), start());
+        // It is told to stop while it waits.
+        leaves.stop(false, Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(100));
+        tell.send(None).unwrap();
+        drop(pass);
+        assert!(told.recv().unwrap().is_none(), "it asked before its turn");
+        assert!(told.recv_timeout(Duration::from_secs(20)).unwrap().is_some());
+        waits.stop(false, Duration::from_secs(20));
+        assert!(outlet.exchanges.enter(Instant::now() + Duration::from_secs(20)).is_some());
+    }
+
+    fn identity() -> Identity {
+        Identity {
+            info_hash: InfoHash([1; 20]),
+            peer_id: PeerId([2; 20]),
+            port: 1,
+            key: 3,
+            numwant: 4,
+            encryption: Encryption::default(),
+        }
+    }
 
     #[test]
     fn an_announcer_that_panics_says_so_and_goes_on() {
@@ -198,18 +234,10 @@ mod tests {
             assert!(calls.fetch_add(1, Ordering::Relaxed) > 0, "a panic that a test wants");
             let _ = tell.send(news);
         };
-        let identity = Identity {
-            info_hash: InfoHash([1; 20]),
-            peer_id: PeerId([2; 20]),
-            port: 1,
-            key: 3,
-            numwant: 4,
-            encryption: Encryption::default(),
-        };
         // Nobody listens there, so the first announce fails at once, and the news of it panics.
         let tiers = vec![vec![TrackerAddress::new("http://127.0.0.1:1/announce")]];
         let totals = Arc::new(Totals::new(Default::default()));
-        let announcers = Announcers::start(tiers, identity, &totals, &Outlet::default(), "a test", news);
+        let announcers = Announcers::start(tiers, identity(), &totals, &Outlet::default(), "a test", news);
         let news = told.recv_timeout(Duration::from_secs(20)).unwrap();
         assert_eq!(news.outcome, Err(TrackerError::Panicked));
         assert!(announcers.handles.iter().all(|handle| !handle.has_ended()));

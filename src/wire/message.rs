@@ -31,6 +31,9 @@ const EXTENDED: u8 = 20;
 /// The longest frame of a message whose id does not limit its length. The extension messages in use
 /// (metadata, peer exchange) have about 17 KiB at most.
 const MAX_OTHER_LENGTH: u32 = 64 * 1024;
+/// The longest frame of an id that we do not know, which is read only to be skipped: the longest that is in use, the
+/// hashes of BEP 52, has 16 KiB, and each peer may have us keep one.
+const MAX_UNKNOWN_LENGTH: u32 = 32 * 1024;
 
 /// The block of a request, a cancel or a reject, as it came over the wire: not checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +175,7 @@ impl FrameLimits {
             PIECE => (10..=9 + BLOCK_LENGTH).contains(&length),
             PORT => length == 3,
             EXTENDED => (2..=MAX_OTHER_LENGTH).contains(&length),
-            _ => length <= MAX_OTHER_LENGTH,
+            _ => length <= MAX_UNKNOWN_LENGTH,
         }
     }
 }
@@ -349,6 +352,7 @@ mod tests {
             (BITFIELD, 5),
             (EXTENDED, 1),
             (EXTENDED, MAX_OTHER_LENGTH + 1),
+            (99, MAX_UNKNOWN_LENGTH + 1),
             (99, u32::MAX),
         ] {
             let bytes = [&u32::to_be_bytes(length)[..], &[id]].concat();

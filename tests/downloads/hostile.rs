@@ -294,7 +294,7 @@ fn messages_that_we_do_not_know_are_tolerated() {
         talk.say(Message::Suggest(4_000_000_000))?;
         talk.say(Message::Interested)?;
         talk.say(Message::NotInterested)?;
-        talk.say_frame(99, &[7; 60_000])?;
+        talk.say_frame(99, &[7; 30_000])?;
         talk.say_frame(255, &[])
     });
 }

@@ -163,7 +163,7 @@ fn messages_about_metadata_that_mean_nothing_are_tolerated() {
             talk.say(Message::Extended(99, &[body, b" "].concat()))?;
         }
         refuse(talk, 7)?;
-        talk.say_frame(99, &[7; 60_000])?;
+        talk.say_frame(99, &[7; 30_000])?;
         talk.say(Message::KeepAlive)
     });
     Download::by_link(&sample, &[&peer]).complete(&sample);

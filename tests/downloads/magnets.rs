@@ -13,6 +13,7 @@ use crate::support::tracker::{Reply, Tracker};
 use femtotorrent::swarm::RunEnd;
 use femtotorrent::wire::Message;
 use sha1::Digest;
+use std::sync::{Arc, OnceLock};
 
 /// The pieces of the metadata that a peer was asked for, in order.
 fn metadata_requests(record: &Record) -> Vec<u32> {
@@ -134,6 +135,29 @@ fn what_is_there_of_the_payload_is_not_fetched_again() {
 }
 
 /// What the tracker heard: the event of each announce, and what it was told is missing.
+#[test]
+fn a_magnet_whose_turn_is_over_has_its_metadata_in_the_next() {
+    let sample = Sample::small();
+    let peer = ScriptedPeer::start(&sample, move |talk| {
+        talk.greet(MODERN)?;
+        metadata::claim_honestly(talk)?;
+        metadata::serve(talk)
+    });
+    let fetched = Arc::<OnceLock<_>>::default();
+    let next = |peers: &[&ScriptedPeer], folder| {
+        Download::with(&sample, peers, folder, |job| {
+            (job.torrent, job.fetched) = (magnet(&link(&sample)), Arc::clone(&fetched));
+        })
+    };
+    let download = next(&[&peer], TestFolder::new());
+    download.wait_until(|snapshot| snapshot.peers > 0);
+    let (folder, _) = download.stop();
+    assert!(fetched.get().is_some());
+    // This one has no metadata to give.
+    let other = ScriptedPeer::seed(&sample).serving();
+    next(&[&other], folder).complete(&sample);
+}
+
 fn heard(tracker: &Tracker) -> Vec<(String, String)> {
     tracker.announces().iter().map(|said| (said.get("event"), said.get("left"))).collect()
 }

@@ -3,8 +3,9 @@
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::folder::TestFolder;
 use crate::support::process::{peak_address_space, peak_memory};
@@ -30,12 +31,22 @@ struct Swarms {
 
 impl Swarms {
     fn new(count: usize, length: usize, piece: u32, peer: impl Fn(&Sample) -> ScriptedPeer) -> Swarms {
+        Swarms::with(count, length, piece, |sample| Some(peer(sample)))
+    }
+
+    fn with(
+        count: usize,
+        length: usize,
+        piece: u32,
+        peer: impl Fn(&Sample) -> Option<ScriptedPeer>,
+    ) -> Swarms {
         let (torrents, output) = (TestFolder::new(), TestFolder::new());
         let (mut samples, mut peers, mut trackers) = (Vec::new(), Vec::new(), Vec::new());
         for number in 0..count {
             let sample = Sample::named(&format!("payload{number:03}"), length, piece);
-            peers.push(peer(&sample));
-            trackers.push(Tracker::start(&[peers[number].address()]));
+            let peer = peer(&sample);
+            trackers.push(Tracker::start(&peer.iter().map(ScriptedPeer::address).collect::<Vec<_>>()));
+            peers.extend(peer);
             let sample = sample.with_tracker(&trackers[number].url());
             let torrent = torrents.path().join(format!("{number:03}.torrent"));
             std::fs::write(torrent, &sample.torrent).unwrap();
@@ -87,6 +98,49 @@ fn more_torrents_than_there_are_open_files_for_wait_for_their_turn_and_all_are_d
     for tracker in &swarms.trackers {
         let events: Vec<String> = tracker.announces().iter().map(|one| one.get("event")).collect();
         assert_eq!(events, ["started", "completed", "stopped"]);
+    }
+}
+
+#[test]
+fn more_torrents_than_there_are_open_files_for_seed_at_once_and_each_is_served() {
+    const SEEDED: usize = 60;
+    let swarms = Swarms::with(SEEDED, 40_000, 16_384, |_| None);
+    let mut arguments = swarms.get();
+    let payload = TestFolder::new();
+    swarms.samples.iter().for_each(|sample| sample.write_payload(payload.path()));
+    let output = arguments.iter().position(|argument| argument == "-o").unwrap();
+    arguments.splice(output..output + 2, ["-d".to_owned(), payload.path().display().to_string()]);
+    arguments[0] = "seed".to_owned();
+    // Fewer than there are torrents.
+    let seed = Program::launch(with_files(48, &arguments));
+    swarms.trackers.iter().for_each(|tracker| _ = tracker.wait_for(1));
+    let mut get = Command::new(PROGRAM);
+    get.args(swarms.get()).stdin(Stdio::null()).env("XDG_CACHE_HOME", "/dev/null");
+    let outcome = Program::launch(get).finish(LIMIT);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    swarms.assert_downloaded();
+    if cfg!(target_os = "linux") {
+        wait_until_none_is_open(&seed, payload.path());
+    }
+    seed.terminate();
+    let outcome = seed.finish(LIMIT);
+    assert!(!outcome.output.contains("wait for their turn"), "{}", outcome.output);
+    for tracker in &swarms.trackers {
+        assert!(tracker.announces().iter().any(|one| one.get("event") == "stopped"));
+    }
+}
+
+/// Waits until the program has no file of this folder open.
+fn wait_until_none_is_open(program: &Program, folder: &Path) {
+    let began = Instant::now();
+    let open = || {
+        let all = std::fs::read_dir(format!("/proc/{}/fd", program.child.id())).unwrap();
+        let paths = all.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        paths.filter(|path| path.starts_with(folder) && path != folder).count()
+    };
+    while open() > 0 {
+        assert!(began.elapsed() < LIMIT, "{} files are open", open());
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 

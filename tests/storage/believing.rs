@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
 use femtotorrent::piece::PieceDigest;
-use femtotorrent::storage::{Check, Options, ServedPieces};
+use femtotorrent::storage::{Check, Options, ServedPieces, Storage};
 
 use crate::sample::{OPTIONS, Sample, markers, numbers};
 use crate::support::folder::TestFolder;
@@ -351,6 +351,53 @@ fn what_is_shared_is_read_once() {
     assert_eq!(share(Check::Changed).0.len(), 10);
     let entries = fs::read_dir(root.path()).unwrap().count();
     assert_eq!(entries, 1, "a run that only shares writes nothing");
+}
+
+#[test]
+fn a_check_that_is_stopped_goes_on_where_it_was() {
+    const MIB: u64 = 1 << 20;
+    let cache = TestFolder::new();
+    let mut sample = Sample::new(MIB as u32, &[("t/a", 20 << 20), ("t/b", 20 << 20)]);
+    sample.cache = Some(cache.path().to_owned());
+    let root = TestFolder::new();
+    fs::create_dir(root.path().join("t")).unwrap();
+    for file in &sample.files {
+        fs::write(root.path().join(&file.path), sample.content(file)).unwrap();
+    }
+    let digests = sample.digests();
+    // For a download and for sharing: how many bytes were to be read, and whether all is there. Stopped after so many.
+    let check = |to_write: bool, check, most: u64| {
+        let total = Mutex::new(0);
+        let watch = |done, of| {
+            *total.lock().unwrap() = of;
+            done < most
+        };
+        let payload = sample.payload(&digests);
+        let good = match to_write {
+            true => Storage::open(root.path(), &payload, Options { check, ..OPTIONS }, &watch)
+                .map(|(_, good)| good),
+            false => {
+                ServedPieces::open(root.path(), &payload, 8, check, &watch).map(|served| served.offered())
+            }
+        };
+        let total = *total.lock().unwrap();
+        (total, good.map(|good| good.is_full()).map_err(|error| error.exit_code()))
+    };
+    assert_eq!(check(false, Check::Changed, 12 * MIB), (40 * MIB, Err(7)));
+    let (left, good) = check(true, Check::Changed, 12 * MIB);
+    assert!(left < 33 * MIB && good == Err(7), "{left}");
+    let (less, good) = check(false, Check::Changed, 8 * MIB);
+    assert!(less < left - 7 * MIB && good == Err(7), "{less}");
+    // Who wants all to be read does not want what was read long ago.
+    assert_eq!(check(false, Check::Always, 12 * MIB), (40 * MIB, Err(7)));
+    // What has changed since is read again.
+    change_in_secret(&root.path().join("t/a"), 1200);
+    let (all, good) = check(true, Check::Changed, u64::MAX);
+    assert!(all >= 20 * MIB && good == Err(13), "{all}");
+    fs::write(root.path().join("t/a"), sample.content(&sample.files[0])).unwrap();
+    assert_eq!(check(false, Check::Changed, u64::MAX).1, Ok(true));
+    assert_eq!(check(false, Check::Changed, u64::MAX), (0, Ok(true)));
+    assert_eq!(markers(root.path()), Vec::<PathBuf>::new());
 }
 
 #[test]

@@ -67,6 +67,7 @@ impl Download {
             open_files: 16,
             check: Check::Changed,
             cache: None,
+            fetched: Arc::default(),
         };
         change(&mut job);
         let stop = Arc::<Stop>::default();

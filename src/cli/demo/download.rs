@@ -8,6 +8,7 @@ use super::super::runs::CommandFailure;
 use super::super::signals::interrupts;
 use super::super::supervisor::supervise;
 use super::super::trace::Trace;
+use super::super::turns::Room;
 use super::super::watch::Wanted;
 use super::account::{account, introduce, learned};
 use super::cast::Cast;
@@ -133,6 +134,7 @@ fn download(
         open_files: 4,
         check: Check::Changed,
         cache: None,
+        fetched: Default::default(),
     };
-    supervise(vec![job], 1, network, screen, events, interrupts(), None)
+    supervise(vec![job], Room { places: 1, running: 1 }, network, screen, events, interrupts(), None)
 }

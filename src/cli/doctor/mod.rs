@@ -22,7 +22,7 @@ use super::json;
 use super::network_options::NetworkOptions;
 use super::port_mapping_options::PortMappingOptions;
 use super::proxy_options;
-use super::resources::Resources;
+use super::resources::{Purpose, Resources};
 use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
 use super::signals::{Interrupts, interrupts};
@@ -138,7 +138,7 @@ fn examine(arguments: &DoctorArguments) -> Result<(Facts, Torrent), CommandFailu
     if !arguments.json {
         terminal::say(&format!("{}: trying for {} s at most", torrent.name(), arguments.timeout));
     }
-    let resources = Resources::find(std::slice::from_ref(&torrent), MOST_PEERS)?;
+    let resources = Resources::find(std::slice::from_ref(&torrent), MOST_PEERS, Purpose::Download)?;
     let nowhere = File::options().write(true).open("/dev/null");
     let nowhere =
         nowhere.map_err(|error| (Exit::IO, format!("cannot open /dev/null: {}", reason(&error))))?;
@@ -239,6 +239,7 @@ fn job(arguments: &DoctorArguments, torrent: &Torrent, nowhere: File, resources:
         open_files: resources.open_files,
         check: Check::default(),
         cache: None,
+        fetched: Default::default(),
     }
 }
 

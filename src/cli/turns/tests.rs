@@ -3,6 +3,11 @@ use crate::message::{MetadataState, Snapshot};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Where there are as many threads as places.
+fn turns_of(torrents: usize, places: usize) -> Turns {
+    Turns::new(torrents, Room { places, running: places })
+}
+
 fn started(turns: &mut Turns, now: Instant) -> Vec<usize> {
     std::iter::from_fn(|| turns.start_next(now)).collect()
 }
@@ -12,24 +17,28 @@ fn running(received: u64, peers: usize) -> Progress {
 }
 
 fn seeding() -> Progress {
-    Progress::Running(Snapshot { phase: RunPhase::Seeding, peers: 3, ..Snapshot::default() })
+    uploaded(0)
+}
+
+fn uploaded(uploaded: u64) -> Progress {
+    Progress::Running(Snapshot { phase: RunPhase::Seeding, peers: 3, uploaded, ..Snapshot::default() })
 }
 
 #[test]
 fn they_run_in_their_order_as_many_as_there_are_places() {
-    let (now, mut turns) = (Instant::now(), Turns::new(5, 2));
+    let (now, mut turns) = (Instant::now(), turns_of(5, 2));
     assert_eq!(started(&mut turns, now), [0, 1]);
     assert_eq!(turns.ended(1, true, now), None);
     assert_eq!(started(&mut turns, now), [2]);
     assert_eq!(turns.count(), (2, 2));
     assert_eq!(turns.cancel(), [3, 4]);
     assert!(turns.ended(0, true, now).is_none() && started(&mut turns, now).is_empty());
-    assert_eq!(started(&mut Turns::new(2, 0), now), [0], "there is always one place");
+    assert_eq!(started(&mut turns_of(2, 0), now), [0], "there is always one place");
 }
 
 #[test]
 fn who_makes_no_progress_gives_way_while_others_wait_and_comes_again_later() {
-    let (start, mut turns) = (Instant::now(), Turns::new(3, 2));
+    let (start, mut turns) = (Instant::now(), turns_of(3, 2));
     assert_eq!(started(&mut turns, start), [0, 1]);
     turns.heard(1, &running(0, 0), start);
     turns.heard(1, &running(16, 0), start + 30 * SECOND);
@@ -49,7 +58,7 @@ fn who_makes_no_progress_gives_way_while_others_wait_and_comes_again_later() {
 
 #[test]
 fn a_free_place_is_not_kept_free_for_those_that_rest() {
-    let (start, mut turns) = (Instant::now(), Turns::new(2, 1));
+    let (start, mut turns) = (Instant::now(), turns_of(2, 1));
     assert_eq!(started(&mut turns, start), [0]);
     let later = start + 60 * SECOND;
     assert_eq!(turns.overdue(later), [0]);
@@ -61,7 +70,7 @@ fn a_free_place_is_not_kept_free_for_those_that_rest() {
 
 #[test]
 fn each_turn_without_progress_doubles_the_rest_and_the_time_without_progress_adds_up() {
-    let (mut now, mut turns) = (Instant::now(), Turns::new(2, 1));
+    let (mut now, mut turns) = (Instant::now(), turns_of(2, 1));
     let (mut rests, mut idle) = (Vec::new(), Duration::ZERO);
     for _ in 0..10 {
         let number = turns.start_next(now).unwrap();
@@ -90,7 +99,7 @@ fn each_turn_without_progress_doubles_the_rest_and_the_time_without_progress_add
 fn peers_earn_patience_and_what_we_do_ourselves_is_progress() {
     let start = Instant::now();
     let told = |progress: &Progress, seconds: u32| {
-        let mut turns = Turns::new(2, 1);
+        let mut turns = turns_of(2, 1);
         turns.start_next(start);
         turns.heard(0, progress, start + SECOND);
         turns.overdue(start + seconds * SECOND)
@@ -110,7 +119,7 @@ fn peers_earn_patience_and_what_we_do_ourselves_is_progress() {
 #[test]
 fn seeds_take_turns_and_give_way_to_downloads_soon() {
     let start = Instant::now();
-    let mut turns = Turns::new(3, 2);
+    let mut turns = turns_of(3, 2);
     assert_eq!(started(&mut turns, start), [0, 1]);
     turns.heard(0, &seeding(), start);
     turns.heard(1, &running(5, 1), start + 59 * SECOND);
@@ -122,10 +131,14 @@ fn seeds_take_turns_and_give_way_to_downloads_soon() {
     // Now only a seed waits. The other seeds have their half hour.
     turns.heard(1, &seeding(), start + 70 * SECOND);
     turns.heard(2, &seeding(), start + 80 * SECOND);
+    for (at, bytes) in [(200, 1), (1800, 2)] {
+        [1, 2].iter().for_each(|number| turns.heard(*number, &uploaded(bytes), start + at * SECOND));
+        assert!(turns.overdue(start + at * SECOND).is_empty());
+    }
     assert!(turns.overdue(start + 70 * SECOND + SEED_TURN - SECOND).is_empty());
     assert_eq!(turns.overdue(start + 70 * SECOND + SEED_TURN), [1]);
     // A download comes before the seeds that wait for longer.
-    let mut turns = Turns::new(2, 1);
+    let mut turns = turns_of(2, 1);
     turns.start_next(start);
     turns.heard(0, &seeding(), start);
     assert_eq!(turns.overdue(start + SEED_TURN), [0]);
@@ -136,7 +149,7 @@ fn seeds_take_turns_and_give_way_to_downloads_soon() {
 
 #[test]
 fn what_did_not_fit_runs_when_another_has_ended() {
-    let (now, mut turns) = (Instant::now(), Turns::new(4, 3));
+    let (now, mut turns) = (Instant::now(), turns_of(4, 3));
     assert_eq!(started(&mut turns, now), [0, 1, 2]);
     assert!(turns.did_not_fit(1, now));
     assert!(started(&mut turns, now).is_empty(), "there are two places now");
@@ -150,7 +163,7 @@ fn what_did_not_fit_runs_when_another_has_ended() {
 
 #[test]
 fn places_that_the_system_had_no_room_for_are_tried_again_one_by_one() {
-    let (start, mut turns) = (Instant::now(), Turns::new(9, 4));
+    let (start, mut turns) = (Instant::now(), turns_of(9, 4));
     assert_eq!(started(&mut turns, start), [0, 1, 2, 3]);
     assert!(turns.did_not_fit(3, start) && turns.did_not_fit(2, start));
     assert!(started(&mut turns, start + TRY_AGAIN - SECOND).is_empty(), "there are two places");
@@ -162,4 +175,51 @@ fn places_that_the_system_had_no_room_for_are_tried_again_one_by_one() {
         now += TRY_AGAIN;
         assert_eq!(started(&mut turns, now), expected, "four at most, as at the start");
     }
+}
+
+#[test]
+fn who_seeds_has_no_place_and_gives_way_only_where_threads_are_short() {
+    let (start, mut turns) = (Instant::now(), Turns::new(9, Room { places: 2, running: 6 }));
+    assert_eq!(started(&mut turns, start), [0, 1]);
+    turns.heard(0, &seeding(), start);
+    assert_eq!(started(&mut turns, start), [2]);
+    // One of those with a place gives way to those that wait; the seed would free none.
+    assert_eq!(turns.overdue(start + SEED_TURN), [1, 2]);
+    let mut now = start + SEED_TURN;
+    [1, 2].iter().for_each(|number| assert!(turns.ended(*number, true, now).is_none()));
+    for number in [3, 4, 5, 6] {
+        assert_eq!(started(&mut turns, now).len(), if number == 3 { 2 } else { 1 }, "{number}");
+        turns.heard(number, &seeding(), now);
+    }
+    assert!(started(&mut turns, now).is_empty() && turns.count() == (6, 1), "there are threads for six");
+    // Now a seed has to go, since what waits is new, and for all that is known a download.
+    now += SEED_TURN_BEFORE_DOWNLOADS;
+    assert_eq!(turns.overdue(now), [0]);
+}
+
+#[test]
+fn a_seed_that_nobody_asks_gives_way_to_one_that_waits_sooner() {
+    let start = Instant::now();
+    let mut turns = turns_of(3, 2);
+    assert_eq!(started(&mut turns, start), [0, 1]);
+    [0, 1].iter().for_each(|number| turns.heard(*number, &seeding(), start));
+    assert_eq!(turns.overdue(start + SEED_TURN_BEFORE_DOWNLOADS), [0]);
+    turns.ended(0, false, start + SEED_TURN_BEFORE_DOWNLOADS);
+    assert_eq!(started(&mut turns, start + SEED_TURN_BEFORE_DOWNLOADS), [2]);
+    let then = start + 2 * SEED_TURN_BEFORE_DOWNLOADS;
+    turns.heard(2, &seeding(), then);
+    // All three seed. One is asked for, the other is not.
+    let now = then + SEED_TURN_UNASKED;
+    turns.heard(1, &uploaded(1), now - SECOND);
+    assert_eq!(turns.overdue(now - SECOND), [0; 0]);
+    assert_eq!(turns.overdue(now), [2]);
+}
+
+#[test]
+fn the_more_that_ran_well_the_more_are_tried_again_at_once() {
+    let (start, mut turns) = (Instant::now(), turns_of(300, 200));
+    assert_eq!(started(&mut turns, start).len(), 200);
+    (10..200).for_each(|number| assert!(turns.did_not_fit(number, start)));
+    let counts = (1..=8).map(|minute| started(&mut turns, start + minute * TRY_AGAIN).len());
+    assert_eq!(counts.collect::<Vec<_>>(), [1, 2, 4, 8, 16, 32, 64, 63]);
 }

@@ -57,12 +57,33 @@ fn a_peer_has_a_few_reports_on_their_way_and_says_the_rest_when_they_are_taken_i
 fn a_late_bitfield_takes_all_places() {
     let torrent = Torrent::new();
     let (_worker, peer) = torrent.introduced_worker();
-    peer.says(&[Message::Bitfield(&[0x80]), Message::Bitfield(&[0x80]), Message::Bitfield(&[0x80])]);
+    let lost = [&[0; 4][..]].concat();
+    peer.says(&[
+        Message::Bitfield(&[0x80]),
+        Message::Bitfield(&[0x80]),
+        Message::Extended(extension::LT_DONTHAVE, &lost),
+        Message::Bitfield(&[0x80]),
+    ]);
     let first = report(&torrent);
-    assert!(matches!(first.news.as_slice(), [News::Bitfield(_), News::AnotherBitfield(_)]));
+    let news = first.news.as_slice();
+    assert!(matches!(news, [News::Bitfield(_), News::AnotherBitfield(_), News::DontHave(_)]), "{news:?}");
     assert!(torrent.inbox.recv_timeout(MOMENT).is_err(), "there is one at a time");
     drop(first);
     assert!(matches!(report(&torrent).news.as_slice(), [News::AnotherBitfield(_)]));
+}
+
+#[test]
+fn of_many_late_bitfields_in_one_read_the_sum_is_told() {
+    let torrent = Torrent::new();
+    let (_worker, peer) = torrent.introduced_worker();
+    let mut messages = vec![Message::Bitfield(&[0]), Message::Have(1)];
+    messages.extend([Message::Bitfield(&[0x80]), Message::Bitfield(&[0x40])].repeat(20));
+    peer.says(&messages);
+    let report = report(&torrent);
+    match report.news.as_slice() {
+        [News::Bitfield(_), News::Have(_), News::AnotherBitfield(sum)] => assert_eq!(sum.to_wire(), [0xc0]),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

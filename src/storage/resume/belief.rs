@@ -38,6 +38,16 @@ impl Belief {
         let none = || Bitfield::none(layout.geometry().piece_count());
         Belief { good: none(), missing: none(), sample: none(), unproven: Vec::new() }
     }
+
+    /// What another record vouches for need not be read either.
+    pub fn add(&mut self, other: Belief, layout: &Layout) {
+        for piece in other.good.iter(layout.geometry()) {
+            self.good.insert(piece);
+            self.missing.remove(piece);
+        }
+        other.sample.iter(layout.geometry()).for_each(|piece| _ = self.sample.insert(piece));
+        self.unproven.extend(other.unproven);
+    }
 }
 
 /// Where a record was.

@@ -11,7 +11,8 @@
 //! it, for the files that it knows by their inodes.
 //!
 //! What is complete, or is only shared, has its resume file in the cache folder, as `resume/INFO-HASH`:
-//! nothing may be written beside it. The newest of these are kept (`place`).
+//! nothing may be written beside it. The newest of these are kept (`place`). A check that is stopped leaves there how
+//! far it came (`interim`), of a download too.
 //!
 //! Anyone may have written the file, and everything may have happened to the payload since. So it is only a
 //! hint (`belief`): what cannot be believed is read. With `--check always` all is read; with `never` the
@@ -38,6 +39,7 @@
 //! The device of a file is left out: its number depends on the order in which disks are found.
 
 mod belief;
+mod interim;
 mod keeper;
 mod place;
 mod record;
@@ -46,6 +48,7 @@ mod recorder;
 use std::time::Duration;
 
 pub(super) use belief::{Belief, Place, judge};
+pub(super) use interim::Interim;
 pub(super) use keeper::ResumeKeeper;
 pub(super) use place::{CachedRecord, ResumePlace};
 pub(super) use record::{KnownFile, ResumeRecord, TorrentShape};

@@ -136,6 +136,11 @@ impl CachedRecord {
         CachedRecord { folder, file, shape }
     }
 
+    /// The torrent.
+    pub fn shape(&self) -> TorrentShape {
+        self.shape
+    }
+
     /// What it says.
     pub fn read(&self) -> Option<ResumeRecord> {
         let bytes = self.file.read(ResumeRecord::most_bytes(&self.shape).saturating_add(1)).ok()?;

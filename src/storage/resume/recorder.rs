@@ -191,16 +191,18 @@ impl Recorder {
     }
 }
 
-/// Keeps in the cache what a survey found, of a payload that is not to be written.
+/// Keeps in the cache what a survey found, of a payload that is not to be written. If it is not whole, there may be
+/// more.
 pub fn remember(
     cache: &CachedRecord,
     folder: Arc<RootFolder>,
     layout: Arc<Layout>,
-    shape: TorrentShape,
     survey: &Survey,
+    is_whole: bool,
 ) {
     let written = survey.unsynced(&layout).into_iter().collect();
-    let mut recorder = Recorder::new(folder, layout, shape, survey, Vec::new(), &Guards::new());
+    let mut recorder = Recorder::new(folder, layout, cache.shape(), survey, Vec::new(), &Guards::new());
+    recorder.record.is_whole &= is_whole;
     let (pieces, newest, doubtful) = (survey.good.clone(), Vec::new(), Vec::new());
     recorder.take(Cut { is_final: true, at: now(), pieces, newest, written, is_unsynced: true, doubtful });
     recorder.cache(cache);

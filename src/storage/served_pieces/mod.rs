@@ -30,11 +30,12 @@ use super::calls;
 use super::error::{Action, StorageError, counted};
 use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
-use super::layout::{Layout, Slice};
+use super::layout::{Layout, Slice, ours};
 use super::marker::Marker;
 use super::part_file::PartFile;
 use super::resume::{self, CachedRecord, Check, Place, ResumePlace};
-use super::survey::{Digests, KnownPieces, Survey};
+use super::shared_folders::SharedFolders;
+use super::survey::{Digests, Earlier, KnownPieces, Survey};
 use crate::net::too_many_files;
 use crate::piece::{Bitfield, PieceIndex};
 use crate::thread::lock;
@@ -88,38 +89,58 @@ impl ServedPieces {
         check: Check,
         watch: &Watch<'_>,
     ) -> Result<Arc<ServedPieces>, StorageError> {
+        ServedPieces::open_among(&SharedFolders::default(), root, payload, open_files, check, watch)
+    }
+
+    /// The same, where other torrents may have their payload in the same folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`ServedPieces::open`].
+    pub fn open_among(
+        folders: &SharedFolders,
+        root: &Path,
+        payload: &Payload<'_>,
+        open_files: usize,
+        check: Check,
+        watch: &Watch<'_>,
+    ) -> Result<Arc<ServedPieces>, StorageError> {
         let failed = |error| StorageError::from_io(Action::Open, root.to_owned(), error);
         let missing =
             || failed(io::Error::new(io::ErrorKind::NotFound, "no such folder (choose another with -d)"));
-        let folder = RootFolder::open_to_read(root).map_err(failed)?.ok_or_else(missing)?;
+        let folder = folders.open(root, true).map_err(failed)?.ok_or_else(missing)?;
         let mut marker = Marker::new(payload.name, payload.info_hash);
-        let mut layout = payload.layout_as_it_is(Some(&folder), &mut marker)?;
+        let mut layout = Arc::new(payload.layout_as_it_is(Some(&folder), &mut marker)?);
         let shape = payload.shape();
         let cache = payload.cache.map(|cache| CachedRecord::new(cache, shape));
         let mut part_file = PartFile::beside(&marker, payload.geometry);
         // If it cannot be read, nothing of it is shared.
         let _ = part_file.read(&folder);
-        layout.add_part_file(part_file.path());
-        layout.hide(vec![true; payload.files.len()], part_file.slots());
-        let beside = || Some((ResumePlace::beside(&marker).read(&folder, &shape)?, Place::Beside));
-        let cached = || Some((cache.as_ref()?.read()?, Place::Cache));
-        // Without its marker, a resume file was only left over.
-        let record =
-            if marker.is_there(&folder) { beside().or_else(cached) } else { cached().or_else(beside) };
-        let known = record.as_ref();
-        let known = known.map(|(record, place)| KnownPieces { record, place: *place, check, is_ours: true });
-        let mut survey = Survey::take(Some(&folder), &layout, payload.digests, open_files, watch, known)?;
+        ours(&mut layout)?.add_part_file(part_file.path());
+        ours(&mut layout)?.hide(vec![true; payload.files.len()], part_file.slots());
+        let beside = ResumePlace::beside(&marker).read(&folder, &shape);
+        let cached = cache.as_ref().and_then(CachedRecord::read);
+        let mut records = [(&beside, Place::Beside), (&cached, Place::Cache)];
+        if !marker.is_there(&folder) {
+            // Without it, the one beside the payload was only left over.
+            records.reverse();
+        }
+        let known = |(record, place)| {
+            Option::as_ref(record).map(|record| KnownPieces { record, place, check, is_ours: true })
+        };
+        let known = records.into_iter().filter_map(known).collect();
+        let earlier = Earlier { known, cache: cache.as_ref().filter(|_| check == Check::Changed) };
+        let mut survey = Survey::take(Some(&folder), &layout, payload.digests, open_files, watch, earlier)?;
         // What is not in the part file as it should be may be where it belongs.
         let (slots, misplaced) =
             part_file.slots().into_iter().partition::<Vec<_>, _>(|(piece, _)| survey.good.has(*piece));
         if !misplaced.is_empty() {
-            layout.hide(vec![true; payload.files.len()], slots);
+            ours(&mut layout)?.hide(vec![true; payload.files.len()], slots);
             let misplaced = misplaced.into_iter().map(|(piece, _)| piece);
             survey.take_again(&folder, &layout, payload.digests, misplaced, open_files, watch)?;
         }
-        let (folder, layout) = (Arc::new(folder), Arc::new(layout));
         if let Some(cache) = cache.filter(|_| survey.has_read) {
-            resume::remember(&cache, Arc::clone(&folder), Arc::clone(&layout), shape, &survey);
+            resume::remember(&cache, Arc::clone(&folder), Arc::clone(&layout), &survey, true);
         }
         let digests = Arc::clone(payload.digests);
         let name = marker.naming().output_name.clone();
@@ -292,6 +313,11 @@ impl ServedPieces {
             let slices = self.layout.slices(piece).filter(|slice| !slice.padding).take(MAX_PARTS);
             slices.for_each(|slice| _ = self.file(slice.file));
         }
+    }
+
+    /// Closes the files from which nothing was sent since the last call.
+    pub fn close_idle(&self) {
+        self.files.close_idle();
     }
 
     /// The writer begins to write into a file. If another program has changed the file since the writer's

@@ -37,6 +37,11 @@ impl OpenFiles {
         lock(&self.pool).close(number);
     }
 
+    /// Closes the files that were not used since the last call.
+    pub fn close_idle(&self) {
+        lock(&self.pool).close_idle();
+    }
+
     /// The path of a file as the user sees it, for messages.
     pub fn path(&self, number: usize) -> PathBuf {
         self.layout.entry(number).map(|entry| self.folder.join(&entry.path)).unwrap_or_default()

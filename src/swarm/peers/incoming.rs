@@ -1,5 +1,6 @@
 //! Peers that connect to us, and peers that are connected twice.
 
+use crate::address::is_local;
 use crate::message::{HandedOver, HangUp, Incoming, PeerKey};
 use crate::strategy::AttemptFailure;
 use crate::swarm::Coordinator;
@@ -87,13 +88,19 @@ impl Coordinator<'_> {
             return Err(NoEntry::Banned);
         }
         let (incoming, from_there) = self.roster.incoming(address.ip());
-        // This host may run many peers, and we trust each of them as much as ourselves.
-        if from_there >= MAX_FROM_ONE && !address.ip().is_loopback() {
+        let most = self.settings.limits.max_peers;
+        let most_from_there = match address.ip() {
+            // This host may run many peers, and we trust each of them as much as ourselves.
+            ip if ip.is_loopback() => usize::MAX,
+            // It may stand for everybody, as the bridge of a container does.
+            ip if is_local(ip) => (most / 2).max(MAX_FROM_ONE),
+            _ => MAX_FROM_ONE,
+        };
+        if from_there >= most_from_there {
             return Err(NoEntry::CrowdedAddress);
         }
         // While something is missing, a quarter of the places is kept for peers that we connect to, so that
         // incoming peers cannot keep us from those that trackers and other sources name.
-        let most = self.settings.limits.max_peers;
         let room = if self.is_downloading() { most.saturating_sub(most / 4) } else { most };
         let crowded = incoming >= room.max(1);
         // If there are too many incoming peers, one of them leaves and none that we connected to.

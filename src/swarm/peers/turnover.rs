@@ -21,8 +21,8 @@ const SILENT: Duration = Duration::from_secs(4);
 const SENDS_NOTHING: Duration = Duration::from_secs(15);
 /// How long a peer may go without a transfer.
 const IDLE: Duration = Duration::from_secs(90);
-/// The connections of all torrents are counted together. A torrent may have this many in any case, so that the
-/// others do not leave it without any.
+/// The connections of all torrents are counted together. One that is downloaded may have this many in any case, so that
+/// the others do not leave it without any. One that seeds has the next that is free (`peer/connection_count.rs`).
 const ALWAYS: usize = 2;
 /// How long the next idle peer stays after one has left.
 const TURN: Duration = Duration::from_secs(10);
@@ -70,9 +70,18 @@ impl Coordinator<'_> {
         leaves.is_some()
     }
 
+    /// Where the process can have no more connections, peers that do nothing leave although nobody waits for their
+    /// place here: somebody may, in another torrent.
+    pub(in crate::swarm) fn make_place_for_others(&mut self, now: Instant) {
+        if self.roster.len() > 0 && !self.environment.has_room(0) {
+            self.make_place(|_| true, now);
+        }
+    }
+
     /// How many places nobody has.
     pub(in crate::swarm) fn free_places(&self) -> usize {
-        if self.roster.len() >= ALWAYS && !self.environment.has_room() {
+        let always = if self.is_downloading() { ALWAYS } else { 0 };
+        if self.roster.len() >= always && !self.environment.has_room(self.roster.len()) {
             return 0;
         }
         self.settings.limits.max_peers.saturating_sub(self.roster.len())

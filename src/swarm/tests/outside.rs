@@ -54,7 +54,7 @@ impl TestEnvironment {
 }
 
 impl Environment for TestEnvironment {
-    fn has_room(&self) -> bool {
+    fn has_room(&self, _: usize) -> bool {
         !self.0.borrow().no_room
     }
 

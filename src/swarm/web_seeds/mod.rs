@@ -45,7 +45,7 @@ impl Coordinator<'_> {
 
     /// Whether the process may have another connection. A torrent without any may have one in any case.
     fn has_room_for_web_seed(&self) -> bool {
-        self.environment.has_room() || self.roster.all().next().is_none()
+        self.environment.has_room(self.roster.all().count()) || self.roster.all().next().is_none()
     }
 
     /// Starts the worker of a server, or lets the server rest.

@@ -84,7 +84,7 @@ impl World {
 }
 
 impl Environment for World {
-    fn has_room(&self) -> bool {
+    fn has_room(&self, _: usize) -> bool {
         !self.0.borrow().no_room
     }
 
