@@ -236,6 +236,8 @@ def seeds():
     ]
     yield "compact", [bytes([10, 0, 0, 1, 26, 225] * 3), bytes([32] * 36)]
     yield "body", [b"plain", gzip.compress(b"d8:intervali1800ee", mtime=0), gzip.compress(bytes(100_000), mtime=0)]
+    yield "web_heads", [b"\x07HTTP/1.1 200 OK\r\nX: y\r\nContent-Length : 3\r\n\r\nabc", b"\x01HTTP/1.0 302 Found\nLocation: a\n b\n\nx",
+        b"\x30HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nDate: x", b"\x02SSH-2.0-x\r\n\r\n"]
     yield "ranges", [b"bytes 0-499/1234", b"bytes=7-8/*", b"120", b"Sun, 06 Nov 1994 08:49:37 GMT",
                      b"Sunday, 06-Nov-94 08:49:37 GMT", b"Sun Nov  6 08:49:37 1994", b"bytes 0-18446744073709551615/*"]
     yield "web_addresses", [b"http://me:it@h:81/pub/?a=b#c\na b/#1 100%.txt", b"http://[::1]\n\xfc/\xff", b"\n",

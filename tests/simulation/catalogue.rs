@@ -248,9 +248,30 @@ fn thin_lines() -> Vec<Entry> {
     ]
 }
 
+/// The same behind a router that holds what comes in 0.3 s and drops what comes beyond, as real TCP meets it.
+pub fn routers() -> Vec<Entry> {
+    let router = |seed, peers, down| {
+        Scene::new(seed, 6 * MIB, 256 * KIB)
+            .with(peers, Member::stub().up(50 * MB).round_trip(ms(50)))
+            .with(1, Member::leecher().down(down).round_trip(ms(0)).queue(ms(300)))
+    };
+    vec![
+        entry(
+            "router, 62.5 kB/s, 40 peers",
+            "40 fast seeders behind a router of 62.5 kB/s that holds what comes in 0.3 s, and drops what comes beyond.",
+            router(71, 40, 62_500),
+        ),
+        entry("router, 250 kB/s, 40 peers", "The same at 250 kB/s.", router(72, 40, 250 * KB)),
+        entry("router, 1.25 MB/s, 40 peers", "The same at 1.25 MB/s.", router(73, 40, 1250 * KB)),
+        entry("router, 62.5 kB/s, 8 peers", "The same at 62.5 kB/s.", router(74, 8, 62_500)),
+        entry("router, 250 kB/s, 8 peers", "The same at 250 kB/s.", router(75, 8, 250 * KB)),
+        entry("router, 1.25 MB/s, 8 peers", "The same at 1.25 MB/s.", router(76, 8, 1250 * KB)),
+    ]
+}
+
 /// Scenes that are too large for a debug build, and those that are slow or wasteful today.
 pub fn others() -> Vec<Entry> {
-    large().into_iter().chain(bad_manners()).collect()
+    routers().into_iter().chain(large()).chain(bad_manners()).collect()
 }
 
 /// Every scene.

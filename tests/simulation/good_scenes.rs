@@ -1,6 +1,6 @@
 //! Scenes that behave, and stay so.
 
-use crate::catalogue::{good, uneven};
+use crate::catalogue::{good, routers, uneven};
 use crate::scene::{KB, KIB, MIB, Member, Scene};
 
 #[test]
@@ -34,4 +34,13 @@ fn the_same_seed_brings_the_same_swarm_and_another_seed_another() {
     first.assert_sound("nine hosts");
     assert_eq!(first, swarm(1));
     assert_ne!(first.trace, swarm(2).trace);
+}
+
+#[test]
+fn where_a_router_drops_what_it_cannot_hold_little_is_sent_twice() {
+    for entry in routers() {
+        let report = entry.scene.run();
+        report.assert_sound(entry.name);
+        assert!(report.ratio() <= 1.25 && report.sent_ratio() <= 1.35, "{}: {report}", entry.name);
+    }
 }

@@ -5,6 +5,9 @@
 //! - A downlink takes blocks in the order in which they arrive.
 //! - A connection holds [`WINDOW`] bytes at most that were sent and are not received: what the sockets at both ends
 //!   hold. So a slow downlink makes its senders wait, as TCP does.
+//! - Where its queue is bounded, as a router's is, a block that finds no room is dropped and sent again by TCP: when the
+//!   next block of that connection was received, which makes room, or after a time that doubles. So who has a block in
+//!   the queue goes on, and who has none may wait for long.
 //! - Messages without a block are so small that they cost no bandwidth, but they never overtake a block of their
 //!   own connection.
 //! - A lost block is sent again by TCP: it comes late, and everything behind it on the connection waits.
@@ -21,6 +24,8 @@ use std::time::Duration;
 const WINDOW: u64 = 256 * 1024;
 /// What a lost block costs besides a round trip: the least time after which TCP sends again.
 const RETRANSMISSION: Duration = Duration::from_millis(200);
+/// How many times that time doubles while it is in vain.
+const MOST_DOUBLINGS: u32 = 6;
 
 /// How a host is connected to the world.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +38,8 @@ pub struct Line {
     pub round_trip: Duration,
     /// The part of its blocks that is lost on the way.
     pub loss: f64,
+    /// As much waits in front of its downlink as comes in this time, if that is bounded.
+    pub queue: Option<Duration>,
 }
 
 /// How a host's line stands.
@@ -68,6 +75,11 @@ pub struct Pipe {
     /// When the other end has taken in what arrived last, and how many such things it has still to hear.
     last_delivery: Duration,
     undelivered: u32,
+    /// What found no room in the queue of the other end, with all that was sent behind it.
+    dropped: VecDeque<Segment>,
+    /// When it is sent again, and how many times in vain until now.
+    again_at: Option<Duration>,
+    in_vain: u32,
 }
 
 impl Pipe {
@@ -169,6 +181,57 @@ impl World {
 
     /// Messages have come to the other end of the wire, where blocks wait for the downlink.
     pub fn arrive(&mut self, from: End, segment: Segment) {
+        let has_room = self.has_room(from, &segment);
+        let Some(pipe) = self.pipes.get_mut(&from) else { return };
+        if has_room && pipe.dropped.is_empty() {
+            return self.admit(from, segment);
+        }
+        pipe.dropped.push_back(segment);
+        if pipe.again_at.is_none() {
+            self.send_again_after(from, RETRANSMISSION);
+        }
+    }
+
+    /// What was dropped is sent again, if this is the time for it.
+    pub fn send_again(&mut self, from: End) {
+        let passed = self.clock.passed();
+        let Some(pipe) = self.pipes.get_mut(&from).filter(|pipe| pipe.again_at == Some(passed)) else {
+            return;
+        };
+        pipe.again_at = None;
+        while let Some(segment) = self.pipes.get_mut(&from).and_then(|pipe| pipe.dropped.pop_front()) {
+            if !self.has_room(from, &segment) {
+                let Some(pipe) = self.pipes.get_mut(&from) else { return };
+                pipe.dropped.push_front(segment);
+                pipe.in_vain += 1;
+                let wait = RETRANSMISSION * (1 << pipe.in_vain.min(MOST_DOUBLINGS));
+                return self.send_again_after(from, wait);
+            }
+            if let Some(pipe) = self.pipes.get_mut(&from) {
+                pipe.in_vain = 0;
+            }
+            self.admit(from, segment);
+        }
+    }
+
+    fn send_again_after(&mut self, from: End, wait: Duration) {
+        let at = self.clock.passed() + wait;
+        if let Some(pipe) = self.pipes.get_mut(&from) {
+            pipe.again_at = Some(at);
+            self.clock.at(at, Happening::SendAgain(from));
+        }
+    }
+
+    /// Whether the downlink that these messages have come to has a place for them.
+    fn has_room(&self, from: End, segment: &Segment) -> bool {
+        let bytes = self.block_bytes(segment);
+        let to = self.pipes.get(&from).and_then(|pipe| pipe.other);
+        let Some(line) = to.map(|to| &self.lines[to.host]).filter(|_| bytes > 0) else { return true };
+        let waits = line.down_free.saturating_sub(self.clock.passed()) + transfer(bytes, line.line.down);
+        line.line.queue.is_none_or(|most| waits <= most)
+    }
+
+    fn admit(&mut self, from: End, segment: Segment) {
         let passed = self.clock.passed();
         let bytes = self.block_bytes(&segment);
         let Some(pipe) = self.pipes.get_mut(&from) else { return };
@@ -200,6 +263,12 @@ impl World {
         let bytes = self.block_bytes(&segment);
         let Some(pipe) = self.pipes.get_mut(&from) else { return };
         pipe.in_flight -= bytes;
+        // The word that it came takes its time, and so does what is sent again.
+        let (round_trip, waits) = (pipe.latency * 2, !pipe.dropped.is_empty());
+        if bytes > 0 && waits {
+            self.send_again_after(from, round_trip);
+        }
+        let Some(pipe) = self.pipes.get_mut(&from) else { return };
         if std::mem::take(&mut pipe.is_blocked) {
             // The word that there is room takes its time, too.
             self.clock.after(pipe.latency, Happening::HasRoom(from));

@@ -106,7 +106,7 @@ pub struct Scene {
 
 impl Member {
     fn new(kind: Kind) -> Member {
-        let line = Line { up: MB, down: 12 * MB + 500 * KB, round_trip: ms(20), loss: 0.0 };
+        let line = Line { up: MB, down: 12 * MB + 500 * KB, round_trip: ms(20), loss: 0.0, queue: None };
         Member {
             kind,
             line,
@@ -170,6 +170,11 @@ impl Member {
     /// The part of its blocks that is lost on the way and sent again.
     pub fn loss(self, loss: f64) -> Member {
         Member { line: Line { loss, ..self.line }, ..self }
+    }
+
+    /// As much waits in front of its downlink as comes in this time: what comes beyond that is dropped and sent again.
+    pub fn queue(self, queue: Duration) -> Member {
+        Member { line: Line { queue: Some(queue), ..self.line }, ..self }
     }
 
     /// It is in this network, of 24 bits, with others.

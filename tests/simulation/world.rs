@@ -41,6 +41,8 @@ pub enum Happening {
     Arrive(End, Segment),
     /// The other end reads them.
     Deliver(End, Segment),
+    /// What of this end was dropped on the way is sent again.
+    SendAgain(End),
     /// The last byte of a block has left.
     BlockSent(End, Block),
     /// There is room on this connection again.
@@ -178,6 +180,7 @@ impl World {
             }
             Happening::Arrive(from, segment) => self.arrive(from, segment),
             Happening::Deliver(from, segment) => self.deliver_late(from, segment),
+            Happening::SendAgain(from) => self.send_again(from),
             Happening::BlockSent(end, block) => self.block_sent(end, block),
             Happening::HasRoom(end) => self.wants_to_send(end),
             Happening::Announce(host) => self.announce(host),

@@ -45,6 +45,24 @@ fn a_compressed_answer_is_read_and_a_bomb_is_refused() {
 }
 
 #[test]
+fn any_number_of_headers_is_read_and_one_with_a_blank_behind_its_name() {
+    let many: String = (0..500).map(|number| format!("X-Cache-{number}: hit from a proxy\r\n")).collect();
+    let (target, tracker) = (Tracker::start(&[]), Tracker::start(&[]));
+    target.script(http(
+        "200 OK",
+        &format!("{many}X Odd : y\r\n"),
+        b"d8:intervali600e5:peers6:\x7f\0\0\x01\x1a\x61e",
+    ));
+    tracker.script(http("302 Found", &format!("{many}Location : {}\r\n", target.url()), b""));
+    let (announcers, news) = announcers(vec![vec![tracker.url()]]);
+    let answer = news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
+    assert_eq!(answer.peers, ["127.0.0.1:6753".parse().unwrap()]);
+    announcers.stop(false, BUDGET);
+    let endless = [b"HTTP/1.1 200 OK\r\n".as_slice(), "X: y\r\n".repeat(100_000).as_bytes()].concat();
+    assert!(outcome_of(Reply::Raw(endless)).is_err());
+}
+
+#[test]
 fn what_came_before_a_server_broke_off_is_read() {
     let body = "d8:intervali600e5:peers6:\x7f\0\0\x01\x1a\x61e";
     let gzip = gzip(|deflate| {

@@ -15,6 +15,7 @@
 
 use super::forwarding::Forwarding;
 use super::guard::Guard;
+use super::head::Heads;
 #[cfg(feature = "tls")]
 use super::tls_connector::TlsConnector;
 use super::tunnel;
@@ -111,6 +112,7 @@ impl<Before: Transport> Connector<Before> for BoundConnector {
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
         let outlet = &self.guard.outlet;
+        let heads = (!details.needs_tls()).then(Heads::default);
         let register = |stream: &Arc<TcpStream>| {
             let handle: Weak<TcpStream> = Arc::downgrade(stream);
             (details.register_shutdown)(handle as Weak<dyn ShutdownHandle>)
@@ -125,7 +127,7 @@ impl<Before: Transport> Connector<Before> for BoundConnector {
             register(&stream)?;
             let forwarding = through(details, proxy, &stream)?;
             let tap = WebTap::of(&outlet.tap, &stream, details.needs_tls());
-            return Ok(Some(Connected { stream, buffers, guard: None, forwarding, tap }));
+            return Ok(Some(Connected { stream, buffers, guard: None, forwarding, tap, heads }));
         }
         let mut failure = Error::HostNotFound;
         let mut addresses: Vec<SocketAddr> = details.addrs.iter().copied().collect();
@@ -146,7 +148,7 @@ impl<Before: Transport> Connector<Before> for BoundConnector {
         register(&stream)?;
         let guard = Some(Arc::clone(&self.guard));
         let tap = WebTap::of(&outlet.tap, &stream, details.needs_tls());
-        Ok(Some(Connected { stream, buffers, guard, forwarding: None, tap }))
+        Ok(Some(Connected { stream, buffers, guard, forwarding: None, tap, heads }))
     }
 }
 
@@ -274,6 +276,8 @@ pub(super) struct Connected {
     forwarding: Option<Forwarding>,
     /// Who sees what is said, where it is plain: TLS takes it from here.
     pub(super) tap: Option<WebTap>,
+    /// The heads of the answers, where it is plain.
+    heads: Option<Heads>,
 }
 
 impl Connected {
@@ -294,6 +298,7 @@ impl Transport for Connected {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let timeout = timeout.for_write();
         self.stream.set_write_timeout(limit(&timeout)?)?;
+        self.heads.iter_mut().for_each(Heads::asked);
         let output = self.buffers.output().get(..amount).unwrap_or_default();
         // What is for the proxy alone is not shown.
         self.tap.iter_mut().for_each(|tap| tap.pass(Direction::Out, output));
@@ -303,6 +308,9 @@ impl Transport for Connected {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        if self.heads.as_mut().is_some_and(|heads| heads.hand_on(&mut self.buffers)) {
+            return Ok(true);
+        }
         let timeout = timeout.for_read();
         let whole = limit(&timeout)?;
         let started = Instant::now();
@@ -320,6 +328,9 @@ impl Transport for Connected {
         self.forwarding.iter_mut().for_each(Forwarding::heard);
         let came = self.buffers.input_append_buf().get(..read).unwrap_or_default();
         self.tap.iter_mut().for_each(|tap| tap.pass(Direction::In, came));
+        if let Some(heads) = &mut self.heads {
+            return heads.read(read, &mut self.buffers);
+        }
         self.buffers.input_appended(read);
         Ok(read > 0)
     }
@@ -332,7 +343,8 @@ impl Transport for Connected {
             stream.set_nonblocking(false)?;
             Ok(silent)
         };
-        silent(&self.stream).unwrap_or(false) && self.may_be_used()
+        let is_read = self.heads.as_ref().is_none_or(|heads| heads.rest().is_empty());
+        is_read && silent(&self.stream).unwrap_or(false) && self.may_be_used()
     }
 }
 

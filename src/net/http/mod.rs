@@ -14,6 +14,7 @@ mod cryptography;
 mod forwarding;
 mod guard;
 mod gzip;
+mod head;
 mod range;
 mod redirect;
 mod retry_after;
@@ -25,6 +26,7 @@ mod tls_connector;
 mod tunnel;
 
 pub use content_range::ContentRange;
+pub use head::Heads;
 pub use range::{RangeAnswer, RangeHead};
 pub use retry_after::{LONGEST_WAIT, date, retry_after};
 pub use site::Site;

@@ -3,6 +3,7 @@
 //! The library's own way knows either the built-in authorities or those that it is given, and not both.
 
 use super::connector::Connected;
+use super::head::Heads;
 use super::tls::{Authorities, tls_fault};
 use crate::net::tap::{Direction, WebTap};
 use rustls::pki_types::ServerName;
@@ -48,7 +49,13 @@ impl Connector<Connected> for TlsConnector {
         }
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        Ok(Some(Either::B(TlsConnection { stream: StreamOwned::new(connection, socket), buffers, tap })))
+        let heads = Heads::default();
+        Ok(Some(Either::B(TlsConnection {
+            stream: StreamOwned::new(connection, socket),
+            buffers,
+            tap,
+            heads,
+        })))
     }
 }
 
@@ -66,6 +73,7 @@ pub(super) struct TlsConnection {
     stream: StreamOwned<ClientConnection, TransportAdapter<Connected>>,
     buffers: LazyBuffers,
     tap: Option<WebTap>,
+    heads: Heads,
 }
 
 impl Transport for TlsConnection {
@@ -75,6 +83,7 @@ impl Transport for TlsConnection {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         self.stream.sock.set_timeout(timeout);
+        self.heads.asked();
         let output = self.buffers.output().get(..amount).unwrap_or_default();
         self.tap.iter_mut().for_each(|tap| tap.pass(Direction::Out, output));
         self.stream.write_all(output)?;
@@ -82,16 +91,18 @@ impl Transport for TlsConnection {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        if self.heads.hand_on(&mut self.buffers) {
+            return Ok(true);
+        }
         self.stream.sock.set_timeout(timeout);
         let read = self.stream.read(self.buffers.input_append_buf())?;
         let came = self.buffers.input_append_buf().get(..read).unwrap_or_default();
         self.tap.iter_mut().for_each(|tap| tap.pass(Direction::In, came));
-        self.buffers.input_appended(read);
-        Ok(read > 0)
+        self.heads.read(read, &mut self.buffers)
     }
 
     fn is_open(&mut self) -> bool {
-        self.stream.sock.get_mut().is_open()
+        self.heads.rest().is_empty() && self.stream.sock.get_mut().is_open()
     }
 
     fn is_tls(&self) -> bool {

@@ -15,8 +15,9 @@
 //! than it sends in four.
 //!
 //! Where many peers are asked at once, each with 16 requests, much is on its way before anything is known. If their
-//! lines are thin, or one thin line is ours, that takes minutes to come. So while enough is on its way already, a new
-//! peer begins with two, and gets one more with each block until it has 16.
+//! lines are thin, or one thin line is ours, that takes minutes to come, and those that began with more than the others
+//! are the last to be done. So where many come at once each begins with its part of what may be on its way, with two at
+//! least, and gets one more with each block until it has 16, or what it sends in a second.
 //!
 //! A near and fast peer would do with few requests, if its threads and ours always ran. They do not, so the
 //! pipeline holds what comes in two milliseconds at least. And if each block were followed by the next request,
@@ -44,6 +45,10 @@ use std::time::{Duration, Instant};
 const INITIAL_DEPTH: u32 = 16;
 /// The same, if as much is on its way already as comes in the next seconds.
 const CAREFUL_DEPTH: u32 = 2;
+/// A pipeline that began with fewer requests than others do grows to no more than the peer sends in this time, until
+/// trying shows that more pay. If all share a thin line, what is on its way beyond that only fills a router's queue, and
+/// what finds no room there comes late.
+const CAREFULLY_HELD: Duration = Duration::from_secs(1);
 /// Requests in the deepest pipeline: at 16 KiB a block, 60 MiB/s across a round trip of 130 ms.
 const MAX_DEPTH: u32 = 500;
 /// Requests that every peer accepts, even one that did not tell its queue length.
@@ -145,10 +150,11 @@ impl Pipeline {
         Pipeline { phase: PipelinePhase::Runs, ..Pipeline::new(now) }
     }
 
-    /// Begins with few requests, if nothing came yet: more are on their way to other peers than come soon.
-    pub fn begin_carefully(&mut self) {
+    /// Begins with no more requests than this, if nothing came yet: as many as are this peer's part of what many are
+    /// asked for at once.
+    pub fn begin_with(&mut self, requests: u32) {
         if self.rate.is_none() && self.measured == 0 && self.slow_start {
-            self.depth = self.depth.min(CAREFUL_DEPTH);
+            self.depth = self.depth.min(requests.max(CAREFUL_DEPTH));
         }
     }
 
@@ -213,7 +219,7 @@ impl Pipeline {
         }
         if self.slow_start && self.depth < INITIAL_DEPTH {
             // A block for a block: the depth doubles in each round trip.
-            let most = INITIAL_DEPTH.min(self.queue_limit).min(self.sent_in(MAX_RAISED));
+            let most = INITIAL_DEPTH.min(self.queue_limit).min(self.sent_in(CAREFULLY_HELD));
             let before = self.depth;
             self.depth = before.saturating_add(blocks).min(most).max(before);
             if self.depth > before {

@@ -62,6 +62,8 @@ impl Coordinator<'_> {
         // Mostly there is none, and this is asked often.
         let first = f64::from(owed + 1) * block_time;
         let holders = self.holders(key, late.max(first / SOONER), now);
+        let silent: Vec<PeerKey> =
+            holders.iter().filter(|holder| holder.is_silent).map(|holder| holder.key).collect();
         for holder in holders.into_iter().filter(|holder| holder.is_silent || !only_silent) {
             let before = leased.len();
             let pays = |place: usize, taken: usize| {
@@ -69,11 +71,11 @@ impl Coordinator<'_> {
                 let ours = (owed as usize + before + taken) as f64 * block_time;
                 before + taken <= most as usize && theirs > late && ours < theirs * SOONER
             };
-            // A block that two peers owe us is left to them, unless this one is silent: then the helper takes its
-            // place.
+            // A block that two peers owe us is left to them, unless both are silent: then the helper takes the place of
+            // this one. If the other was just asked, its block is on the way, and a third one would be too much.
             let spare = twice.saturating_sub(self.requests.count_twice());
             let (taken, displaced) =
-                self.requests.take_over(key, holder.key, (&allowed, &within), holder.is_silent, spare, pays);
+                self.requests.take_over(key, holder.key, (&allowed, &within), &silent, spare, pays);
             leased.extend(taken);
             overtaken.push((holder.key, displaced));
         }

@@ -54,6 +54,17 @@ impl Coordinator<'_> {
         self.requests.count_all() as f64 >= soon.max(UNPROVEN_BLOCKS)
     }
 
+    /// How many blocks a peer of which nothing is known may be asked for at first: its part of what may be on its way
+    /// from all such peers, those included that we are connecting to for the first time. They may share one thin line,
+    /// and who has begun with more than the others is the last to be done.
+    pub(in crate::swarm) fn first_requests(&self) -> u32 {
+        if self.is_enough_on_its_way() {
+            return 0;
+        }
+        let peers = self.roster.senders().count() + self.dialer.first_attempts();
+        (UNPROVEN_BLOCKS / peers.max(1) as f64) as u32
+    }
+
     /// How many blocks this peer sends until much faster ones have sent all others for which there is memory. It is
     /// not asked for more than that, so that they never wait for it. With `only_busy` those do not count that could
     /// take more requests and get none: what is left, they cannot be asked for.

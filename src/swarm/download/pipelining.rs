@@ -19,16 +19,14 @@ impl Coordinator<'_> {
         let in_flight = self.requests.count(key) as u32;
         let Some(peer) = self.roster.get(key) else { return };
         let share = self.share_of_memory(peer.memory_parts());
-        let carefully = !peer.download.useful && self.is_enough_on_its_way();
+        let first = if peer.download.useful { u32::MAX } else { self.first_requests() };
         let Some(peer) = self.roster.get_mut(key) else { return };
         (peer.download.starving, peer.download.left_out) = (false, false);
         if peer.may_be_asked().is_none() || peer.download.rests(now) {
             return;
         }
         peer.download.pipeline.set_memory_share(share);
-        if carefully {
-            peer.download.pipeline.begin_carefully();
-        }
+        peer.download.pipeline.begin_with(first);
         let is_web_seed = peer.is_web_seed();
         let (mut depth, mut least) = (peer.download.pipeline.depth(), peer.download.pipeline.least_order());
         if is_web_seed {

@@ -87,12 +87,29 @@ fn what_much_faster_peers_send_sooner_is_left_to_them() {
 }
 
 #[test]
-fn of_many_unknown_peers_only_the_first_are_asked_for_much() {
+fn of_many_unknown_peers_each_is_asked_for_its_part_at_first() {
+    let owed = |world: &World, peers: &[PeerKey]| -> Vec<usize> {
+        peers.iter().map(|peer| world.owed(*peer).len()).collect()
+    };
+    // One after the other: the first do not know of the others.
     let mut world = Scene { pieces: 256, ..Scene::default() }.start();
     let peers: Vec<PeerKey> = (1..=16).map(|host| world.seed(host)).collect();
-    let owed: Vec<usize> = peers.iter().map(|peer| world.owed(*peer).len()).collect();
-    assert_eq!(owed[..4], [16; 4]);
-    assert!(owed[4..].iter().all(|owed| *owed == 2), "{owed:?}");
+    let begun = owed(&world, &peers);
+    assert_eq!(begun[..4], [16; 4]);
+    assert!(begun[4..].iter().all(|owed| *owed == 2), "{begun:?}");
+    // While we connect to the others: the first gets no more than they will.
+    let mut world = Scene { pieces: 256, ..Scene::default() }.start();
+    let addresses: Vec<SocketAddr> = (1..=16).map(address).collect();
+    world.tell(Event::Found(Source::Tracker, addresses.clone()));
+    let mut begin = |(address, host)| {
+        let key = world.answer(address);
+        world.tell(Event::Greeted(key, greeting(host)));
+        world.coordinator.roster.get_mut(key).unwrap().download.trust.proved();
+        world.hear(key, [News::HaveAll, News::Unchoked]);
+        key
+    };
+    let peers: Vec<PeerKey> = addresses.into_iter().zip(1..).map(&mut begin).collect();
+    assert_eq!(owed(&world, &peers), [4; 16]);
 }
 
 #[test]

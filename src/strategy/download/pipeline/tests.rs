@@ -152,15 +152,15 @@ fn between_the_blocks_of_a_slow_peer_its_rate_is_not_zero_and_in_silence_it_fall
 fn a_careful_beginning_is_made_good_within_a_few_round_trips() {
     let start = Instant::now();
     let mut pipeline = Pipeline::new(start);
-    pipeline.begin_carefully();
+    pipeline.begin_with(0);
     assert_eq!(pipeline.depth(), CAREFUL_DEPTH);
     run(&mut pipeline, start, 1e5, 0.1, 1);
     assert!(pipeline.depth() > 50, "{}", pipeline.depth());
     let mut slow = Pipeline::new(start);
-    slow.begin_carefully();
+    slow.begin_with(0);
     run(&mut slow, start, 0.2, 0.1, 60);
     assert_eq!(slow.depth(), CAREFUL_DEPTH);
-    pipeline.begin_carefully();
+    pipeline.begin_with(0);
     assert!(pipeline.depth() > 50, "only before the first block");
 }
 

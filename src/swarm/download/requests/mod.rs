@@ -192,14 +192,14 @@ impl Requests {
     /// Leases blocks that the peer `from` owes us to `helper`, too: from the far end of what the peer owes, as
     /// long as `pays` says so of the block's place in that queue (the oldest request has place 1) and of the number
     /// of blocks that the helper gets with it. At most `most` blocks are owed by two peers then that were owed by one.
-    /// A block that two owe us already is left to them, but with `insist` the helper takes the place of `from`. Also
-    /// returns the blocks that `from` thereby owes us no longer, for a `cancel`.
+    /// A block that two owe us already is left to them, unless both are `silent`: then the helper takes the place of
+    /// `from`. Also returns the blocks that `from` thereby owes us no longer, for a `cancel`.
     pub fn take_over(
         &mut self,
         helper: PeerKey,
         from: PeerKey,
         (allowed, within): (&Restriction<'_>, &Within),
-        insist: bool,
+        silent: &[PeerKey],
         most: usize,
         pays: impl Fn(usize, usize) -> bool,
     ) -> (Vec<Leased>, Vec<Block>) {
@@ -218,7 +218,9 @@ impl Requests {
                 {
                     (BlockState::LeasedTwice(first, helper), false)
                 }
-                Some(BlockState::LeasedTwice(one, two)) if insist && one != helper && two != helper => {
+                Some(BlockState::LeasedTwice(one, two))
+                    if [one, two].iter().all(|holder| *holder != helper && silent.contains(holder)) =>
+                {
                     (BlockState::LeasedTwice(if one == from { two } else { one }, helper), true)
                 }
                 _ => continue,

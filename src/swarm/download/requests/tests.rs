@@ -26,8 +26,8 @@ fn span(requests: &mut Requests, peer: PeerKey, most: u32) -> Option<(u32, u32)>
     requests.next_for(peer, &ALL, &Within::Shared, most).map(|(span, _)| (span.first, span.count))
 }
 
-fn take_over(requests: &mut Requests, helper: PeerKey, from: PeerKey, insist: bool) -> usize {
-    requests.take_over(helper, from, (&ALL, &Within::All), insist, 99, |_, _| true).0.len()
+fn take_over(requests: &mut Requests, helper: PeerKey, from: PeerKey, silent: &[PeerKey]) -> usize {
+    requests.take_over(helper, from, (&ALL, &Within::All), silent, 99, |_, _| true).0.len()
 }
 
 fn assembly(requests: &Requests, piece: PieceIndex) -> Arc<Assembly> {
@@ -84,9 +84,9 @@ fn when_two_were_asked_the_one_that_is_late_gets_a_cancel() {
     let (mut requests, piece) = one_open_piece(2, PieceSource::Anyone);
     let block = Block { piece, number: 0 };
     span(&mut requests, A, 1);
-    assert_eq!(take_over(&mut requests, A, A, false), 0);
-    assert_eq!(take_over(&mut requests, B, A, false), 1);
-    assert_eq!(take_over(&mut requests, C, A, false), 0);
+    assert_eq!(take_over(&mut requests, A, A, &[]), 0);
+    assert_eq!(take_over(&mut requests, B, A, &[]), 1);
+    assert_eq!(take_over(&mut requests, C, A, &[]), 0);
     let assembly = assembly(&requests, piece);
     assert_eq!(requests.received(B, block, &assembly), Arrival::Useful { cancel: [Some(A), None] });
     assert_eq!((requests.count(A), requests.count(B)), (0, 0));
@@ -97,14 +97,15 @@ fn when_two_were_asked_the_one_that_is_late_gets_a_cancel() {
 }
 
 #[test]
-fn a_third_peer_that_insists_displaces_the_one_that_it_takes_over_from() {
+fn a_third_peer_displaces_one_of_two_silent_ones_and_none_that_was_just_asked() {
     for (from, stays) in [(A, B), (B, A)] {
         let (mut requests, piece) = one_open_piece(1, PieceSource::Anyone);
         let block = Block { piece, number: 0 };
         span(&mut requests, A, 1);
-        take_over(&mut requests, B, A, false);
-        assert_eq!(take_over(&mut requests, C, from, false), 0);
-        let (taken, displaced) = requests.take_over(C, from, (&ALL, &Within::All), true, 99, |_, _| true);
+        take_over(&mut requests, B, A, &[]);
+        assert_eq!(take_over(&mut requests, C, from, &[]), 0);
+        assert_eq!(take_over(&mut requests, C, from, &[from]), 0, "the other one was just asked");
+        let (taken, displaced) = requests.take_over(C, from, (&ALL, &Within::All), &[A, B], 99, |_, _| true);
         assert_eq!((taken.len(), displaced), (1, vec![block]));
         assert_eq!((requests.count(from), requests.count(stays), requests.count(C)), (0, 1, 1));
         assert_is_consistent(&requests);
@@ -153,14 +154,14 @@ fn a_piece_that_was_wrong_comes_from_one_peer_alone() {
     requests.assign(piece, A);
     assert_eq!(span(&mut requests, A, 1), Some((0, 1)));
     assert_eq!(span(&mut requests, B, 1), None);
-    assert_eq!(take_over(&mut requests, B, A, true), 0);
+    assert_eq!(take_over(&mut requests, B, A, &[A]), 0);
     requests.take_back(A);
     assert_eq!(requests.exclusive(), [(piece, None, Vec::new())]);
     requests.assign(piece, B);
     assert_eq!(span(&mut requests, B, 9), Some((0, 3)));
     let much_later = Instant::now() + std::time::Duration::from_secs(31);
     requests.share_overdue(much_later);
-    assert_eq!(take_over(&mut requests, A, B, false), 3);
+    assert_eq!(take_over(&mut requests, A, B, &[]), 3);
     assert_is_consistent(&requests);
 }
 
@@ -245,8 +246,8 @@ fn step(requests: &mut Requests, random: &mut fastrand::Rng) {
         }
         3 => {
             let most = random.usize(1..4);
-            _ = requests
-                .take_over(peer, other, (&ALL, &Within::All), random.bool(), 99, |_, taken| taken <= most);
+            let silent: Vec<PeerKey> = [A, B, C].into_iter().filter(|_| random.bool()).collect();
+            _ = requests.take_over(peer, other, (&ALL, &Within::All), &silent, 99, |_, taken| taken <= most);
         }
         4 | 5 => {
             let owed: Vec<Block> = requests.owed_by(peer).collect();

@@ -1,0 +1,235 @@
+//! The head of an answer, cut down to what we read of it.
+//!
+//! The HTTP library takes 128 headers and no more, and none with a blank behind its name, and has no use for the answer
+//! otherwise. Servers behind several proxies send more, and browsers and curl read them. So on its way in, a head is
+//! collected whole, bounded by its bytes and not by the number of its headers, and the library gets the status and the
+//! headers that anybody here asks for. Blanks between a name and its colon are taken away, as RFC 9112 has proxies do
+//! (section 5.1), and lines that go on with a blank are joined (section 5.2). Answers that only say that another one
+//! follows (1xx) are left out. What is no header stays, so that the library refuses it, and says why.
+//!
+//! Bodies pass as they are, and are not copied.
+
+use ureq::Error;
+use ureq::unversioned::transport::{Buffers, LazyBuffers};
+
+/// The headers that are read here or by the library.
+const READ: [&str; 9] = [
+    "age",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "date",
+    "location",
+    "retry-after",
+    "transfer-encoding",
+];
+/// The longest head: curl takes 300 KiB.
+const LONGEST: usize = 256 * 1024;
+/// How an answer begins.
+const BEGINNING: &[u8] = b"HTTP/";
+
+/// The heads of the answers on one connection.
+#[derive(Debug, Default)]
+pub struct Heads {
+    /// What has come of a head, if one is awaited.
+    head: Option<Vec<u8>>,
+    /// What is for the library and found no place yet.
+    ready: Vec<u8>,
+}
+
+impl Heads {
+    /// A request leaves: what comes next is a head.
+    pub fn asked(&mut self) {
+        self.head.get_or_insert_default();
+    }
+
+    /// What came and was not handed on yet.
+    pub fn rest(&self) -> &[u8] {
+        &self.ready
+    }
+
+    /// Hands on what is ready, if something is.
+    pub fn hand_on(&mut self, buffers: &mut LazyBuffers) -> bool {
+        let place = buffers.input_append_buf();
+        let length = place.len().min(self.ready.len());
+        let (Some(place), Some(first)) = (place.get_mut(..length), self.ready.get(..length)) else {
+            return false;
+        };
+        place.copy_from_slice(first);
+        self.ready.drain(..length);
+        buffers.input_appended(length);
+        length > 0
+    }
+
+    /// So many bytes were read to the end of the buffer: takes them in. False if nothing more will come.
+    ///
+    /// # Errors
+    ///
+    /// The head is too long.
+    pub fn read(&mut self, length: usize, buffers: &mut LazyBuffers) -> Result<bool, Error> {
+        let came = buffers.input_append_buf().get(..length).unwrap_or_default();
+        if !self.take(came)? {
+            buffers.input_appended(length);
+        }
+        Ok(self.hand_on(buffers) || length > 0)
+    }
+
+    /// Takes this in, if it is of a head. Nothing: the connection has ended.
+    ///
+    /// # Errors
+    ///
+    /// The head is too long.
+    pub fn take(&mut self, came: &[u8]) -> Result<bool, Error> {
+        let Some(mut head) = self.head.take() else { return Ok(false) };
+        let mut searched = head.len().saturating_sub(END.len());
+        head.extend_from_slice(came);
+        let is_one = head.iter().zip(BEGINNING).all(|(byte, expected)| byte == expected);
+        if came.is_empty() || !is_one {
+            // The library says what is wrong with it.
+            self.ready = head;
+            return Ok(true);
+        }
+        while let Some(length) = length(&head, searched) {
+            let body = head.split_off(length);
+            if is_interim(&head) {
+                (head, searched) = (body, 0);
+                continue;
+            }
+            self.ready = shortened(&head);
+            self.ready.extend(body);
+            return Ok(true);
+        }
+        if head.len() > LONGEST {
+            return Err(Error::LargeResponseHeader(head.len(), LONGEST));
+        }
+        self.head = Some(head);
+        Ok(true)
+    }
+}
+
+/// What ends a head, at its longest.
+const END: &[u8] = b"\n\r\n";
+
+/// The length of the head with the empty line behind it, if that is there. Nothing ends before `searched`.
+fn length(head: &[u8], searched: usize) -> Option<usize> {
+    let rest = head.get(searched..)?;
+    rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n').find_map(|(at, _)| {
+        let behind = rest.get(at..)?;
+        let end = [END, b"\n\n"].into_iter().find(|end| behind.starts_with(end))?;
+        Some(searched.saturating_add(at).saturating_add(end.len()))
+    })
+}
+
+/// Whether another answer follows this one: all 1xx but the one that changes the protocol.
+fn is_interim(head: &[u8]) -> bool {
+    let status = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    status.starts_with(b"1") && !status.starts_with(b"101")
+}
+
+/// The head with the headers that are read and what is no header.
+fn shortened(head: &[u8]) -> Vec<u8> {
+    let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let mut short = lines.next().unwrap_or_default().to_vec();
+    let mut is_kept = false;
+    for line in lines.take_while(|line| !line.is_empty()) {
+        if matches!(line.first(), Some(b' ' | b'\t')) {
+            if is_kept {
+                short.push(b' ');
+                short.extend(line.trim_ascii());
+            }
+            continue;
+        }
+        let colon = line.iter().position(|byte| *byte == b':');
+        let (name, value) = line.split_at(colon.unwrap_or(0));
+        let name = name.trim_ascii_end();
+        is_kept = name.is_empty() || READ.iter().any(|read| read.as_bytes().eq_ignore_ascii_case(name));
+        if is_kept {
+            short.extend(b"\r\n");
+            short.extend(name);
+            short.extend(value);
+        }
+    }
+    short.extend(b"\r\n\r\n");
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the library gets of an answer that comes in parts of so many bytes.
+    fn got(answer: &[u8], part: usize) -> Result<Vec<u8>, Error> {
+        let (mut heads, mut got) = (Heads::default(), Vec::new());
+        let mut buffers = LazyBuffers::new(50, 1);
+        heads.asked();
+        for part in answer.chunks(part).chain([&[][..]]) {
+            let place = buffers.input_append_buf();
+            place[..part.len()].copy_from_slice(part);
+            heads.read(part.len(), &mut buffers)?;
+            loop {
+                let length = buffers.input().len();
+                got.extend(buffers.input());
+                buffers.input_consume(length);
+                if !heads.hand_on(&mut buffers) {
+                    break;
+                }
+            }
+        }
+        Ok(got)
+    }
+
+    fn assert_got(answer: &str, expected: &str) {
+        for part in [1, 2, 3, 7, 50] {
+            let got = got(answer.as_bytes(), part).unwrap();
+            assert_eq!(String::from_utf8_lossy(&got), expected, "in parts of {part}");
+        }
+    }
+
+    #[test]
+    fn of_any_number_of_headers_those_that_are_read_are_left_and_the_body_is_as_it_was() {
+        let many = "X-Cache: hit from a proxy\r\n".repeat(1000);
+        let body = "a\r\n\r\nb\n\nHTTP/1.1 200 OK\r\nX: y\r\n\r\n".repeat(9);
+        assert_got(
+            &format!("HTTP/1.1 200 OK\r\n{many}Content-Length: 5\r\n{many}DATE: x\r\n\r\n{body}"),
+            &format!("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nDATE: x\r\n\r\n{body}"),
+        );
+    }
+
+    #[test]
+    fn blanks_behind_a_name_and_lines_that_go_on_are_mended() {
+        assert_got(
+            "HTTP/1.0 302 Found\nSet Cookie: a b\nX-A : b\n  c\nLocation \t : http://a/\r\n b\r\n\t c\n\nx",
+            "HTTP/1.0 302 Found\r\nLocation: http://a/ b c\r\n\r\nx",
+        );
+    }
+
+    #[test]
+    fn answers_before_the_answer_are_left_out() {
+        assert_got(
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\n\r\nx",
+            "HTTP/1.1 200 OK\r\n\r\nx",
+        );
+        assert_got("HTTP/1.1 101 Other\r\nUpgrade: x\r\n\r\nx", "HTTP/1.1 101 Other\r\n\r\nx");
+    }
+
+    #[test]
+    fn what_is_no_answer_or_no_header_reaches_the_library_which_refuses_it() {
+        for same in ["SSH-2.0-x\r\n", "HTTP/1.1 200 OK\r\nDate: ", "HTT", "", "d5:peers0:e"] {
+            assert_got(same, same);
+        }
+        assert_got(
+            "HTTP/1.1 200 OK\r\nno header\r\n: x\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nno header\r\n: x\r\n\r\n",
+        );
+    }
+
+    #[test]
+    fn a_head_without_end_is_given_up() {
+        let mut heads = Heads::default();
+        heads.asked();
+        assert!(heads.take(b"HTTP/1.1 200 OK\r\n").unwrap());
+        let result = (0..LONGEST).try_for_each(|_| heads.take(b"X: y\r\n").map(drop));
+        assert!(matches!(result, Err(Error::LargeResponseHeader(length, _)) if length < LONGEST + 7));
+    }
+}
