@@ -26,6 +26,7 @@ mod with;
 
 use super::events::Events;
 use super::exit::Exit;
+use super::folder_options::OutputOption;
 use super::help::headings::{FILES, LESSONS, OUTPUT};
 use super::pcap_option::PcapOption;
 use super::progress::Style;
@@ -43,11 +44,16 @@ use mood::Mood;
 use narrator::Name;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use voice::Voice;
 
 /// What the user wants of the demo.
 #[derive(Args, Debug)]
+#[command(mut_arg("output_dir", |folder| {
+    let theirs = "--serve and --with write theirs to the current folder otherwise.";
+    let keep = "Keep the files in this folder";
+    folder.help(keep).long_help(format!("{keep}\n\n{theirs}")).help_heading(FILES)
+}))]
 pub struct DemoArguments {
     /// Print each message, or write them to this file
     ///
@@ -92,19 +98,9 @@ pub struct DemoArguments {
         help_heading = LESSONS
     )]
     pub with: Option<String>,
-    /// Keep the files in this folder
-    ///
-    /// --serve and --with write theirs to the current folder otherwise.
-    #[arg(
-        short,
-        long,
-        visible_short_alias = 'd',
-        visible_alias = "dir",
-        value_name = "DIR",
-        value_hint = ValueHint::DirPath,
-        help_heading = FILES
-    )]
-    pub output_dir: Option<PathBuf>,
+    /// Where the files are kept, if they are.
+    #[command(flatten)]
+    pub output: OutputOption,
     /// Print what happens as JSON, one object a line
     #[arg(long, conflicts_with = "serve", help_heading = OUTPUT)]
     pub json: bool,
@@ -128,7 +124,7 @@ pub struct DemoArguments {
 ///
 /// An address or a folder cannot be used, or the downloaded file is wrong (exit code 32).
 pub fn run(arguments: &DemoArguments, events: &mut Events) -> Result<Exit, CommandFailure> {
-    let DemoArguments { output_dir, liar, slow, choke, .. } = arguments;
+    let DemoArguments { liar, slow, choke, .. } = arguments;
     if arguments.once && arguments.serve.is_none() {
         return Err((Exit::BAD_OPTION, "--once ends --serve (give both, or leave it out)".to_owned()));
     }
@@ -142,7 +138,7 @@ pub fn run(arguments: &DemoArguments, events: &mut Events) -> Result<Exit, Comma
         (false, true) => Voice::Errors,
         (false, false) => Voice::Output,
     };
-    let folder = output_dir.as_deref().unwrap_or(Path::new("."));
+    let folder = arguments.output.folder();
     if let Some(address) = &arguments.with {
         return with::run(address, &material, folder, voice);
     }
@@ -152,7 +148,8 @@ pub fn run(arguments: &DemoArguments, events: &mut Events) -> Result<Exit, Comma
     }
     let (prints_trace, style, pcap) = (arguments.prints_trace(), arguments.style(), &arguments.pcap);
     let view = View { voice, prints_trace, pcap, style, wanted, events };
-    download::run(material, mood, output_dir.as_deref(), view, |names| arguments.begin_trace(names))
+    let kept = arguments.output.output_dir.as_deref();
+    download::run(material, mood, kept, view, |names| arguments.begin_trace(names))
 }
 
 impl DemoArguments {
