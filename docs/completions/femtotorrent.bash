@@ -22,9 +22,10 @@ _femtotorrent() {
     ((COMP_CWORD == 1)) && command=get
     case $command in
         get)
-            options="-i --input-file --memory --allocate -c --continue --overwrite --part --timeout --down-limit --seed --seed-ratio --seed-time -O --output-name --no-sandbox --check --json -q --quiet -v --verbose --trace --pcap --watch --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --no-utp --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --no-upload --web-seed --no-web-seeds --select --iselect --exclude --iexclude --first --sequential --stdout --on-complete -o -d --output-dir --dir --no-config --help"
+            options="-i --input-file -o -d --output-dir --dir --memory --allocate -c --continue --overwrite --part --timeout --down-limit --seed --seed-ratio --seed-time -O --output-name --no-sandbox --check --json -q --quiet -v --verbose --trace --pcap --watch --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --no-utp --map-port --no-map-port --max-peers --no-pex --peer-id-prefix --user-agent --up-limit --no-upload --web-seed --no-web-seeds --select --iselect --exclude --iexclude --first --sequential --stdout --on-complete --no-config --help"
             case $before in
                 -i|--input-file) kind=file ;;
+                -o|-d|--output-dir|--dir) kind=folder ;;
                 --memory) kind=none ;;
                 --allocate) kind="words sparse full" ;;
                 --timeout) kind=none ;;
@@ -54,7 +55,6 @@ _femtotorrent() {
                 --iexclude) kind=none ;;
                 --first) kind=none ;;
                 --on-complete) kind=file ;;
-                -o|-d|--output-dir|--dir) kind=folder ;;
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         seed)
@@ -129,8 +129,9 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         doctor)
-            options="--timeout --json -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --no-utp --web-seed --no-web-seeds --no-pex --peer-id-prefix --user-agent --map-port --no-map-port -o -d --output-dir --dir --no-config --help"
+            options="-o -d --output-dir --dir --timeout --json -v --verbose --peer --tracker --no-trackers --no-dht --dht-node --no-lan --port --no-listen --bind --ca-file --proxy --encryption --no-utp --web-seed --no-web-seeds --no-pex --peer-id-prefix --user-agent --map-port --no-map-port --no-config --help"
             case $before in
+                -o|-d|--output-dir|--dir) kind=folder ;;
                 --timeout) kind=none ;;
                 --peer) kind=none ;;
                 --tracker) kind=none ;;
@@ -143,7 +144,6 @@ _femtotorrent() {
                 --web-seed) kind=none ;;
                 --peer-id-prefix) kind=none ;;
                 --user-agent) kind=none ;;
-                -o|-d|--output-dir|--dir) kind=folder ;;
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind=torrent ;;
             esac ;;
         config)
@@ -152,7 +152,7 @@ _femtotorrent() {
                 *) [[ $word == -* ]] || ((COMP_CWORD == 1)) || kind="words get seed create verify show doctor" ;;
             esac ;;
         demo)
-            options="--trace --pcap --liar --slow --choke --serve --once --with --json --watch -q --quiet -v --verbose -o -d --output-dir --dir --no-config --help"
+            options="--trace --pcap --liar --slow --choke --serve --once --with -o -d --output-dir --dir --json --watch -q --quiet -v --verbose --no-config --help"
             case $before in
                 --trace) kind=file ;;
                 --pcap) kind=file ;;

@@ -91,7 +91,7 @@ pub struct ShowArguments {
 }
 
 #[derive(Args, Debug)]
-#[command(mut_arg("output_dir", |folder| folder.default_value(".")))]
+#[command(mut_args(|argument| OutputOption::changed(argument, |folder| folder.default_value("."))))]
 pub struct GetArguments {
     #[command(flatten)]
     pub sources: SourceOptions,

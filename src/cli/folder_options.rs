@@ -2,7 +2,7 @@
 //! Each command takes them by the same names, as `-o` and as `-d`.
 
 use super::help::headings::{DOWNLOAD, FILES};
-use clap::{Args, ValueHint};
+use clap::{Arg, Args, ValueHint};
 use std::path::{Path, PathBuf};
 
 /// The folder that something is written into.
@@ -22,6 +22,11 @@ pub struct OutputOption {
 }
 
 impl OutputOption {
+    /// Changes its argument, where it stands among those of a command: one that is changed alone goes to the end.
+    pub fn changed(argument: Arg, change: impl FnOnce(Arg) -> Arg) -> Arg {
+        if argument.get_id() == "output_dir" { change(argument) } else { argument }
+    }
+
     /// The folder: the current one, unless another was named.
     pub fn folder(&self) -> &Path {
         self.output_dir.as_deref().unwrap_or(Path::new("."))

@@ -49,11 +49,11 @@ use voice::Voice;
 
 /// What the user wants of the demo.
 #[derive(Args, Debug)]
-#[command(mut_arg("output_dir", |folder| {
+#[command(mut_args(|argument| OutputOption::changed(argument, |folder| {
     let theirs = "--serve and --with write theirs to the current folder otherwise.";
     let keep = "Keep the files in this folder";
     folder.help(keep).long_help(format!("{keep}\n\n{theirs}")).help_heading(FILES)
-}))]
+})))]
 pub struct DemoArguments {
     /// Print each message, or write them to this file
     ///

@@ -64,9 +64,9 @@ const MOST_PEERS: usize = 100;
 const MEMORY: u64 = 32 << 20;
 
 #[derive(Args, Debug)]
-#[command(mut_arg("output_dir", |folder| {
+#[command(mut_args(|argument| OutputOption::changed(argument, |folder| {
     folder.help("The folder that it is to be downloaded into").default_value(".")
-}))]
+})))]
 pub struct DoctorArguments {
     /// A .torrent file, web address, magnet link, info-hash
     #[arg(value_hint = ValueHint::FilePath, value_name = "TORRENT", value_parser = source_name())]
