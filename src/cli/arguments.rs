@@ -4,8 +4,9 @@ use super::config::ConfigArguments;
 use super::create::CreateArguments;
 use super::demo::DemoArguments;
 use super::doctor::DoctorArguments;
+use super::folder_options::{OutputOption, PayloadOption};
 use super::foreign_words;
-use super::help::headings::{DOWNLOAD, FILES, LIMITS, OUTPUT, SEEDING};
+use super::help::headings::{FILES, LIMITS, OUTPUT, SEEDING};
 use super::hook::HookOption;
 use super::naming_options::ExistingOptions;
 use super::network_options::NetworkOptions;
@@ -90,21 +91,12 @@ pub struct ShowArguments {
 }
 
 #[derive(Args, Debug)]
+#[command(mut_args(|argument| OutputOption::changed(argument, |folder| folder.default_value("."))))]
 pub struct GetArguments {
     #[command(flatten)]
     pub sources: SourceOptions,
-    /// Download into this folder
-    #[arg(
-        short,
-        long,
-        visible_short_alias = 'd',
-        visible_alias = "dir",
-        value_name = "DIR",
-        default_value = ".",
-        value_hint = ValueHint::DirPath,
-        help_heading = DOWNLOAD
-    )]
-    pub output_dir: PathBuf,
+    #[command(flatten)]
+    pub output: OutputOption,
     /// Limit memory for pieces not yet written, over all torrents
     #[arg(long, value_name = "SIZE", default_value = "32M", value_parser = size, help_heading = LIMITS)]
     pub memory: u64,
@@ -171,18 +163,8 @@ impl CliCommand {
 pub struct SeedArguments {
     #[command(flatten)]
     pub sources: SourceOptions,
-    /// Where the torrent's file or folder is
-    #[arg(
-        short,
-        long,
-        visible_short_alias = 'o',
-        visible_alias = "output-dir",
-        value_name = "DIR",
-        default_value = ".",
-        value_hint = ValueHint::DirPath,
-        help_heading = FILES
-    )]
-    pub dir: PathBuf,
+    #[command(flatten)]
+    pub payload: PayloadOption,
     /// Super-seed: reveal one piece at a time to each peer
     ///
     /// For the first and only seed of a new torrent (BEP 16).
@@ -213,6 +195,7 @@ pub fn program() -> Command {
 mod tests {
     use super::*;
     use clap::FromArgMatches;
+    use std::path::Path;
 
     fn parse(line: &str) -> CliCommand {
         let matches = program().try_get_matches_from(line.split(' ')).unwrap();
@@ -236,7 +219,7 @@ mod tests {
         let twice =
             get("x get a -q --no-dht --no-dht -q -o b --port 7 --port 8 --select 1 --select 2 -o c d");
         assert!(twice.sharing.quiet && twice.sharing.network.no_dht);
-        assert_eq!((twice.output_dir, twice.sharing.network.port), ("c".into(), Some(8)));
+        assert_eq!((twice.output.folder(), twice.sharing.network.port), (Path::new("c"), Some(8)));
         assert_eq!((twice.selection.select.len(), twice.sources.torrents.len()), (2, 2));
         assert_eq!(get("x get a -v -v -v").sharing.verbose, 3);
         let loud = get("x get a -q -v").sharing;
@@ -255,19 +238,23 @@ mod tests {
         for option in ["-o", "-d", "--dir", "--output-dir"] {
             let folders = [
                 match parse(&format!("x get a {option} f")) {
-                    CliCommand::Get(get) => get.output_dir,
+                    CliCommand::Get(get) => get.output.output_dir.unwrap(),
                     other => panic!("{other:?}"),
                 },
                 match parse(&format!("x seed a {option} f")) {
-                    CliCommand::Seed(seed) => seed.dir,
+                    CliCommand::Seed(seed) => seed.payload.dir,
                     other => panic!("{other:?}"),
                 },
                 match parse(&format!("x verify a {option} f")) {
-                    CliCommand::Verify(verify) => verify.dir,
+                    CliCommand::Verify(verify) => verify.payload.dir,
+                    other => panic!("{other:?}"),
+                },
+                match parse(&format!("x doctor a {option} f")) {
+                    CliCommand::Doctor(doctor) => doctor.output.output_dir.unwrap(),
                     other => panic!("{other:?}"),
                 },
                 match parse(&format!("x demo {option} f")) {
-                    CliCommand::Demo(demo) => demo.output_dir.unwrap(),
+                    CliCommand::Demo(demo) => demo.output.output_dir.unwrap(),
                     other => panic!("{other:?}"),
                 },
             ];
@@ -279,7 +266,10 @@ mod tests {
     fn options_of_other_programs_that_mean_the_same_are_taken() {
         let same =
             get("x download a -P f --limit-rate 100k --bt-stop-timeout=60 -p 7 --bind-address 127.0.0.1");
-        assert_eq!((same.output_dir, same.down_limit, same.timeout), ("f".into(), Some(102_400), Some(60)));
+        assert_eq!(
+            (same.output.folder(), same.down_limit, same.timeout),
+            (Path::new("f"), Some(102_400), Some(60))
+        );
         assert_eq!(same.sharing.network.port, Some(7));
         match parse("x make a -a http://a/announce -t http://b/announce -c words -p -w http://c/ -f") {
             CliCommand::Create(made) => {

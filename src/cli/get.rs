@@ -27,7 +27,7 @@ pub fn run(arguments: &GetArguments, events: &mut Events) -> Result<Exit, Comman
     let aim = arguments.stream.aim(&sources)?;
     // What has left cannot be uploaded.
     let keeps = matches!(aim, Aim::Download);
-    let output = keeps.then(|| arguments.output_dir.clone());
+    let output = keeps.then(|| arguments.output.folder().to_owned());
     let plan = RunPlan {
         down_limit: arguments.down_limit,
         memory: arguments.memory,
@@ -40,7 +40,7 @@ pub fn run(arguments: &GetArguments, events: &mut Events) -> Result<Exit, Comman
         choice: arguments.order.of(arguments.selection.choice()),
         torrent,
         aim: aim.clone(),
-        folder: arguments.output_dir.clone(),
+        folder: arguments.output.folder().to_owned(),
         naming: Naming { output_name: sharing.name.output_name.clone(), parts: arguments.existing.part },
         sources: PeerSourceOptions {
             web_seeds: arguments.web.web_seeds.clone(),

@@ -16,6 +16,7 @@ mod encryption_option;
 mod events;
 mod exit;
 mod first_word;
+mod folder_options;
 mod foreground;
 mod foreign_words;
 mod get;

@@ -28,7 +28,7 @@ pub fn run(arguments: &SeedArguments, events: &mut Events) -> Result<Exit, Comma
         aim: Aim::Share,
         selected: Vec::new(),
         choice: FileChoice::default(),
-        folder: arguments.dir.clone(),
+        folder: arguments.payload.dir.clone(),
         naming: Naming { output_name: sharing.name.output_name.clone(), parts: false },
         sources: sharing.network.sources(true, !sharing.no_pex),
         // Nothing is downloaded, so no piece is ever in memory.

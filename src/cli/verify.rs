@@ -5,7 +5,8 @@
 
 use super::each::{Shape, each};
 use super::exit::Exit;
-use super::help::headings::{FILES, NETWORK, OUTPUT};
+use super::folder_options::PayloadOption;
+use super::help::headings::{NETWORK, OUTPUT};
 use super::json;
 use super::meter::Meter;
 use super::naming_options::NameOption;
@@ -42,18 +43,8 @@ const RUNS_IN_JSON: usize = 100_000;
 pub struct VerifyArguments {
     #[command(flatten)]
     pub sources: SourceOptions,
-    /// Where the torrent's file or folder is
-    #[arg(
-        short,
-        long,
-        visible_short_alias = 'o',
-        visible_alias = "output-dir",
-        value_name = "DIR",
-        default_value = ".",
-        value_hint = ValueHint::DirPath,
-        help_heading = FILES
-    )]
-    pub dir: PathBuf,
+    #[command(flatten)]
+    pub payload: PayloadOption,
     #[command(flatten)]
     pub name: NameOption,
     /// Also trust the certificate authorities in this file (PEM)
@@ -115,7 +106,7 @@ fn verify(
     let written = if arguments.json { report.write_json(&mut out) } else { report.write_text(&mut out) };
     printed(written.and_then(|()| out.flush()))?;
     if !arguments.quiet && report.count(FileState::Missing) == report.files().count() {
-        let (dir, name) = (shown(&arguments.dir), printable(&torrent.name));
+        let (dir, name) = (shown(&arguments.payload.dir), printable(&torrent.name));
         say(&format!("no file of the torrent is in {dir} (name the folder that contains {name} with -d)"));
     }
     Ok(exit)
@@ -140,7 +131,7 @@ fn examine(
     };
     let meter = Meter::new(Style::of(arguments.quiet), &torrent.name, "checked", interrupts());
     let watch = |done, total| meter.tell(done, total);
-    let examined = storage::examine(&arguments.dir, &payload, OPEN_FILES, &watch);
+    let examined = storage::examine(&arguments.payload.dir, &payload, OPEN_FILES, &watch);
     meter.close();
     examined.map_err(failure)
 }

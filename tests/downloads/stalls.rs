@@ -87,6 +87,7 @@ fn what_is_wrong_with_a_tracker_is_told() {
     let missing = answering(|| Reply::Raw(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec()));
     let page = answering(|| Reply::Body(b"\n <!DOCTYPE html><title>welcome</title>".to_vec()));
     let nonsense = answering(|| Reply::Body(b"i7e".to_vec()));
+    let not_http = answering(|| Reply::Raw(b"220 mail.example ESMTP\r\n\r\n".to_vec()));
     let hang_up = answering(|| Reply::Raw(Vec::new()));
     let silent = answering(|| Reply::Hang);
     let knows_nobody = Tracker::start(&[]);
@@ -94,6 +95,7 @@ fn what_is_wrong_with_a_tracker_is_told() {
         (&missing, ": answered with HTTP status 404"),
         (&page, ": sent a web page, not a tracker's answer (check the address)"),
         (&nonsense, ": sent an invalid response: not a dictionary"),
+        (&not_http, ": sent an invalid response: it is not HTTP ("),
         (&hang_up, ": closed the connection without an answer"),
         (&knows_nobody, " knows no other peer of this torrent"),
     ] {

@@ -2,6 +2,7 @@
 
 use super::narrator::Name;
 use crate::cli::exit::Exit;
+use crate::cli::folder_options::OutputOption;
 use crate::cli::help::headings::{FILES, LESSONS, OUTPUT};
 use crate::cli::pcap_option::PcapOption;
 use crate::cli::progress::Style;
@@ -19,6 +20,11 @@ use std::path::PathBuf;
 
 /// What the user wants of the demo.
 #[derive(Args, Debug)]
+#[command(mut_args(|argument| OutputOption::changed(argument, |folder| {
+    let theirs = "--serve and --with write theirs to the current folder otherwise.";
+    let keep = "Keep the files in this folder";
+    folder.help(keep).long_help(format!("{keep}\n\n{theirs}")).help_heading(FILES)
+})))]
 pub struct DemoArguments {
     /// Print each message, or write them to this file
     ///
@@ -63,19 +69,9 @@ pub struct DemoArguments {
         help_heading = LESSONS
     )]
     pub with: Option<String>,
-    /// Keep the files in this folder
-    ///
-    /// --serve and --with write theirs to the current folder otherwise.
-    #[arg(
-        short,
-        long,
-        visible_short_alias = 'd',
-        visible_alias = "dir",
-        value_name = "DIR",
-        value_hint = ValueHint::DirPath,
-        help_heading = FILES
-    )]
-    pub output_dir: Option<PathBuf>,
+    /// Where the files are kept, if they are.
+    #[command(flatten)]
+    pub output: OutputOption,
     /// Print what happens as JSON, one object a line
     #[arg(long, conflicts_with = "serve", help_heading = OUTPUT)]
     pub json: bool,

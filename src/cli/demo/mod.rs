@@ -39,7 +39,6 @@ use download::View;
 use material::Material;
 use mood::Mood;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
-use std::path::Path;
 use voice::Voice;
 
 /// Runs the demo.
@@ -48,7 +47,7 @@ use voice::Voice;
 ///
 /// An address or a folder cannot be used, or the downloaded file is wrong (exit code 32).
 pub fn run(arguments: &DemoArguments, events: &mut Events) -> Result<Exit, CommandFailure> {
-    let DemoArguments { output_dir, liar, slow, choke, .. } = arguments;
+    let DemoArguments { liar, slow, choke, .. } = arguments;
     if arguments.once && arguments.serve.is_none() {
         return Err((Exit::BAD_OPTION, "--once ends --serve (give both, or leave it out)".to_owned()));
     }
@@ -62,7 +61,7 @@ pub fn run(arguments: &DemoArguments, events: &mut Events) -> Result<Exit, Comma
         (false, true) => Voice::Errors,
         (false, false) => Voice::Output,
     };
-    let folder = output_dir.as_deref().unwrap_or(Path::new("."));
+    let folder = arguments.output.folder();
     if let Some(address) = &arguments.with {
         return with::run(address, &material, folder, voice);
     }
@@ -72,7 +71,8 @@ pub fn run(arguments: &DemoArguments, events: &mut Events) -> Result<Exit, Comma
     }
     let (prints_trace, style, pcap) = (arguments.prints_trace(), arguments.style(), &arguments.pcap);
     let view = View { voice, prints_trace, pcap, style, wanted, events };
-    download::run(material, mood, output_dir.as_deref(), view, |names| arguments.begin_trace(names))
+    let kept = arguments.output.output_dir.as_deref();
+    download::run(material, mood, kept, view, |names| arguments.begin_trace(names))
 }
 
 /// Listens on this address, on a free port if that is 0. The port that it is.

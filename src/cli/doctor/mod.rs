@@ -17,7 +17,8 @@ mod verdict;
 
 use super::client_name_options::ClientNameOptions;
 use super::exit::Exit;
-use super::help::headings::{DOWNLOAD, LIMITS, OUTPUT, PEERS};
+use super::folder_options::OutputOption;
+use super::help::headings::{LIMITS, OUTPUT, PEERS};
 use super::json;
 use super::network_options::NetworkOptions;
 use super::port_mapping_options::PortMappingOptions;
@@ -50,7 +51,6 @@ use inquiry::Inquiry;
 use place::Place;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -64,22 +64,15 @@ const MOST_PEERS: usize = 100;
 const MEMORY: u64 = 32 << 20;
 
 #[derive(Args, Debug)]
+#[command(mut_args(|argument| OutputOption::changed(argument, |folder| {
+    folder.help("The folder that it is to be downloaded into").default_value(".")
+})))]
 pub struct DoctorArguments {
     /// A .torrent file, web address, magnet link, info-hash
     #[arg(value_hint = ValueHint::FilePath, value_name = "TORRENT", value_parser = source_name())]
     pub torrent: String,
-    /// The folder that it is to be downloaded into
-    #[arg(
-        short,
-        long,
-        visible_short_alias = 'd',
-        visible_alias = "dir",
-        value_name = "DIR",
-        default_value = ".",
-        value_hint = ValueHint::DirPath,
-        help_heading = DOWNLOAD
-    )]
-    pub output_dir: PathBuf,
+    #[command(flatten)]
+    pub output: OutputOption,
     /// Try for this long
     ///
     /// In seconds, or as 90s, 30m, 1h.
@@ -142,9 +135,9 @@ fn examine(arguments: &DoctorArguments) -> Result<(Facts, Torrent), CommandFailu
     let nowhere = File::options().write(true).open("/dev/null");
     let nowhere =
         nowhere.map_err(|error| (Exit::IO, format!("cannot open /dev/null: {}", reason(&error))))?;
-    let place = Place::ask(&arguments.output_dir);
+    let place = Place::ask(arguments.output.folder());
     let mut facts = Facts {
-        folder: place.for_torrent(&arguments.output_dir, &torrent),
+        folder: place.for_torrent(arguments.output.folder(), &torrent),
         open_files: raise_limit(),
         room_for: MOST_PEERS.min(resources.connections),
         routes: ThisHost(outlet.bind_address).local_addresses(),
@@ -177,7 +170,7 @@ fn examine(arguments: &DoctorArguments) -> Result<(Facts, Torrent), CommandFailu
     let came = found.filter(|_| matches!(torrent, Torrent::Magnet(_)));
     let Some(came) = came else { return Ok((facts, torrent)) };
     let torrent = Torrent::Whole(came);
-    facts.folder = place.for_torrent(&arguments.output_dir, &torrent);
+    facts.folder = place.for_torrent(arguments.output.folder(), &torrent);
     facts.is_private = torrent.is_private();
     Ok((facts, torrent))
 }
@@ -225,7 +218,7 @@ fn job(arguments: &DoctorArguments, torrent: &Torrent, nowhere: File, resources:
         aim: Aim::Try(StreamOutlet { format: StreamFormat::Tar, file: Arc::new(nowhere) }),
         selected: torrent.selected().to_vec(),
         choice: FileChoice::default(),
-        folder: arguments.output_dir.clone(),
+        folder: arguments.output.folder().to_owned(),
         naming: Naming::default(),
         limits: Limits {
             max_peers: MOST_PEERS.min(resources.connections),

@@ -38,8 +38,12 @@ pub fn of_total(done: u64, total: u64) -> String {
 /// `28.7 of 92 MiB`, for a sentence.
 pub fn part_of(done: u64, total: u64) -> String {
     let (there, ..) = in_unit_of(done, total);
-    let there =
-        if there % 10 == 0 { (there / 10).to_string() } else { format!("{}.{}", there / 10, there % 10) };
+    let there = match (there / 10, there % 10) {
+        // Less than a tenth of the unit is something, too.
+        (0, 0) if done > 0 => size(done),
+        (whole, 0) => whole.to_string(),
+        (whole, tenths) => format!("{whole}.{tenths}"),
+    };
     format!("{there} of {}", size(total))
 }
 
@@ -137,6 +141,7 @@ mod tests {
         for (done, total, short, words) in [
             (30_094_131, 92 * mib, "28.6/92.0 MiB", "28.6 of 92 MiB"),
             (0, 92 * mib, " 0.0/92.0 MiB", "0 of 92 MiB"),
+            (98_304, 92 * mib, " 0.0/92.0 MiB", "96 KiB of 92 MiB"),
             (92 * mib - 1, 92 * mib, "91.9/92.0 MiB", "91.9 of 92 MiB"),
             (92 * mib, 92 * mib, "92.0/92.0 MiB", "92 of 92 MiB"),
             (60_000_001, 60_000_006, "57.2/57.3 MiB", "57.2 of 57.3 MiB"),

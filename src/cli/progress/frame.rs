@@ -1,5 +1,6 @@
 //! The lines of all torrents together: each has one while there is room, and below it why nothing moves. Where there is
-//! no room for all, the busiest are shown, and a sum. Pure.
+//! no room below it, the reason takes the place of the figures, for they say nothing then. Where there is no room for all
+//! torrents, the busiest are shown, and a sum. Pure.
 
 use super::bar::{Line, Part, Rank, name_columns};
 use super::columns::wrapped;
@@ -25,14 +26,16 @@ pub fn lines(all: &[(&str, &View)], columns: usize, rows: usize) -> Vec<String> 
     let mut room = rows.saturating_sub(alive.len()).saturating_sub(usize::from(crowded));
     let mut lines = Vec::new();
     for (_, (name, view)) in alive {
-        lines.push(view.line(name).fit(names, columns));
-        if let Some(trouble) = view.trouble() {
-            let trouble = wrapped(&trouble, "  ", columns);
-            if trouble.len() <= room {
-                room -= trouble.len();
-                lines.extend(trouble);
-            }
+        let line = view.line(name);
+        let trouble = view.trouble().unwrap_or_default();
+        let below = wrapped(&trouble, "  ", columns);
+        if below.len() > room {
+            lines.push(line.saying(&trouble, names, columns));
+            continue;
         }
+        room -= below.len();
+        lines.push(line.fit(names, columns));
+        lines.extend(below);
     }
     if crowded {
         let sum = sum(all);
@@ -106,7 +109,31 @@ mod tests {
         let shown = lines(&all, 60, 24);
         assert_eq!(shown.len(), 4, "{shown:#?}");
         assert_eq!(shown[1], "  no peers: http://127.0.0.1:7101: answered with HTTP status");
-        assert_eq!(lines(&all, 60, 3).len(), 2, "a reason that has no room takes no torrent's place");
+        let tight = lines(&all, 60, 3);
+        assert_eq!(tight.len(), 2, "a reason that has no room takes no torrent's place");
+        assert_eq!(tight[0], "disk.iso  25%  no peers: http://127.0.0.1:7101: answered wi…");
+    }
+
+    #[test]
+    fn each_of_many_stalled_torrents_says_why_and_none_takes_more_than_its_row() {
+        let views: Vec<View> = (0..40)
+            .map(|number| {
+                running(0.0, Some(Stall::NoPeers(Some(format!("http://t{number}.example: is gone")))))
+            })
+            .collect();
+        let names: Vec<String> = (0..40).map(|number| format!("torrent-{number:02}")).collect();
+        let all: Vec<(&str, &View)> = names.iter().map(String::as_str).zip(&views).collect();
+        for rows in [1, 2, 10, 24, 50, 100] {
+            for columns in [1, 10, 40, 80, 200] {
+                let shown = lines(&all, columns, rows);
+                assert!(shown.len() < rows.max(2), "{rows} {columns}: {shown:#?}");
+                assert!(shown.iter().all(|line| width(line) <= columns), "{rows} {columns}: {shown:#?}");
+            }
+        }
+        let of = |shown: &[String]| (0..40).filter(|n| shown.concat().contains(&format!("t{n}.exa"))).count();
+        assert_eq!(of(&lines(&all, 80, 24)), 22);
+        assert_eq!(of(&lines(&all, 80, 50)), 40);
+        assert_eq!(of(&lines(&all, 80, 100)), 40);
     }
 
     #[test]

@@ -158,7 +158,7 @@ fn what_is_set_for_all_commands_is_for_those_that_have_it_and_in_no_new_torrent(
     }
     assert_eq!(get(text, &[], "x get a").sharing.network.trackers, ["http://a/announce"]);
     assert!(seed(text, "x share a").super_seeding);
-    assert_eq!(get("[download]\noutput-dir = f", &[], "x get a").output_dir.to_str(), Some("f"));
+    assert_eq!(get("[download]\noutput-dir = f", &[], "x get a").output.folder().to_str(), Some("f"));
 }
 
 #[test]

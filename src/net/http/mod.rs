@@ -311,7 +311,13 @@ impl From<ureq::Error> for WebError {
             }
             ureq::Error::Io(error) => WebError::Broken(error),
             ureq::Error::ConnectionFailed => WebError::Broken(io::Error::other("the connection failed")),
-            ureq::Error::Protocol(error) => WebError::Nonsense(error.to_string()),
+            ureq::Error::Protocol(error) => {
+                let why = error.to_string();
+                WebError::Nonsense(match why.strip_prefix("http parse fail: ") {
+                    Some(why) => format!("it is not HTTP ({why})"),
+                    None => why,
+                })
+            }
             other => WebError::Broken(io::Error::other(other.to_string())),
         }
     }
