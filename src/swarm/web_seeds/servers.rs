@@ -124,19 +124,13 @@ impl WebSeeds {
         self.servers.iter_mut().find(|server| server.keys.contains(&key))
     }
 
-    /// The pieces that are next for the servers that are asked now, all but this one.
-    pub fn next_of_others(&self, key: PeerKey) -> impl Iterator<Item = u32> {
-        let others = self
-            .servers
-            .iter()
-            .filter(move |server| matches!(server.state, State::Running(other) if other != key));
-        others.map(|server| server.run.start)
-    }
-
-    /// Whether a server is on its way to this piece in the run that it sends now.
-    pub fn are_asked_for(&self, piece: PieceIndex) -> bool {
-        let running = self.servers.iter().filter(|server| matches!(server.state, State::Running(_)));
-        running.map(|server| &server.run).any(|run| run.contains(&piece.get()))
+    /// The workers of the servers that are asked now, and the pieces that each is to send next: they were not requested
+    /// yet.
+    pub fn runs(&self) -> impl Iterator<Item = (PeerKey, Range<u32>)> {
+        self.servers.iter().filter_map(|server| match server.state {
+            State::Running(key) => Some((key, server.run.clone())),
+            State::Idle | State::Resting(_) | State::Over => None,
+        })
     }
 
     /// Whether another server than that of this worker may be asked now.
