@@ -84,6 +84,7 @@ impl Connection {
                     segment.extend(blocks.into_iter().map(Message::Cancel));
                 }
                 Order::Ahead(pieces) => segment.push(Message::Ahead(pieces)),
+                Order::ReadOn => {}
                 Order::Have(piece) => segment.push(Message::Have(piece)),
                 Order::Pex(_, others) => segment.push(Message::Others(others.added)),
             }

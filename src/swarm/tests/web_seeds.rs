@@ -333,6 +333,34 @@ fn a_server_that_sends_no_parts_of_files_is_asked_from_the_beginning_on_and_once
 }
 
 #[test]
+fn a_server_that_sends_files_only_whole_is_left_alone_where_others_have_the_little_that_is_missing() {
+    let mut world = Scene { pieces: 1000, stored: (0..900).collect(), ..scene() }.start();
+    let (server, peer) = (world.web_seed(), world.seed(1));
+    world.fails(server, WebSeedFailure::WholeFilesOnly);
+    world.wait(SECOND * 20);
+    assert_eq!(world.times_asked(), 1);
+    world.gone(peer, PeerError::Closed);
+    world.wait(SECOND * 61);
+    assert_eq!(world.times_asked(), 2, "now it is the only one");
+    assert!(world.orders(world.web_seed()).iter().any(|order| matches!(order, Order::ReadOn)));
+}
+
+#[test]
+fn a_server_on_its_way_to_what_is_missing_is_not_silent() {
+    let mut world = Scene { pieces: 1000, stored: (0..900).collect(), ..scene() }.start();
+    world.fails(world.web_seed(), WebSeedFailure::WholeFilesOnly);
+    let server = world.web_seed();
+    for _ in 0..120 {
+        world.wait(SECOND);
+        world.hear(server, [News::ReadsOn]);
+    }
+    let is_cancel = |order: &Order| matches!(order, Order::Cancel(_));
+    assert!(!world.orders(server).iter().any(is_cancel) && !world.owed(server).is_empty());
+    world.wait(SECOND * 60);
+    assert!(world.orders(server).iter().any(is_cancel), "but who says nothing is");
+}
+
+#[test]
 fn a_download_that_stalls_says_what_is_wrong_with_the_web_seeds() {
     let mut world = scene().start();
     world.wait(SECOND * 15);

@@ -19,6 +19,8 @@ const MOST_RUNNING: usize = 4;
 /// How long a server rests after its first failure. It doubles with each further one in a row.
 const FIRST_REST: Duration = Duration::from_secs(10);
 const LONGEST_REST: Duration = Duration::from_secs(600);
+/// So long later it is looked at again whether one that sends files only whole is worth being asked.
+const WHOLE_FILES_REST: Duration = Duration::from_secs(60);
 /// A server that is busy says how long to wait, and is believed up to this.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// A server that says again and again that it is busy is left alone for longer than it says, beginning with this.
@@ -207,6 +209,11 @@ impl Server {
         self.state = State::Resting(now + LONGEST_WAIT);
     }
 
+    /// It sends files only whole, and what others have would come as well: they are to send the rest.
+    pub fn is_left_to_others(&mut self, now: Instant) {
+        self.state = State::Resting(now + WHOLE_FILES_REST);
+    }
+
     /// No worker could be started.
     pub fn had_no_thread(&mut self, now: Instant) {
         self.state = State::Resting(now + FIRST_REST);
@@ -239,7 +246,7 @@ impl Server {
         self.trouble = Some(why.to_string());
         self.state = match why {
             PeerError::WebSeed(WebSeedFailure::NoFile(number)) => self.lacks_file(*number, chance, now),
-            // It is asked from the beginning of what is missing, and if that is not near the beginning of a file, no more.
+            // It is asked from the beginning of what is missing. If hardly anything comes of that, no more.
             PeerError::WebSeed(WebSeedFailure::WholeFilesOnly) if !self.sends_whole_files => {
                 self.sends_whole_files = true;
                 State::Idle

@@ -389,6 +389,7 @@ impl Scene {
             11 => News::LateBlock(block),
             // What it says in the same breath may come before.
             12 => News::DontHave(piece),
+            13 => News::ReadsOn,
             _ => {
                 // It rejects what it owes, if it owes something.
                 let rejected = peer.owes.pop().map_or(block, |(block, _)| block);
@@ -538,7 +539,8 @@ impl Scene {
             }
             let orders: Vec<Order> = peer.worker.orders().collect();
             for order in orders {
-                let is_for_servers = matches!(order, Order::Request(_) | Order::Ahead(_) | Order::Cancel(_));
+                let is_for_servers =
+                    matches!(order, Order::Request(_) | Order::Ahead(_) | Order::ReadOn | Order::Cancel(_));
                 assert!(is_for_servers || !peer.is_web_seed, "a web seed is told {order:?}");
                 match order {
                     Order::Request(spans) => spans.iter().flat_map(|span| span.blocks()).for_each(|block| {
