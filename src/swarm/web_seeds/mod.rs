@@ -134,7 +134,9 @@ impl Coordinator<'_> {
     /// A web seed has sent wrong data. It is never asked again. False if it was none.
     pub(in crate::swarm) fn ban_web_seed(&mut self, key: PeerKey) -> bool {
         let Some(server) = self.roster.web_seeds_mut().of_mut(key) else { return false };
-        warn!("the web seed {} is no longer used: {}", server.seed.host(), HangUp::WrongData);
+        if !server.is_over() {
+            warn!("the web seed {} is no longer used: {}", server.seed.host(), HangUp::WrongData);
+        }
         // It may have another worker by now.
         let running = server.ban().filter(|running| *running != key);
         running.into_iter().for_each(|running| self.disconnect(running, HangUp::WrongData));

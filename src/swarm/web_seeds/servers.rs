@@ -219,6 +219,11 @@ impl Server {
         self.state = State::Resting(now + FIRST_REST);
     }
 
+    /// Whether it is never asked again.
+    pub fn is_over(&self) -> bool {
+        self.state == State::Over
+    }
+
     /// It has sent wrong data, and is never asked again. Returns the worker that asks it now.
     pub fn ban(&mut self) -> Option<PeerKey> {
         self.trouble = Some(HangUp::WrongData.to_string());
