@@ -234,7 +234,7 @@ pub enum Order {
     /// Requests, in this order. Their leases went to the inbound half before.
     Request(Vec<Span>),
     /// To a web seed: these pieces follow each other, and the requests to come will most likely go on through them. So
-    /// one request over HTTP may cover them all.
+    /// one request over HTTP may cover them all. None where nothing can be foreseen.
     Ahead(Range<u32>),
     /// To a web seed that sends files only whole: what comes before that which is requested is read and dropped, however
     /// much that is.

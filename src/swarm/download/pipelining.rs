@@ -51,6 +51,9 @@ impl Coordinator<'_> {
         let owed = in_flight + leased.iter().map(|(span, _)| span.count).sum::<u32>();
         if starving && owed <= room / 4 && owed < self.left_by_faster_peers(key, false, now) {
             let taken = self.take_over(key, owed, room, now);
+            if is_web_seed && !taken.is_empty() {
+                self.forget_ahead(key);
+            }
             leased.extend(if is_web_seed { in_order(taken) } else { taken });
         }
         if let Some(peer) = self.roster.get_mut(key) {

@@ -57,7 +57,18 @@ impl Coordinator<'_> {
         if self.requests.count(key) >= WHOLE as usize && !self.pieces.rarity().is_empty() {
             return None;
         }
-        self.lease(key, &Within::Shared, most).or_else(|| self.lease(key, &Within::All, most))
+        let leased =
+            self.lease(key, &Within::Shared, most).or_else(|| self.lease(key, &Within::All, most))?;
+        self.forget_ahead(key);
+        Some(leased)
+    }
+
+    /// It is asked for blocks of pieces that others send, too: what follows them is not its own.
+    pub(in crate::swarm) fn forget_ahead(&mut self, key: PeerKey) {
+        let Some(server) = self.roster.web_seeds_mut().of_mut(key) else { return };
+        if !std::mem::replace(&mut server.ahead, 0..0).is_empty() {
+            self.roster.get(key).inspect(|peer| peer.order(Order::Ahead(0..0)));
+        }
     }
 
     /// How many blocks may be on their way from a web seed. Before it has proved itself these are few. Near the end
@@ -110,7 +121,7 @@ impl Coordinator<'_> {
         let source = if has_one_sender { PieceSource::Anyone } else { PieceSource::Newcomer(key) };
         self.pieces.open_one_of([piece])?;
         self.begin(piece, key, source, now);
-        if run.start == ahead.end && run.len() > 1 {
+        if !ahead.contains(&run.start) && run.len() > 1 {
             ahead = run.start..run.end.min(run.start.saturating_add(self.most_of_request(key)));
             self.roster.get(key)?.order(Order::Ahead(ahead.clone()));
         }

@@ -485,12 +485,13 @@ impl Scene {
 
     fn change_the_world(&mut self, choices: &mut Choices<'_>) {
         let mut outside = self.outside.borrow_mut();
-        match choices.below(6) {
+        match choices.below(7) {
             0 => outside.no_threads = choices.coin(),
             1 => outside.no_room = choices.coin(),
             2 => outside.writer_is_behind = choices.coin(),
             3 => outside.interruption = Some(Interruption::Slept(choices.wait())),
             4 => outside.interruption = Some(Interruption::NewNetwork),
+            5 => outside.interruption = Some(Interruption::Stopped(choices.wait())),
             // A file was changed, and what it held is served no more.
             _ => _ = outside.served.remove(self.piece(choices)),
         }
@@ -556,7 +557,7 @@ impl Scene {
                         peer.owes.push(lease);
                     }),
                     Order::Ahead(pieces) => {
-                        assert!(!pieces.is_empty() && pieces.end <= self.geometry.piece_count());
+                        assert!(pieces.end <= self.geometry.piece_count());
                         let mut pieces = pieces.filter_map(|number| self.geometry.piece(number));
                         assert!(pieces.all(|piece| self.wanted.has(piece) && peer.has.has(piece)));
                     }
