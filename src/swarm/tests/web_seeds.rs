@@ -157,6 +157,17 @@ fn a_server_that_falls_silent_keeps_no_piece_of_its_run() {
 }
 
 #[test]
+fn what_a_server_is_to_send_is_left_to_it_until_it_is_silent_or_rests() {
+    let mut world = scene().start();
+    let (server, peer, now) = (world.web_seed(), world.seed(1), world.now);
+    let mut next = |at| world.coordinator.next_beside_web_seeds(peer, at);
+    assert_eq!(next(now), None, "all that is missing is the server's");
+    assert!(next(now + SECOND * 15).is_some(), "it is silent");
+    world.coordinator.roster.get_mut(server).unwrap().flags.peer_choking = true;
+    assert!(world.coordinator.next_beside_web_seeds(peer, now).is_some(), "it rests");
+}
+
+#[test]
 fn a_server_that_rests_keeps_no_piece_of_its_run() {
     let limit = 40 * u64::from(BLOCK_LENGTH);
     let mut world = Scene { pieces: 200, download_limit: Some(limit), ..scene() }.start();
