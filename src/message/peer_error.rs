@@ -69,8 +69,8 @@ pub enum Wait {
 pub enum Violation {
     /// A bitfield, `have all` or `have none` after the first.
     SecondBitfield,
-    /// A bitfield with a bit beyond the last piece, or of another length.
-    BitfieldOutOfRange,
+    /// A bitfield of another length than the torrent's.
+    BitfieldLength,
     /// A message of BEP 6 from a peer whose handshake does not offer it.
     FastWithoutHandshake,
     /// A `have` of a piece that the torrent does not have.
@@ -255,7 +255,7 @@ impl fmt::Display for Violation {
         out.write_str(match self {
             Violation::Flood(kind) => return write!(out, "a flood of messages: {kind}"),
             Violation::SecondBitfield => "a second bitfield",
-            Violation::BitfieldOutOfRange => "a bitfield with pieces that the torrent does not have",
+            Violation::BitfieldLength => "a bitfield of the wrong length",
             Violation::FastWithoutHandshake => "a message of the Fast extension, which it did not announce",
             Violation::HaveOutOfRange => "a piece number out of range",
             Violation::RequestOutOfRange => "a request beyond the end of the torrent",

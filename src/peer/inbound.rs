@@ -158,8 +158,8 @@ impl Inbound {
     }
 
     fn bitfield(&self, bits: &[u8]) -> Result<News, Violation> {
-        let pieces = Bitfield::from_wire(bits, self.context.geometry.piece_count());
-        Ok(self.has(pieces.ok_or(Violation::BitfieldOutOfRange)?))
+        let pieces = Bitfield::from_peer(bits, self.context.geometry.piece_count());
+        Ok(self.has(pieces.ok_or(Violation::BitfieldLength)?))
     }
 
     /// BEP 3 has a bitfield as the first message only; aria2 sends another in the place of many `have`.

@@ -343,7 +343,6 @@ fn a_peer_that_breaks_the_rules_is_disconnected_with_the_reason() {
     let block = || Message::Piece { index: 0, begin: 0, data: &[0; 16384] };
     let cases = [
         ((0..33).map(|_| block()).collect(), Violation::UnaskedBlocks),
-        (vec![Message::Bitfield(&[0xff])], Violation::BitfieldOutOfRange),
         (vec![Message::Have(2)], Violation::HaveOutOfRange),
         (vec![Message::HaveNone, Message::HaveNone], Violation::SecondBitfield),
         (vec![Message::Request(request(2, 0))], Violation::RequestOutOfRange),

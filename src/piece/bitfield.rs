@@ -29,12 +29,18 @@ impl Bitfield {
         Bitfield { words, length, ones: length }
     }
 
-    /// A set as it came over the wire. `None` if the number of bytes is wrong or a spare bit is set.
+    /// A set as it goes over the wire. `None` if the number of bytes is wrong or a spare bit is set.
     pub fn from_wire(bytes: &[u8], length: u32) -> Option<Bitfield> {
+        Bitfield::from_peer(bytes, length).filter(|set| set.to_wire() == bytes)
+    }
+
+    /// A set as a peer sends it. `None` if the number of bytes is wrong. The spare bits behind the last piece should be
+    /// zero (BEP 3), but they say nothing, and some peer that sets them may be the only one.
+    pub fn from_peer(bytes: &[u8], length: u32) -> Option<Bitfield> {
         if bytes.len() != length.div_ceil(8) as usize {
             return None;
         }
-        let words: Vec<u64> = bytes
+        let mut words: Vec<u64> = bytes
             .chunks(8)
             .map(|chunk| {
                 let mut word = [0; 8];
@@ -42,12 +48,11 @@ impl Bitfield {
                 u64::from_be_bytes(word)
             })
             .collect();
-        let spare_bits_are_zero = match (words.last(), length % 64) {
-            (Some(last), used @ 1..) => last << used == 0,
-            _ => true,
-        };
+        if let (Some(last), used @ 1..) = (words.last_mut(), length % 64) {
+            *last &= u64::MAX << (64 - used);
+        }
         let ones = words.iter().map(|word| word.count_ones()).sum();
-        spare_bits_are_zero.then_some(Bitfield { words, length, ones })
+        Some(Bitfield { words, length, ones })
     }
 
     /// The set as it goes over the wire.
@@ -177,5 +182,14 @@ mod tests {
         assert!(Bitfield::from_wire(&[0xff, 0], 8).is_none());
         assert!(Bitfield::from_wire(&[], 8).is_none());
         assert!(Bitfield::from_wire(&[0; 9], 64).is_none());
+    }
+
+    #[test]
+    fn a_peers_spare_bits_say_nothing_and_its_wrong_lengths_are_refused() {
+        assert_eq!(Bitfield::from_peer(&[0xff], 7), Some(Bitfield::all(7)));
+        assert_eq!(Bitfield::from_peer(&[0xff; 9], 65), Some(Bitfield::all(65)));
+        assert_eq!(Bitfield::from_peer(&[0, 0x7f], 9), Some(Bitfield::none(9)));
+        assert!(Bitfield::from_peer(&[0xff, 0], 8).is_none());
+        assert!(Bitfield::from_peer(&[0xff], 9).is_none());
     }
 }

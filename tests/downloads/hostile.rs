@@ -166,10 +166,6 @@ fn a_bitfield_that_cannot_be() {
         talk.say(Message::HaveAll)?;
         talk.say(Message::HaveNone)
     });
-    is_dropped(Violation::BitfieldOutOfRange, |talk| {
-        talk.greet(PLAIN)?;
-        talk.say(Message::Bitfield(&[0b1111_1100]))
-    });
     is_dropped(impossible_length(5, 3), |talk| {
         talk.greet(PLAIN)?;
         talk.say(Message::Bitfield(&[0xff, 0xff]))
@@ -301,6 +297,11 @@ fn messages_that_we_do_not_know_are_tolerated() {
         talk.say_frame(99, &[7; 60_000])?;
         talk.say_frame(255, &[])
     });
+}
+
+#[test]
+fn a_peer_that_sets_spare_bits_is_tolerated() {
+    is_tolerated(|talk| talk.say(Message::Bitfield(&[0xff])));
 }
 
 #[test]

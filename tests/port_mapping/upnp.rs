@@ -317,6 +317,32 @@ fn what_was_opened_a_moment_before_the_end_is_closed_too() {
 }
 
 #[test]
+fn a_port_that_is_being_opened_when_the_end_comes_is_closed_too() {
+    for being_opened in ["TCP", "UDP"] {
+        let (end, ended) = crossbeam_channel::bounded::<()>(0);
+        let router = Router::that(move |request, stream| {
+            if request.contains("#AddPortMapping\"") && value(request, "NewProtocol") == being_opened {
+                // The router has opened it, and says so only when we are on our way out.
+                let _ = ended.recv_timeout(WAIT);
+            }
+            answer_well(request, stream, 1);
+        });
+        let mut client = router.client(SECOND);
+        while value(&router.device.next_call("AddPortMapping"), "NewProtocol") != being_opened {}
+        let answers = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            drop(end);
+        });
+        client.end();
+        answers.join().unwrap();
+        let opened: &[&str] = if being_opened == "TCP" { &["TCP"] } else { &["TCP", "UDP"] };
+        for protocol in opened {
+            assert_eq!(value(&router.device.next_call("DeletePortMapping"), "NewProtocol"), *protocol);
+        }
+    }
+}
+
+#[test]
 fn a_device_that_says_nothing_any_more_does_not_hold_up_the_end() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);

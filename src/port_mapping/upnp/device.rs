@@ -206,18 +206,18 @@ impl Device {
         halt: &Halt,
     ) -> Result<u16, CallFailure> {
         let request = |lifetime| PortRequest { transport, external, client: self.ours, internal, lifetime };
-        let mut outcome = self.call(Action::AddPortMapping(request(*seconds)), halt);
+        let mut outcome = self.order(Action::AddPortMapping(request(*seconds)), halt);
         if let Err(CallFailure::Fault(soap::ONLY_PERMANENT | soap::INVALID_ARGUMENTS)) = outcome
             && *seconds != 0
         {
             *seconds = 0;
-            outcome = self.call(Action::AddPortMapping(request(0)), halt);
+            outcome = self.order(Action::AddPortMapping(request(0)), halt);
         }
         match outcome {
             Err(CallFailure::Fault(fault @ (soap::CONFLICT | soap::OTHER_CONFLICT)))
                 if transport == Transport::Tcp && soap::chooses_ports(self.service.kind) =>
             {
-                let any = self.call(Action::AddAnyPortMapping(request(*seconds)), halt);
+                let any = self.order(Action::AddAnyPortMapping(request(*seconds)), halt);
                 any.and_then(|answer| answer.port.ok_or(CallFailure::Fault(fault)))
             }
             Err(failure) => Err(failure),
@@ -227,6 +227,13 @@ impl Device {
 
     fn external(&self, halt: &Halt) -> Result<Option<IpAddr>, CallFailure> {
         Ok(self.call(Action::GetExternalIpAddress, halt)?.address.and_then(believable))
+    }
+
+    /// A call that opens a port. Once it has gone out, its answer is waited for even if the thread is to end: only who
+    /// knows what was opened can close it.
+    fn order(&self, action: Action, halt: &Halt) -> Result<SoapAnswer, CallFailure> {
+        halt.check().map_err(|error| CallFailure::Other(error.into()))?;
+        self.call(action, &Halt::default())
     }
 
     fn call(&self, action: Action, halt: &Halt) -> Result<SoapAnswer, CallFailure> {

@@ -233,9 +233,11 @@ impl Pipeline {
         }
     }
 
-    /// The peer rejected a request: it does not take as many as we thought.
+    /// The peer rejected a request: it does not take as many as we thought. Where those are so few that every peer
+    /// takes them, it has another reason, and fewer would be of no use.
     pub fn rejected(&mut self, now: Instant) {
-        self.depth = (self.wanted_depth() / 2).max(MIN_DEPTH).min(self.queue_limit);
+        let wanted = self.wanted_depth();
+        self.depth = (wanted / 2).max(wanted.min(UNTOLD_QUEUE)).min(self.queue_limit);
         self.was_cut = true;
         self.rest(now);
     }

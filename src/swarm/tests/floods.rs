@@ -9,7 +9,7 @@ fn where_a_flood_came_from_nobody_is_let_in_for_some_time() {
         (PeerError::HungUp(HangUp::BitfieldFlood), true),
         (PeerError::Violation(Violation::RequestsWhileChoked), true),
         // One of many peers behind one address has a defect.
-        (PeerError::Violation(Violation::BitfieldOutOfRange), false),
+        (PeerError::Violation(Violation::BitfieldLength), false),
         (PeerError::Violation(Violation::LongRequest), false),
         (PeerError::HungUp(HangUp::Idle), false),
         (PeerError::Closed, false),

@@ -66,7 +66,7 @@ impl TheirSeeder {
             Message::Unchoke => self.is_unchoked = true,
             Message::Bitfield(bits) => {
                 bitfield(bits, self.messages == 1, self.geometry, report);
-                let known = Bitfield::from_wire(bits, self.geometry.piece_count());
+                let known = Bitfield::from_peer(bits, self.geometry.piece_count());
                 self.theirs = known.unwrap_or_else(|| self.theirs.clone());
             }
             Message::Have(index) => match self.geometry.piece(index) {

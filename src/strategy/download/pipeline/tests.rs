@@ -106,6 +106,10 @@ fn rejects_and_silence_make_it_shallow_and_blocks_make_it_deep_again() {
     run(&mut pipeline, start, 1e5, 0.1, 3);
     pipeline.rejected(start);
     assert_eq!(pipeline.depth(), MAX_DEPTH / 2);
+    for _ in 0..100 {
+        pipeline.rejected(start);
+    }
+    assert_eq!(pipeline.depth(), UNTOLD_QUEUE, "every peer takes as many");
     pipeline.snubbed(start);
     assert_eq!(pipeline.depth(), 1);
     run(&mut pipeline, start + Duration::from_secs(60), 1e5, 0.1, 5);
