@@ -113,7 +113,11 @@ fn where_all_peers_are_slow_together_little_is_asked_for_twice() {
 fn a_rejected_cancel_is_no_refusal_and_a_late_block_is_waste() {
     let mut world = Scene { pieces: 64, ..Scene::default() }.start();
     let key = world.seed(1);
-    let depth = |world: &World| world.coordinator.roster.get(key).unwrap().download.pipeline.depth();
+    let depth = |world: &World| world.coordinator.roster.get(key).unwrap().download.pipeline.wanted_depth();
+    // It is so fast that it gets more requests than every peer takes.
+    let pipeline = &mut world.coordinator.roster.get_mut(key).unwrap().download.pipeline;
+    pipeline.set_queue_limit(500);
+    pipeline.received(50_000, world.now + SECOND);
     let block = world.owed(key)[0];
     world.coordinator.requests.take_back(key);
     let before = depth(&world);
