@@ -294,7 +294,7 @@ fn the_example_of_a_web_seed_is_what_we_ask_and_understand() {
     let answer = client.get_range(&Site::new(&address, OnWordOf::User), &(0..524_288)).unwrap();
     let heard = server.join().unwrap();
     assert!(request.lines().all(|line| heard.lines().any(|heard| heard == line)), "{heard}");
-    assert_eq!(judge(&answer.head, &(0..524_288), 0, file.length), Ok(0..524_288));
+    assert_eq!(judge(&answer.head, &(0..524_288), 0, file.length, 0), Ok(0..524_288));
 }
 
 #[test]

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_secs(1);
 /// If ending takes longer than this, the user hears why.
 const MOMENT: Duration = Duration::from_secs(1);
+/// How long the end waits for what still goes over uTP.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// What the thread of a run reports to the main thread. The number is that of its torrent.
 enum RunEvent {
@@ -105,6 +107,9 @@ pub fn supervise(
             recv(timer) -> _ => {}
         }
         all.tick(Instant::now());
+    }
+    if let Some(utp) = all.network.connector.utp() {
+        utp.finish(LAST_WORDS);
     }
     all.screen.close();
     if all.cut_short {

@@ -195,6 +195,8 @@ pub enum News {
     AnotherBitfield(Bitfield),
     /// It has every piece.
     HaveAll,
+    /// A web seed that sends files only whole is on its way to what was requested.
+    ReadsOn,
     /// It will not send this block (BEP 6).
     Rejected(Block),
     /// It answers requests for this piece even while it chokes us (BEP 6).
@@ -232,8 +234,11 @@ pub enum Order {
     /// Requests, in this order. Their leases went to the inbound half before.
     Request(Vec<Span>),
     /// To a web seed: these pieces follow each other, and the requests to come will most likely go on through them. So
-    /// one request over HTTP may cover them all.
+    /// one request over HTTP may cover them all. None where nothing can be foreseen.
     Ahead(Range<u32>),
+    /// To a web seed that sends files only whole: what comes before that which is requested is read and dropped, however
+    /// much that is.
+    ReadOn,
     /// These blocks are no longer needed.
     Cancel(Vec<Block>),
     /// We have this piece now.

@@ -60,6 +60,9 @@ impl Coordinator<'_> {
             News::Unchoked => self.unchoked(key, now),
             News::Have(piece) => self.gained_piece(key, piece, now),
             News::DontHave(piece) => self.lost_piece(key, piece, now),
+            News::ReadsOn => {
+                self.roster.get_mut(key).into_iter().for_each(|peer| peer.download.last_block = now);
+            }
             News::Bitfield(pieces) => self.has_pieces(key, PeerPieces::Some(pieces), now),
             News::AnotherBitfield(pieces) => self.another_bitfield(key, &pieces, now),
             News::HaveAll => self.has_pieces(key, PeerPieces::All, now),

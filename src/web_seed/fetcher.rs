@@ -13,7 +13,7 @@ use super::orders::Orders;
 use super::progress::Progress;
 use super::seen;
 use super::verdict::{MAX_SKIPPED, judge};
-use crate::message::{HangUp, Order, PeerError, PeerKey, WebSeedFailure};
+use crate::message::{HangUp, News, Order, PeerError, PeerKey, WebSeedFailure};
 use crate::metainfo::Metainfo;
 use crate::net::http::{RangeAnswer, Site, WebClient, WebError};
 use crate::net::tap::Tap;
@@ -42,6 +42,13 @@ const FAST_READ: usize = 64 * 1024;
 
 /// Of a fast server the coordinator hears so many bytes at once. Waking it costs more than they do.
 const REPORTED_BYTES: usize = 512 * 1024;
+
+/// Where a server sends files only whole, what comes of one has to be this part at least of what was dropped before it.
+/// Otherwise it is not asked again: a server that breaks off each time would send the same for ever.
+const WORTH: u64 = 16;
+
+/// How often the coordinator hears that a server is on its way to what was requested.
+const REPORT_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long an answer that is not at its end waits for orders for what comes next in it.
 const ORDER_DEADLINE: Duration = Duration::from_secs(2);
@@ -81,8 +88,17 @@ pub struct Fetcher {
     /// The server has answered the last request, so that there may be a kept connection to it.
     answered: bool,
     progress: Progress,
+    pass: Pass,
     /// Who sees what is said.
     tap: Tap,
+}
+
+/// What an answer has brought so far.
+struct Pass {
+    dropped: u64,
+    taken: u64,
+    /// When the coordinator last heard that something comes.
+    told: Instant,
 }
 
 /// How a body came to its end.
@@ -91,6 +107,13 @@ enum BodyEnd {
     Enough,
     /// The connection broke.
     Broken(WebError),
+}
+
+impl Pass {
+    /// Whether much was dropped, and hardly anything came behind it.
+    fn is_in_vain(&self) -> bool {
+        self.dropped > MAX_SKIPPED && self.taken < self.dropped / WORTH
+    }
 }
 
 impl Fetcher {
@@ -119,6 +142,7 @@ impl Fetcher {
             breaks: 0,
             answered: false,
             progress: Progress::new(patience.block),
+            pass: Pass { dropped: 0, taken: 0, told: Instant::now() },
             tap,
         }
     }
@@ -126,6 +150,12 @@ impl Fetcher {
     /// Fetches what is ordered, until the coordinator hangs up or the server fails. Returns why it ended.
     pub fn run(mut self) -> PeerError {
         let end = self.live().err().unwrap_or(PeerError::Closed);
+        let end = match end {
+            PeerError::WebSeed(WebSeedFailure::Failed(_)) if self.pass.is_in_vain() => {
+                PeerError::WebSeed(WebSeedFailure::WholeFilesOnly)
+            }
+            end => end,
+        };
         // What came before the end counts: a verdict on a piece comes only once.
         let _ = self.report();
         // A request that was aborted looks like a server that failed.
@@ -234,7 +264,9 @@ impl Fetcher {
         let answer = self.client.get_range(site, &segment.bytes).map_err(end_of)?;
         self.tap.tell(|| seen::answer(&self.seed, &answer));
         self.answered = true;
-        let sent = judge(&answer.head, &segment.bytes, segment.number, segment.file.length);
+        let most_skipped = if self.orders.reads_on { u64::MAX } else { MAX_SKIPPED };
+        let sent = judge(&answer.head, &segment.bytes, segment.number, segment.file.length, most_skipped);
+        (self.pass.dropped, self.pass.taken) = (0, 0);
         Ok((answer, sent.map_err(PeerError::WebSeed)?))
     }
 
@@ -247,7 +279,9 @@ impl Fetcher {
             match self.progress.read(answer, room)? {
                 Ok(read) => {
                     bytes = bytes.saturating_sub(read as u64);
+                    self.pass.dropped = self.pass.dropped.saturating_add(read as u64);
                     self.pay(read)?;
+                    self.tell_of_reading_on()?;
                 }
                 Err(error) => return Ok(BodyEnd::Broken(error)),
             }
@@ -267,6 +301,7 @@ impl Fetcher {
                 Ok(read) => {
                     self.pay(read)?;
                     self.came(read)?;
+                    self.tell_of_reading_on()?;
                     unreported += read;
                     if read < FAST_READ || unreported >= REPORTED_BYTES {
                         self.report()?;
@@ -293,7 +328,8 @@ impl Fetcher {
             self.wait_for_orders(Some(Instant::now() + ORDER_DEADLINE))?;
         }
         let position = self.intake.position();
-        let near = position.saturating_add(MAX_SKIPPED).min(end);
+        let most_skipped = if self.orders.reads_on { u64::MAX } else { MAX_SKIPPED };
+        let near = position.saturating_add(most_skipped).min(end);
         Ok(match self.orders.run(&self.geometry, ENOUGH) {
             Some(next) if next.contains(&position) => Some(next.end),
             Some(next) if (position..near).contains(&next.start) => Some(next.start),
@@ -317,11 +353,25 @@ impl Fetcher {
         self.intake.came(bytes);
         while let Some((block, data)) = self.intake.next(&self.geometry) {
             if self.orders.take(block) {
+                self.pass.taken = self.pass.taken.saturating_add(data.len() as u64);
                 self.delivery.block(&context, block, data).map_err(PeerError::Violation)?;
                 self.breaks = 0;
+            } else {
+                self.pass.dropped = self.pass.dropped.saturating_add(data.len() as u64);
             }
         }
         Ok(())
+    }
+
+    /// A server that is on its way to what was requested is not silent.
+    fn tell_of_reading_on(&mut self) -> Result<(), PeerError> {
+        let now = Instant::now();
+        if !self.orders.reads_on || now.saturating_duration_since(self.pass.told) < REPORT_PAUSE {
+            return Ok(());
+        }
+        self.pass.told = now;
+        self.delivery.note([News::ReadsOn]);
+        self.report()
     }
 
     /// Tells the coordinator what came.
@@ -336,7 +386,7 @@ impl Fetcher {
         self.take_orders()?;
         self.breaks += 1;
         self.tap.tell(|| seen::broke(&self.seed, error));
-        if self.breaks > MAX_BREAKS {
+        if self.breaks > MAX_BREAKS || self.pass.is_in_vain() {
             return Err(failed(error));
         }
         debug!("{}: {error}; resuming from there", self.seed_host());
@@ -356,6 +406,7 @@ fn obey(orders: &mut Orders, order: &Order) {
     match order {
         Order::Request(spans) => orders.add(spans),
         Order::Ahead(pieces) => orders.go_on_through(pieces.clone()),
+        Order::ReadOn => orders.reads_on = true,
         Order::Cancel(blocks) => orders.cancel(blocks),
         // The others are for peers.
         _ => {}

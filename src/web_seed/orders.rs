@@ -12,6 +12,8 @@ pub struct Orders {
     blocks: VecDeque<Block>,
     /// The numbers of the pieces through which the orders go on.
     ahead: Range<u32>,
+    /// However much comes before the next one is read and dropped.
+    pub reads_on: bool,
 }
 
 impl Orders {

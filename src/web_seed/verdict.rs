@@ -18,12 +18,14 @@ const MIN_PART: u64 = 64 * 1024;
 ///
 /// # Errors
 ///
-/// It brings none of them. `number` is that of the file in its torrent, and `length` its length in bytes.
+/// It brings none of them, or more than `most_skipped` others before them. `number` is that of the file in its torrent,
+/// and `length` its length in bytes.
 pub fn judge(
     head: &RangeHead,
     asked: &Range<u64>,
     number: usize,
     length: u64,
+    most_skipped: u64,
 ) -> Result<Range<u64>, WebSeedFailure> {
     let failed = |why: &str| Err(WebSeedFailure::Failed(why.to_owned()));
     match head.status {
@@ -48,7 +50,7 @@ pub fn judge(
             Ok(range.bytes.clone())
         }
         200 if head.length.is_some_and(|sent| sent != length) => Err(WebSeedFailure::NoFile(number)),
-        200 if asked.start <= MAX_SKIPPED => Ok(0..length),
+        200 if asked.start <= most_skipped => Ok(0..length),
         200 => Err(WebSeedFailure::WholeFilesOnly),
         // 416: the file there is shorter.
         403 | 404 | 410 | 416 => Err(WebSeedFailure::NoFile(number)),
@@ -73,7 +75,7 @@ mod tests {
     }
 
     fn judged(head: &RangeHead) -> Result<Range<u64>, WebSeedFailure> {
-        judge(head, &ASKED, 3, LENGTH)
+        judge(head, &ASKED, 3, LENGTH, MAX_SKIPPED)
     }
 
     #[test]
@@ -103,14 +105,18 @@ mod tests {
     fn a_whole_file_is_taken_where_little_of_it_is_dropped() {
         let whole = |length| RangeHead { status: 200, length, ..RangeHead::default() };
         for start in [0, MAX_SKIPPED] {
-            let judged = judge(&whole(Some(LENGTH)), &(start..4_000_000), 0, LENGTH);
+            let judged = judge(&whole(Some(LENGTH)), &(start..4_000_000), 0, LENGTH, MAX_SKIPPED);
             assert_eq!(judged, Ok(0..LENGTH));
         }
-        assert_eq!(judge(&whole(None), &(0..4_000_000), 0, LENGTH), Ok(0..LENGTH));
+        assert_eq!(judge(&whole(None), &(0..4_000_000), 0, LENGTH, MAX_SKIPPED), Ok(0..LENGTH));
+        assert_eq!(judge(&whole(None), &ASKED, 0, LENGTH, u64::MAX), Ok(0..LENGTH));
         assert_eq!(judged(&whole(None)), Err(WebSeedFailure::WholeFilesOnly));
         assert_eq!(judged(&whole(Some(LENGTH + 1))), Err(WebSeedFailure::NoFile(3)), "it is another file");
         let compressed = RangeHead { is_compressed: true, ..whole(None) };
-        assert!(matches!(judge(&compressed, &(0..1), 0, LENGTH), Err(WebSeedFailure::Failed(_))));
+        assert!(matches!(
+            judge(&compressed, &(0..1), 0, LENGTH, MAX_SKIPPED),
+            Err(WebSeedFailure::Failed(_))
+        ));
     }
 
     #[test]

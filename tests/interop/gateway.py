@@ -73,6 +73,9 @@ class Network:
 
     def __enter__(self):
         try:
+            # Names of namespaces are files, and other runs of this test, also those that were killed, have the same ones.
+            os.makedirs("/run/netns", exist_ok=True)
+            run("mount", "-t", "tmpfs", "none", "/run/netns")
             for name in self.names:
                 run("ip", "netns", "add", name)
                 run("ip", "-n", name, "link", "set", "lo", "up")
@@ -80,9 +83,9 @@ class Network:
             self.link(self.net, "eth0", [PEER], self.router, "wan", OUTSIDE)
             run("ip", "-n", self.home, "route", "add", "default", "via", INSIDE)
             self.inside(self.router, "sysctl", "-qw", "net.ipv4.ip_forward=1")
-        except subprocess.CalledProcessError as error:
+        except (OSError, subprocess.CalledProcessError) as error:
             self.__exit__()
-            skip(f"{error.cmd}: {error.stderr.strip()}")
+            skip(f"{error} {getattr(error, 'stderr', '')}".strip())
         return self
 
     def link(self, host, interface, addresses, router, other, address):

@@ -83,8 +83,8 @@ impl Connection {
                     blocks.iter().for_each(|block| _ = self.owed.remove(block));
                     segment.extend(blocks.into_iter().map(Message::Cancel));
                 }
-                // Here a server is asked block by block, as a peer is.
-                Order::Ahead(_) => {}
+                Order::Ahead(pieces) => segment.push(Message::Ahead(pieces)),
+                Order::ReadOn => {}
                 Order::Have(piece) => segment.push(Message::Have(piece)),
                 Order::Pex(_, others) => segment.push(Message::Others(others.added)),
             }

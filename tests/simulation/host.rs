@@ -81,6 +81,11 @@ pub trait Host {
         0
     }
 
+    /// How many answers of a web server were cut off.
+    fn cuts(&self) -> u32 {
+        0
+    }
+
     /// How many pieces were wrong.
     fn failures(&self) -> u32 {
         0

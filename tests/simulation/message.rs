@@ -4,6 +4,7 @@ use femtotorrent::message::{Greeting, WebSeedFailure};
 use femtotorrent::piece::{Bitfield, Block, PieceIndex};
 use femtotorrent::wire::extension::ExtensionHandshake;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// One message of the peer protocol.
@@ -35,6 +36,8 @@ pub enum Message {
     Block(Block, bool),
     /// PEX (BEP 11).
     Others(Vec<(SocketAddr, u8)>),
+    /// To a web server: a request goes on to the end of these pieces.
+    Ahead(Range<u32>),
     /// Of a web server: it is there, and answers requests.
     Ready,
     /// Of a web server: what comes of a request that it does not answer with blocks.
@@ -67,6 +70,7 @@ impl Message {
             Message::Close => (13, 0),
             Message::Ready => (14, 0),
             Message::Failure(_) => (15, 0),
+            Message::Ahead(pieces) => (16, u64::from(pieces.start) << 32 | u64::from(pieces.end)),
         }
     }
 }

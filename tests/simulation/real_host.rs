@@ -197,7 +197,7 @@ impl RealHost {
                 None
             }
             Message::Failure(why) => return Err(PeerError::WebSeed(why)),
-            Message::Handshake(_) | Message::Close => None,
+            Message::Handshake(_) | Message::Close | Message::Ahead(_) => None,
         };
         news.extend(said);
         Ok(())

@@ -19,6 +19,8 @@ pub struct Report {
     pub received: u64,
     /// Bytes of blocks that web servers have sent.
     pub sent_by_servers: u64,
+    /// How many of their answers were cut off, since others had sent what was in them.
+    pub cuts: u32,
     /// The most times that one block came to one host.
     pub most_copies: u32,
     /// Pieces that were stored, and how many of them were stored a second time.

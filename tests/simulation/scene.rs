@@ -330,6 +330,7 @@ impl Scene {
             payload: self.geometry.total_size() * leechers.len() as u64,
             sent: world.tally.sent,
             sent_by_servers: world.tally.sent_by_servers,
+            cuts: world.hosts.iter().map(|host| host.cuts()).sum(),
             received,
             most_copies,
             stored: world.tally.stored,

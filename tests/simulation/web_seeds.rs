@@ -39,6 +39,7 @@ fn peers_and_a_web_seed_give_together_what_they_have() {
         let scene = Scene::new(2, 256 * MIB, piece).with(1, server().up(10 * MB));
         let report = scene.with(5, peer().up(PEERS)).with(1, fast()).run();
         assert_near(&report, 1.05, &format!("pieces of {piece}"));
+        assert_eq!((report.sent - report.payload, report.cuts), (0, 0), "twice: pieces of {piece}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! A web server that has the files of the torrent (BEP 19), together with the thread that asks it: blocks that follow
-//! one another are one request over HTTP, and the next request goes out when the answer to the one before has come. So
-//! between two requests the line is idle for a round trip.
+//! one another are one request over HTTP, which goes on as far as the thread was told, and the next request goes out
+//! when the answer to the one before has come. So between two requests the line is idle for a round trip. An answer
+//! cannot be made shorter: where its bytes are of no more use it is cut off, and what is on its way is lost.
 
 use crate::host::{Action, Host};
 use crate::message::{Message, Segment};
@@ -10,7 +11,13 @@ use femtotorrent::strategy::Approach;
 use femtotorrent::wire::PeerId;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::{Duration, Instant};
+
+/// An answer waits so long for orders.
+const ORDER_DEADLINE: Duration = Duration::from_secs(2);
+/// So many bytes that are not wanted are read and dropped, where others follow.
+const MAX_SKIPPED: u64 = 1024 * 1024;
 
 /// How a web server behaves.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,31 +40,69 @@ pub struct WebServer {
     clients: BTreeMap<PeerKey, Client>,
     last_key: u32,
     failed: u32,
+    cuts: u32,
 }
 
 /// One client of it.
 #[derive(Default)]
 struct Client {
     queue: VecDeque<Block>,
-    last: Option<Block>,
+    /// What remains of the current answer, or of the one that is asked for, in bytes of the payload.
+    answer: Range<u64>,
+    ahead: Range<u32>,
+    /// Since when nothing is wanted of an answer that is not at its end.
+    idle_since: Option<Instant>,
     /// When the answer to the current request begins to come.
     answers_at: Option<Instant>,
-    answers: bool,
     is_new: bool,
 }
 
 impl WebServer {
     pub fn new(geometry: Geometry, round_trip: Duration, manners: WebManners) -> WebServer {
-        WebServer { geometry, round_trip, manners, clients: BTreeMap::new(), last_key: 0, failed: 0 }
+        WebServer { geometry, round_trip, manners, clients: BTreeMap::new(), last_key: 0, failed: 0, cuts: 0 }
+    }
+}
+
+impl Client {
+    /// The bytes of the payload that a request brings which begins with the next block.
+    fn request(&self, geometry: &Geometry) -> Option<Range<u64>> {
+        let next = *self.queue.front()?;
+        let mut bytes = stretch(geometry, next);
+        for block in self.queue.iter().skip(1).map(|block| stretch(geometry, *block)) {
+            if block.start != bytes.end {
+                break;
+            }
+            bytes.end = block.end;
+        }
+        if self.ahead.contains(&next.piece.get()) {
+            let end = geometry.piece(self.ahead.end).map_or(geometry.total_size(), |it| geometry.offset(it));
+            bytes.end = bytes.end.max(end);
+        }
+        Some(bytes)
     }
 
-    fn follows(&self, last: Block, next: Block) -> bool {
-        let is_last_of_piece = last.number + 1 == self.geometry.block_count(last.piece);
-        match is_last_of_piece {
-            true => next.number == 0 && next.piece.get() == last.piece.get() + 1,
-            false => next.piece == last.piece && next.number == last.number + 1,
+    /// Whether the current answer is cut off, as it is of no more use.
+    fn cuts(&mut self, geometry: &Geometry, now: Instant) -> bool {
+        if self.answer.is_empty() || self.answers_at.is_some() {
+            return false;
         }
+        let waited = self.idle_since.take().map(|since| now.saturating_duration_since(since));
+        let next =
+            self.queue.front().map(|next| geometry.offset(next.piece) + u64::from(geometry.begin(*next)));
+        let near = self.answer.start..self.answer.end.min(self.answer.start + MAX_SKIPPED);
+        let is_cut = waited.is_some_and(|waited| waited > ORDER_DEADLINE)
+            || next.is_some_and(|next| !near.contains(&next));
+        if is_cut {
+            self.answer = 0..0;
+        }
+        is_cut
     }
+}
+
+/// Where a block is in the payload, in bytes.
+fn stretch(geometry: &Geometry, block: Block) -> Range<u64> {
+    let start = geometry.offset(block.piece) + u64::from(geometry.begin(block));
+    start..start + u64::from(geometry.block_length(block))
 }
 
 impl Host for WebServer {
@@ -87,7 +132,11 @@ impl Host for WebServer {
             match message {
                 Message::Request(block) => client.queue.push_back(block),
                 Message::Cancel(block) => client.queue.retain(|waiting| *waiting != block),
-                Message::Close => _ = self.clients.remove(&key),
+                Message::Ahead(pieces) => client.ahead = pieces,
+                Message::Close => {
+                    self.cuts += u32::from(!client.answer.is_empty() && client.answers_at.is_none());
+                    self.clients.remove(&key);
+                }
                 other => panic!("a web server hears {other:?}"),
             }
         }
@@ -103,17 +152,23 @@ impl Host for WebServer {
     }
 
     fn next_block(&mut self, key: PeerKey, now: Instant) -> Option<Block> {
-        let client = self.clients.get(&key).filter(|_| !self.manners.silent)?;
-        let next = *client.queue.front()?;
-        let goes_on = client.last.is_some_and(|last| self.follows(last, next));
+        let client = self.clients.get_mut(&key).filter(|_| !self.manners.silent)?;
+        self.cuts += u32::from(client.cuts(&self.geometry, now));
+        let Some(next) = client.queue.front().copied() else {
+            client.idle_since = Some(now).filter(|_| !client.answer.is_empty());
+            return None;
+        };
         let hesitation = Duration::from_secs(self.manners.hesitates);
         let wait = self.round_trip + if client.is_new { hesitation } else { Duration::ZERO };
-        let client = self.clients.get_mut(&key)?;
-        if !goes_on && !client.answers {
-            client.answers_at.get_or_insert(now + wait);
+        if client.answer.is_empty() {
+            client.answer = client.request(&self.geometry)?;
+            client.answers_at = Some(now + wait);
+        }
+        if client.answers_at.is_some() {
             return None;
         }
-        (client.answers, client.last, client.is_new) = (false, Some(next), false);
+        client.is_new = false;
+        client.answer.start = stretch(&self.geometry, next).end.min(client.answer.end);
         client.queue.pop_front()
     }
 
@@ -131,6 +186,10 @@ impl Host for WebServer {
         0
     }
 
+    fn cuts(&self) -> u32 {
+        self.cuts
+    }
+
     fn next_timer(&self) -> Option<Instant> {
         self.clients.values().filter_map(|client| client.answers_at).min()
     }
@@ -139,7 +198,7 @@ impl Host for WebServer {
         let mut actions = Vec::new();
         for (key, client) in &mut self.clients {
             if client.answers_at.is_some_and(|at| at <= now) {
-                (client.answers_at, client.answers) = (None, true);
+                client.answers_at = None;
                 actions.push(Action::Upload(*key));
             }
         }

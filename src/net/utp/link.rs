@@ -333,6 +333,13 @@ impl Link {
         self.send(Sender::Own);
     }
 
+    /// Tells the other end that the connection is no more, whatever still waits to be sent.
+    pub(super) fn reset(&self) {
+        let mut packet = Vec::new();
+        self.lock().conversation.last_word(Instant::now(), &mut packet);
+        let _ = self.port.send_now(self.address, &packet);
+    }
+
     /// Where our end of it is.
     pub(in crate::net) fn local_address(&self) -> SocketAddr {
         self.port.address()

@@ -107,6 +107,21 @@ impl Utp {
         self.0.acceptor.set(None);
     }
 
+    /// Ends all connections, and waits for so long at most until what was written has come and the peers know that it
+    /// was all. Those that have not said so by then hear that the connection is no more. For the end of the process, while
+    /// somebody still receives at the ports.
+    pub fn finish(&self, longest: Duration) {
+        self.stop_listening();
+        let end = Instant::now() + longest;
+        for family in IpFamily::BOTH {
+            let table = match &*lock(self.side(family)) {
+                Side::Open(table, _) => Arc::clone(table),
+                Side::Unopened | Side::Unavailable => continue,
+            };
+            table.finish(end);
+        }
+    }
+
     /// The UDP port of this family, if it is open.
     pub fn port(&self, family: IpFamily) -> Option<u16> {
         match &*lock(self.side(family)) {

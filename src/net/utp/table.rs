@@ -18,7 +18,7 @@ use crate::wire::utp::{Header, Kind, Packet, looks_like_utp};
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 /// Where the packets of a connection come from, and the id that they name.
@@ -38,6 +38,8 @@ pub(super) struct Table {
     timers: Arc<Timers>,
     acceptor: Acceptor,
     inside: Mutex<Inside>,
+    /// A connection was forgotten.
+    forgotten: Condvar,
 }
 
 #[derive(Debug)]
@@ -63,6 +65,7 @@ impl Table {
                 resets: TokenBucket::new(RESETS, Instant::now()),
                 last_number: 0,
             }),
+            forgotten: Condvar::new(),
         });
         let diversion: Arc<dyn Diversion> = table.clone();
         port.divert(Arc::downgrade(&diversion));
@@ -126,6 +129,20 @@ impl Table {
             inside.strangers.remove(key);
             inside.links.remove(&key);
         }
+        self.forgotten.notify_all();
+    }
+
+    /// Ends all connections, and waits until then for their ends.
+    pub(super) fn finish(&self, end: Instant) {
+        let links: Vec<Arc<Link>> = self.lock().links.values().cloned().collect();
+        links.iter().filter(|link| !link.is_stranger()).for_each(|link| link.shut_down());
+        let left = end.saturating_duration_since(Instant::now());
+        let is_busy = |inside: &mut Inside| inside.links.values().any(|link| !link.is_stranger());
+        let waited = self.forgotten.wait_timeout_while(self.lock(), left, is_busy);
+        let (inside, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let late: Vec<Arc<Link>> = inside.links.values().cloned().collect();
+        drop(inside);
+        late.iter().filter(|link| !link.is_stranger()).for_each(|link| link.reset());
     }
 
     /// Somebody asks for a connection.

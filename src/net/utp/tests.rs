@@ -275,3 +275,36 @@ fn what_is_late_gets_no_second_turn_before_the_others_had_theirs() {
     late.came_due(turn);
     assert_eq!((timers.next(turn).is_some(), timers.len()), (false, 1));
 }
+
+#[test]
+fn what_was_written_last_comes_although_the_process_ends() {
+    let (stream, peer, [one, _two]) = pair();
+    let sent: Vec<u8> = (0..100_000_u32).map(|number| (number % 251) as u8).collect();
+    stream.write_all(&sent).unwrap();
+    one.finish(PATIENCE);
+    drop((stream, one));
+    assert!(read_exact(&peer, sent.len()) == sent);
+    assert_eq!(peer.read(&mut [0; 9]).unwrap(), 0, "and the end of it");
+}
+
+#[test]
+fn who_does_not_answer_at_the_end_hears_that_the_connection_is_no_more() {
+    let (utp, ..) = listening(22);
+    let silent = UdpSocket::bind("127.0.29.23:0").unwrap();
+    silent.set_read_timeout(Some(PATIENCE)).unwrap();
+    let bell = Arc::new(Alarm::new().unwrap().1);
+    let attempt = utp.connect(silent.local_addr().unwrap(), Arc::downgrade(&bell)).unwrap();
+    let mut bytes = [0; 2048];
+    let (length, from) = silent.recv_from(&mut bytes).unwrap();
+    let call = Packet::read(&bytes[..length]).unwrap().header;
+    silent.connect(from).unwrap();
+    silent.send(&packet(Kind::State, call.connection_id, 1, call.sequence, &[])).unwrap();
+    while attempt.outcome().is_none() {
+        std::thread::yield_now();
+    }
+    let stream = attempt.finish().unwrap();
+    stream.write_all(b"anybody there?").unwrap();
+    utp.finish(Duration::from_millis(10));
+    let reset = std::iter::from_fn(|| answer(&silent)).find(|(header, _)| header.kind == Kind::Reset);
+    assert_eq!(reset.unwrap().0.connection_id, call.connection_id.wrapping_add(1));
+}

@@ -31,7 +31,7 @@ impl Outbox {
                 blocks.into_iter().for_each(|block| Message::Cancel(self.request(block)).write_to(frames));
             }
             // A peer is asked block by block.
-            Order::Ahead(_) => {}
+            Order::Ahead(_) | Order::ReadOn => {}
             Order::Have(piece) => Message::Have(piece.get()).write_to(frames),
             Order::Unchoke => {
                 self.requests.unchoke();

@@ -7,6 +7,8 @@
 //! - A web seed is given a long gap, or a part of one, and goes on through it from piece to piece. Which part that is,
 //!   is chance: of peers that all asked for the same one, none would have anything for the others. If another web seed
 //!   is on its way through the gap, the second one begins in the middle of what is left.
+//! - What one web seed is to send is taken: neither another one nor a peer begins a piece there while there is any
+//!   other. An answer over HTTP cannot be made shorter once it was asked for, so what others send of it comes twice.
 //! - While a web seed is at work, a peer begins a short gap at its end and not in its midst. So gaps become shorter,
 //!   but not more. A long gap may well be split: what remains is long enough.
 //!
@@ -20,6 +22,8 @@ use std::ops::Range;
 const SAMPLES: usize = 16;
 /// ...among so many of the rarest.
 const PROBES: usize = 256;
+/// So many of the rarest pieces are looked at for one that is not taken.
+const FREE_PROBES: usize = 4096;
 
 /// The missing pieces of one torrent, as runs.
 #[derive(Clone, Copy)]
@@ -30,9 +34,26 @@ pub struct Gaps<'a> {
     pub rarity: &'a Rarity,
     /// A gap of so many pieces is long enough.
     pub enough: u32,
+    /// The pieces that others are to send.
+    pub taken: &'a [Range<u32>],
 }
 
-impl Gaps<'_> {
+impl<'a> Gaps<'a> {
+    /// The same without these pieces, which others are to send.
+    pub fn without(self, taken: &'a [Range<u32>]) -> Gaps<'a> {
+        Gaps { taken, ..self }
+    }
+
+    /// A piece that may be begun and that nobody is to send yet: this one, or else the rarest.
+    pub fn free(&self, piece: PieceIndex, has: &PeerPieces) -> Option<PieceIndex> {
+        let others = self.rarity.rarest_first().take(FREE_PROBES);
+        std::iter::once(piece).chain(others).find(|piece| has.has(*piece) && !self.is_taken(piece.get()))
+    }
+
+    fn is_taken(&self, number: u32) -> bool {
+        self.taken.iter().any(|run| run.contains(&number))
+    }
+
     /// The missing pieces from this one on that follow each other, up to a gap that is long enough.
     pub fn from(&self, first: u32, has: &PeerPieces) -> Range<u32> {
         self.beginning(first..first.saturating_add(self.enough), has)
@@ -40,8 +61,10 @@ impl Gaps<'_> {
 
     /// The beginning of this run, up to the first piece that is not missing.
     pub fn beginning(&self, run: Range<u32>, has: &PeerPieces) -> Range<u32> {
-        let is_missing =
-            |number: &u32| self.geometry.piece(*number).is_some_and(|it| self.rarity.has(it) && has.has(it));
+        let is_missing = |number: &u32| {
+            let piece = self.geometry.piece(*number);
+            piece.is_some_and(|it| self.rarity.has(it) && has.has(it)) && !self.is_taken(*number)
+        };
         let count = run.clone().take_while(is_missing).count() as u32;
         run.start..run.start.saturating_add(count)
     }
@@ -52,22 +75,14 @@ impl Gaps<'_> {
         runs.into_iter().find(|run| !run.is_empty())
     }
 
-    /// The pieces that a server which has these should send next, by their numbers. `others`: the pieces with which
-    /// other servers go on. `most`: so many pieces at most, or [enough](Gaps::enough) if that is more.
-    pub fn choose(
-        &self,
-        has: &PeerPieces,
-        others: &[u32],
-        most: u32,
-        random: &mut fastrand::Rng,
-    ) -> Option<Range<u32>> {
+    /// The pieces that a server which has these should send next, by their numbers: so many at most.
+    pub fn choose(&self, has: &PeerPieces, most: u32, random: &mut fastrand::Rng) -> Option<Range<u32>> {
         let near = self.rarity.rarest_first().take(PROBES).filter(|piece| has.has(*piece)).take(SAMPLES);
+        let picked = self.rarity.pick(has, false, random);
+        let picked = picked.and_then(|piece| self.free(piece, has));
         let mut best: Option<Range<u32>> = None;
-        for sample in near.chain(self.rarity.pick(has, false, random)) {
-            let mut gap = self.around(sample, has);
-            if others.contains(&gap.start) {
-                gap.start += gap.len() as u32 / 2;
-            }
+        for sample in near.filter(|piece| !self.is_taken(piece.get())).chain(picked) {
+            let gap = self.around(sample, has);
             if best.as_ref().is_none_or(|best| gap.len() > best.len()) {
                 best = Some(gap);
             }
@@ -79,7 +94,7 @@ impl Gaps<'_> {
         // Whatever part is chosen, what remains on either side of it is as long, or nothing.
         let parts = best.len() as u32 / self.enough.max(1);
         let start = best.start + random.u32(..parts.max(1)) * self.enough;
-        Some(start..best.end.min(start.saturating_add(most.max(self.enough))))
+        Some(start..best.end.min(start.saturating_add(most.max(1))))
     }
 
     /// Which piece a peer should send in place of this one, so that a gap is not split into two short ones.
@@ -102,7 +117,10 @@ impl Gaps<'_> {
         let rarity = self.rarity.availability(piece);
         let belongs = |number: &u32| {
             self.geometry.piece(*number).is_some_and(|other| {
-                self.rarity.has(other) && has.has(other) && self.rarity.availability(other) == rarity
+                self.rarity.has(other)
+                    && has.has(other)
+                    && self.rarity.availability(other) == rarity
+                    && !self.is_taken(*number)
             })
         };
         let at = piece.get();
@@ -126,28 +144,48 @@ mod tests {
         (geometry, Rarity::new(geometry, &missing, &mut random), random)
     }
 
+    fn gaps<'a>(geometry: Geometry, rarity: &'a Rarity, enough: u32) -> Gaps<'a> {
+        Gaps { geometry, rarity, enough, taken: &[] }
+    }
+
     #[test]
-    fn a_server_gets_the_longest_gap_and_a_second_one_begins_in_its_midst() {
+    fn a_server_gets_the_longest_gap_and_nobody_begins_what_another_one_is_to_send() {
         let (geometry, rarity, mut random) = missing([3..9, 20..60, 80..85]);
-        let gaps = Gaps { geometry, rarity: &rarity, enough: 100 };
-        assert_eq!(gaps.choose(&PeerPieces::All, &[], 0, &mut random), Some(20..60));
-        assert_eq!(gaps.choose(&PeerPieces::All, &[20], 0, &mut random), Some(40..60));
+        let gaps = gaps(geometry, &rarity, 100);
+        assert_eq!(gaps.choose(&PeerPieces::All, 100, &mut random), Some(20..60));
+        let taken = vec![20..58, 100..100];
+        let besides = gaps.without(&taken);
+        assert_eq!(besides.choose(&PeerPieces::All, 100, &mut random), Some(3..9));
+        assert_eq!(besides.beginning(3..30, &PeerPieces::All), 3..9);
+        assert_eq!(besides.beginning(20..60, &PeerPieces::All), 20..20);
+        let piece = |number| geometry.piece(number).unwrap();
+        for number in [3, 25, 58, 84] {
+            let free = besides.free(piece(number), &PeerPieces::All).unwrap();
+            let left = besides.leave_whole(free, &PeerPieces::All);
+            assert!(
+                ![free, left].iter().any(|piece| taken[0].contains(&piece.get())),
+                "{number} {free:?} {left:?}"
+            );
+        }
+        let all = std::iter::once(0..100).collect::<Vec<_>>();
+        assert_eq!(gaps.without(&all).free(piece(3), &PeerPieces::All), None);
+        assert_eq!(gaps.without(&all).choose(&PeerPieces::All, 100, &mut random), None);
         let mut few = Bitfield::none(100);
-        [4, 5, 81].into_iter().for_each(|number| assert!(few.insert(geometry.piece(number).unwrap())));
-        assert_eq!(gaps.choose(&PeerPieces::Some(few), &[], 0, &mut random), Some(4..6));
-        assert_eq!(gaps.choose(&PeerPieces::Some(Bitfield::none(100)), &[], 0, &mut random), None);
+        [4, 5, 81].into_iter().for_each(|number| assert!(few.insert(piece(number))));
+        assert_eq!(gaps.choose(&PeerPieces::Some(few), 100, &mut random), Some(4..6));
+        assert_eq!(gaps.choose(&PeerPieces::Some(Bitfield::none(100)), 100, &mut random), None);
     }
 
     #[test]
     fn a_gap_goes_on_to_its_end_or_as_far_as_is_enough() {
         let (geometry, rarity, mut random) = missing([3..9, 20..60]);
-        let gaps = Gaps { geometry, rarity: &rarity, enough: 10 };
+        let gaps = gaps(geometry, &rarity, 10);
         let from = |first| gaps.from(first, &PeerPieces::All);
         assert_eq!([3, 6, 9, 25, 55].map(from), [3..9, 6..9, 9..9, 25..35, 55..60]);
         let beginning = |run| gaps.beginning(run, &PeerPieces::All);
         assert_eq!([4..7, 4..30, 30..90, 9..20].map(beginning), [4..7, 4..9, 30..60, 9..9]);
         let starts: Vec<u32> = (0..50)
-            .filter_map(|_| gaps.choose(&PeerPieces::All, &[], u32::MAX, &mut random))
+            .filter_map(|_| gaps.choose(&PeerPieces::All, u32::MAX, &mut random))
             .inspect(|run| assert_eq!(run.end, 60, "to the end of the gap"))
             .map(|run| run.start)
             .collect();
@@ -157,9 +195,9 @@ mod tests {
     #[test]
     fn of_a_very_long_gap_a_part_is_chosen_by_chance() {
         let (geometry, rarity, mut random) = missing(std::iter::once(0..95));
-        let gaps = Gaps { geometry, rarity: &rarity, enough: 10 };
+        let gaps = gaps(geometry, &rarity, 10);
         let mut starts: Vec<u32> = (0..200)
-            .filter_map(|_| gaps.choose(&PeerPieces::All, &[], 0, &mut random))
+            .filter_map(|_| gaps.choose(&PeerPieces::All, gaps.enough, &mut random))
             .inspect(|run| assert_eq!(run.len(), 10))
             .map(|run| run.start)
             .collect();
@@ -174,14 +212,14 @@ mod tests {
         for piece in geometry.pieces().filter(|piece| !(70..75).contains(&piece.get())) {
             rarity.gained(piece);
         }
-        let gaps = Gaps { geometry, rarity: &rarity, enough: 5 };
-        assert_eq!(gaps.choose(&PeerPieces::All, &[], 0, &mut random), Some(70..75));
+        let gaps = gaps(geometry, &rarity, 5);
+        assert_eq!(gaps.choose(&PeerPieces::All, gaps.enough, &mut random), Some(70..75));
     }
 
     #[test]
     fn a_peer_takes_the_end_of_a_short_gap_and_any_piece_of_a_long_one() {
         let (geometry, rarity, _) = missing([3..9, 20..60]);
-        let gaps = Gaps { geometry, rarity: &rarity, enough: 10 };
+        let gaps = gaps(geometry, &rarity, 10);
         let instead = |number| gaps.leave_whole(geometry.piece(number).unwrap(), &PeerPieces::All).get();
         assert_eq!([3, 5, 8].map(instead), [8, 8, 8]);
         assert_eq!([20, 33, 59].map(instead), [20, 33, 59]);

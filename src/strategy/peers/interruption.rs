@@ -1,4 +1,4 @@
-//! What breaks into a run from outside: the host was suspended, it is in another network now, or the network
+//! What breaks into a run from outside: the host was suspended or the process stopped, it is in another network now, or the network
 //! interface that everything leaves by was removed and made again.
 //!
 //! No one tells us of either. The clock that a program waits by stands still while the host is suspended, so
@@ -11,7 +11,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// A shorter suspension changes nothing: peers and trackers are more patient than that.
+/// A shorter suspension of the host, or of the process by a signal, changes nothing: peers and trackers are more patient than that.
 const SHORTEST_SLEEP: Duration = Duration::from_secs(30);
 /// The time between two looks at our own addresses.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
@@ -22,8 +22,10 @@ const LOOK_AT_INTERFACE: Duration = Duration::from_secs(2);
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interruption {
-    /// The host was suspended for this long.
+    /// The host was suspended for this long: the clock that we wait by stood still.
     Slept(Duration),
+    /// The process was stopped for this long, while that clock went on.
+    Stopped(Duration),
     /// We leave by an address that we did not have before.
     NewNetwork,
     /// The interface that everything leaves by was made again. All connections are dead.
@@ -34,6 +36,7 @@ impl fmt::Display for Interruption {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Interruption::Slept(time) => write!(out, "the host was suspended for {} s", time.as_secs()),
+            Interruption::Stopped(time) => write!(out, "the process was stopped for {} s", time.as_secs()),
             Interruption::NewNetwork => write!(out, "the host has a new address"),
             Interruption::NewInterface => write!(out, "the network interface was recreated"),
         }
@@ -70,12 +73,16 @@ impl Watch {
     /// What happened since the last look. The first look notices nothing.
     pub fn look(&mut self, surroundings: &impl Surroundings, now: Instant) -> Option<Interruption> {
         let real = surroundings.real_time();
-        let slept = self.clocks.replace((now, real)).map_or(Duration::ZERO, |(then, real_then)| {
-            real.saturating_sub(real_then).saturating_sub(now.saturating_duration_since(then))
-        });
+        let (then, real_then) = self.clocks.replace((now, real)).unwrap_or((now, real));
+        let passed = now.saturating_duration_since(then);
+        let slept = real.saturating_sub(real_then).saturating_sub(passed);
         if slept >= SHORTEST_SLEEP {
             // A new address is noticed with the next look.
             return Some(Interruption::Slept(slept));
+        }
+        // Somebody looks many times in a second.
+        if passed >= SHORTEST_SLEEP {
+            return Some(Interruption::Stopped(passed));
         }
         if self.look_at_interface.is_none_or(|at| at <= now) {
             self.look_at_interface = Some(now + LOOK_AT_INTERFACE);
@@ -159,6 +166,18 @@ mod tests {
         assert_eq!(host.run(60), [Interruption::Slept(8 * 3600 * SECOND)]);
         host.sleep(20 * SECOND);
         assert_eq!(host.run(60), []);
+    }
+
+    #[test]
+    fn a_process_that_was_stopped_is_as_one_whose_host_was_suspended() {
+        let mut host = Host::start();
+        assert_eq!(host.run(60), []);
+        for (stopped, noticed) in [(20, vec![]), (60, vec![Interruption::Stopped(60 * SECOND + SECOND / 4)])]
+        {
+            host.now += SECOND * stopped;
+            host.real += SECOND * stopped;
+            assert_eq!(host.run(60), noticed);
+        }
     }
 
     #[test]

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 /// How long TCP is alone. Most connections are there by then.
 const HEAD_START: Duration = Duration::from_millis(750);
 /// How long a peer that refuses TCP has to answer over uTP, in our own network and elsewhere. It is there, so it takes
-/// a round trip.
-const ANSWER_NEARBY: Duration = Duration::from_millis(300);
-const ANSWER: Duration = Duration::from_secs(1);
+/// a round trip; and where a packet is lost, that of a call that is repeated.
+const ANSWER_NEARBY: Duration = Duration::from_millis(700);
+const ANSWER: Duration = Duration::from_millis(1600);
 /// How long an address is left alone that did not answer once; each further time, four times as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(8);
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
@@ -100,6 +100,7 @@ impl UtpAnswers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::strategy::utp::Conversation;
 
     fn at(host: u16) -> SocketAddr {
         SocketAddr::from(([203, 0, (host >> 8) as u8, host as u8], 6881))
@@ -112,6 +113,22 @@ mod tests {
         answers.speaks(at(1));
         assert_eq!(answers.when(at(1), now), Some(now));
         assert!(UtpAnswers::patience("127.0.0.1:1".parse().unwrap()) < UtpAnswers::patience(at(1)));
+    }
+
+    #[test]
+    fn whoever_refuses_tcp_is_called_again_over_utp_in_case_the_first_packet_is_lost() {
+        let calls = |address| {
+            let start = Instant::now();
+            let (mut talk, mut packet) = (Conversation::connect(7, 99, start), Vec::new());
+            let (mut now, mut calls) = (start, 0);
+            while now + Duration::from_millis(250) <= start + UtpAnswers::patience(address) {
+                calls += u32::from(talk.next_packet(now, &mut packet));
+                now = talk.due().unwrap();
+                talk.expire(now);
+            }
+            calls
+        };
+        assert_eq!((calls("127.0.0.1:1".parse().unwrap()), calls(at(1))), (2, 3));
     }
 
     #[test]

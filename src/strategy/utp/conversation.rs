@@ -332,7 +332,7 @@ impl Conversation {
             return;
         }
         self.way.round_trip.waited_in_vain();
-        self.patience = Some(now + self.way.round_trip.timeout());
+        self.patience = Some(now + self.wait());
         if self.sending.is_empty() {
             self.may_probe = true;
             return;
@@ -344,6 +344,13 @@ impl Conversation {
             return self.end(EndReason::TimedOut);
         }
         self.sending.lose_all();
+    }
+
+    /// How long to wait for an answer. A call is repeated sooner than what comes after it: it is small, and who makes it
+    /// waits for nothing else.
+    pub(super) fn wait(&self) -> Duration {
+        let wait = self.way.round_trip.timeout();
+        if self.state == State::Connecting { wait * 2 / 5 } else { wait }
     }
 
     /// When [`expire`](Conversation::expire) must be called at the latest, and then

@@ -26,7 +26,7 @@ impl Conversation {
         if let Some(packet) = self.next_outgoing(now) {
             // What was waited for before was room.
             if was_empty || self.patience.is_none() {
-                self.patience = Some(now + self.way.round_trip.timeout());
+                self.patience = Some(now + self.wait());
             }
             self.write_packet(packet.kind, packet.sequence, packet.length, now, into);
             self.sending.copy(&packet, into);
@@ -39,6 +39,12 @@ impl Conversation {
             return true;
         }
         false
+    }
+
+    /// The packet that tells the peer that there is no such connection any more, in place of what is there.
+    pub fn last_word(&mut self, now: Instant, into: &mut Vec<u8>) {
+        into.clear();
+        self.write_packet(Kind::Reset, self.sending.next_sequence(), 0, now, into);
     }
 
     /// The next packet that takes a number.
@@ -71,7 +77,7 @@ impl Conversation {
             return None;
         }
         if room == 0 && !self.may_probe {
-            self.patience = self.patience.or(Some(now + self.way.round_trip.timeout()));
+            self.patience = self.patience.or(Some(now + self.wait()));
             return None;
         }
         self.may_probe = false;

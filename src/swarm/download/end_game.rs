@@ -11,6 +11,7 @@
 //! comes in time beside all that is on its way is left alone (`swarm/download/pace.rs`), and only few blocks are asked
 //! for twice at a time: as many as come in a moment. From fast peers these are enough to make up for slow ones.
 
+use super::pace::RUN_NEVER_LATE;
 use super::requests::Leased;
 use crate::message::PeerKey;
 use crate::piece::{BLOCK_LENGTH, Block};
@@ -35,6 +36,8 @@ struct Holder {
     block_time: f64,
     /// Seconds until it has sent all that it owes us.
     time_left: f64,
+    /// What comes in so many seconds is not late.
+    never_late: f64,
     is_silent: bool,
 }
 
@@ -56,7 +59,8 @@ impl Coordinator<'_> {
         let block_time = helper.download.pipeline.block_time().unwrap_or(UNKNOWN_BLOCK_TIME);
         // What the helper alone has sent, the line can carry.
         let line = self.blocks_per_second().max(helper.download.pipeline.rate() / f64::from(BLOCK_LENGTH));
-        let late = self.late_after(line);
+        let never_late = if helper.is_web_seed() { RUN_NEVER_LATE } else { 0.0 };
+        let late = self.late_after(line).max(never_late);
         let twice = MIN_TWICE.max((line * MOMENT) as usize);
         let (mut leased, mut overtaken) = (Vec::new(), Vec::new());
         // Mostly there is none, and this is asked often.
@@ -69,7 +73,9 @@ impl Coordinator<'_> {
             let pays = |place: usize, taken: usize| {
                 let theirs = place as f64 * holder.block_time;
                 let ours = (owed as usize + before + taken) as f64 * block_time;
-                before + taken <= most as usize && theirs > late && ours < theirs * SOONER
+                before + taken <= most as usize
+                    && theirs > late.max(holder.never_late)
+                    && ours < theirs * SOONER
             };
             // A block that two peers owe us is left to them, unless both are silent: then the helper takes the place of
             // this one. If the other was just asked, its block is on the way, and a third one would be too much.
@@ -95,11 +101,14 @@ impl Coordinator<'_> {
                 let unknown = Some(silence.as_secs_f64()).filter(|seconds| *seconds > UNKNOWN_BLOCK_TIME);
                 let block_time = peer.download.pipeline.block_time().or(unknown)?;
                 let time_left = owed as f64 * block_time;
-                (time_left > longer_than).then_some(Holder {
+                let is_silent = silence > patience;
+                let never_late = if peer.is_web_seed() && !is_silent { RUN_NEVER_LATE } else { 0.0 };
+                (time_left > longer_than.max(never_late)).then_some(Holder {
                     key,
                     block_time,
                     time_left,
-                    is_silent: silence > patience,
+                    never_late,
+                    is_silent,
                 })
             })
             .collect();

@@ -14,6 +14,10 @@ use std::time::{Duration, Instant};
 const SILENT: Duration = Duration::from_secs(2);
 /// What comes in so many seconds is never late, however fast all others are: to ask for it twice gains nothing.
 const NEVER_LATE: f64 = 0.1;
+/// Between web seeds and others, what comes in so many seconds is not late either: what a server was asked for over HTTP
+/// cannot be taken back, and comes in any case; and what it could send for a peer near the end, the peer may send before
+/// `cancel` comes.
+pub(in crate::swarm) const RUN_NEVER_LATE: f64 = 0.5;
 /// If the blocks that are on their way take so many times as long as all of them should, a peer is to blame.
 const TOO_LATE: f64 = 1.5;
 /// A peer with so many times the rate of another is much faster.

@@ -356,7 +356,7 @@ impl PieceMap {
     /// The runs of missing pieces.
     pub fn gaps(&self) -> Gaps<'_> {
         let enough = (LONG_GAP / self.geometry.piece_length().max(1)).max(1);
-        Gaps { geometry: self.geometry, rarity: &self.rarity, enough }
+        Gaps { geometry: self.geometry, rarity: &self.rarity, enough, taken: &[] }
     }
 
     fn opened(&mut self, piece: PieceIndex) {

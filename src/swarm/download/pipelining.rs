@@ -10,9 +10,6 @@ use std::time::{Duration, Instant};
 /// Under a download limit we ask for what the limit lets in within this many seconds.
 const LIMITED_SECONDS: u64 = 3;
 
-/// How often a peer's piece is chosen anew where a web seed is on its way to it.
-const OUTSIDE_TRIALS: usize = 4;
-
 impl Coordinator<'_> {
     /// Asks a peer for as many blocks as its pipeline has room for.
     pub(in crate::swarm) fn fill(&mut self, key: PeerKey, now: Instant) {
@@ -52,6 +49,9 @@ impl Coordinator<'_> {
         let owed = in_flight + leased.iter().map(|(span, _)| span.count).sum::<u32>();
         if starving && owed <= room / 4 && owed < self.left_by_faster_peers(key, false, now) {
             let taken = self.take_over(key, owed, room, now);
+            if is_web_seed && !taken.is_empty() {
+                self.forget_ahead(key);
+            }
             leased.extend(if is_web_seed { in_order(taken) } else { taken });
         }
         if let Some(peer) = self.roster.get_mut(key) {
@@ -139,21 +139,8 @@ impl Coordinator<'_> {
     /// Opens a piece that this peer may be asked for.
     fn open_for(&mut self, key: PeerKey, source: PieceSource, now: Instant) -> Option<()> {
         let piece = match self.roster.get(key)?.may_be_asked()? {
-            Restriction::Has(pieces) if self.roster.web_seeds().running() > 0 => {
-                let first = self.pieces.first_in_order(pieces, &mut self.random);
-                let piece = match first {
-                    Some(piece) => piece,
-                    None => {
-                        let servers = self.roster.web_seeds();
-                        let mut pick = || self.pieces.rarest(pieces, &mut self.random);
-                        // In the midst of what a server is asked for, it would break off its answer.
-                        let first = pick()?;
-                        let others = std::iter::repeat_with(pick).take(OUTSIDE_TRIALS).flatten();
-                        let mut all = std::iter::once(first).chain(others);
-                        let piece = all.find(|piece| !servers.are_asked_for(*piece)).unwrap_or(first);
-                        self.pieces.gaps().leave_whole(piece, pieces)
-                    }
-                };
+            Restriction::Has(_) if self.roster.web_seeds().running() > 0 => {
+                let piece = self.next_beside_web_seeds(key, now)?;
                 self.pieces.open_one_of([piece])?
             }
             Restriction::Has(pieces) => self.pieces.open(pieces, &mut self.random)?,

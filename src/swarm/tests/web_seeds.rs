@@ -84,32 +84,104 @@ fn one_that_has_proved_itself_is_asked_for_more_before_it_has_nothing_to_do() {
     assert!(more.windows(2).all(|two| two[1] == two[0] + 1), "one run: {more:?}");
 }
 
-#[test]
-fn where_only_a_server_sends_one_request_goes_to_the_end_of_the_gap_and_no_peer_breaks_it() {
-    let mut world = Scene { pieces: 4000, ..scene() }.start();
-    let server = world.web_seed();
-    let (first, ahead) = world.requests_and_ahead(server);
-    assert_eq!(ahead, vec![first[0]..4000], "from any place in the gap, but to its end");
-    // A piece is 64 KiB, and 256 of them are a long run.
-    let peer = world.seed(1);
-    let run = |world: &World| world.coordinator.roster.web_seeds().of(server).unwrap().run.clone();
-    let (mut completed, mut is_short) = (0, false);
-    while completed < 30 {
-        world.wait(SECOND / 4);
-        if world.owed(server).is_empty() {
-            break;
-        }
+/// A server sends pieces until it has sent so many, or owes nothing. Returns how many, and through which pieces its
+/// worker was told to go on.
+fn sends(world: &mut World, server: PeerKey, most: u32) -> (u32, Vec<std::ops::Range<u32>>) {
+    let (mut sent, mut ahead) = (0, Vec::new());
+    while sent < most && !world.owed(server).is_empty() {
+        world.wait(SECOND / 40);
         let piece = world.complete(server);
         world.tell(Event::Stored(vec![piece]));
-        completed += 1;
-        // The run becomes shorter with the next piece that is opened, now that there is a peer.
-        let requested = world.pieces_requested(peer);
-        assert!(!is_short || requested.iter().all(|piece| !run(&world).contains(piece)), "{requested:?}");
-        is_short = run(&world).len() <= 256;
-        world.deliver(peer, 100);
+        sent += 1;
+        ahead.extend(world.requests_and_ahead(server).1);
     }
-    assert!(completed >= 16 && is_short, "{completed}");
-    assert_eq!(world.requests_and_ahead(server).1, [], "its answer goes on");
+    (sent, ahead)
+}
+
+#[test]
+fn where_only_a_server_sends_its_requests_become_as_long_as_what_it_has_proved() {
+    let mut world = Scene { pieces: 8000, ..scene() }.start();
+    let server = world.web_seed();
+    let (_, mut ahead) = world.requests_and_ahead(server);
+    assert_eq!(ahead[0].len(), 256, "a piece is 64 KiB, and 16 MiB are enough to begin with");
+    let (sent, more) = sends(&mut world, server, 8000);
+    ahead.extend(more);
+    assert_eq!(sent, 8000);
+    assert!(ahead.len() < 12, "each costs a round trip: {ahead:?}");
+    assert!(ahead.iter().map(|run| run.len()).max() > Some(2000), "{ahead:?}");
+}
+
+#[test]
+fn what_a_server_was_asked_for_no_peer_begins_while_there_is_anything_else() {
+    let mut world = Scene { pieces: 1000, ..scene() }.start();
+    let server = world.web_seed();
+    let ahead = world.requests_and_ahead(server).1.remove(0);
+    let peer = world.seed(1);
+    let mut others = Vec::new();
+    for _ in 0..3000 {
+        if world.owed(peer).is_empty() {
+            break;
+        }
+        world.wait(SECOND / 200);
+        world.deliver(peer, 8);
+        let complete = world.coordinator.requests.complete_pieces();
+        complete.iter().for_each(|piece| world.hear(peer, [News::Verified(*piece, Vec::new())]));
+        world.tell(Event::Stored(complete));
+        others.extend(world.pieces_requested(peer));
+        if others.len() >= 700 {
+            break;
+        }
+    }
+    assert!(others.len() >= 700, "there is enough outside of it");
+    assert!(others.iter().all(|piece| !ahead.contains(piece)), "{ahead:?}");
+}
+
+#[test]
+fn a_server_that_falls_silent_keeps_no_piece_of_its_run() {
+    let mut world = scene().start();
+    let (server, peer) = (world.web_seed(), world.seed(1));
+    sends(&mut world, server, 4);
+    let mut asked = Vec::new();
+    // A server that is silent for longer is asked anew, and has lost its run in any case.
+    for _ in 0..300 {
+        world.wait(SECOND / 20);
+        world.deliver(peer, 4);
+        let complete = world.coordinator.requests.complete_pieces();
+        complete.iter().for_each(|piece| world.hear(peer, [News::Verified(*piece, Vec::new())]));
+        world.tell(Event::Stored(complete));
+        asked.extend(world.pieces_requested(peer));
+    }
+    asked.sort_unstable();
+    asked.dedup();
+    assert_eq!(asked.len(), 60, "all that the server has not sent");
+}
+
+#[test]
+fn what_a_server_is_to_send_is_left_to_it_until_it_is_silent_or_rests() {
+    let mut world = scene().start();
+    let (server, peer, now) = (world.web_seed(), world.seed(1), world.now);
+    let mut next = |at| world.coordinator.next_beside_web_seeds(peer, at);
+    assert_eq!(next(now), None, "all that is missing is the server's");
+    assert!(next(now + SECOND * 15).is_some(), "it is silent");
+    world.coordinator.roster.get_mut(server).unwrap().flags.peer_choking = true;
+    assert!(world.coordinator.next_beside_web_seeds(peer, now).is_some(), "it rests");
+}
+
+#[test]
+fn a_server_that_rests_keeps_no_piece_of_its_run() {
+    let limit = 40 * u64::from(BLOCK_LENGTH);
+    let mut world = Scene { pieces: 200, download_limit: Some(limit), ..scene() }.start();
+    let server = world.web_seed();
+    sends(&mut world, server, 20);
+    let peer = world.seed(1);
+    for _ in 0..4000 {
+        world.wait(SECOND / 40);
+        world.deliver(peer, 1);
+        let complete: Vec<PieceIndex> = world.coordinator.requests.complete_pieces();
+        complete.iter().for_each(|piece| world.hear(peer, [News::Verified(*piece, Vec::new())]));
+        world.tell(Event::Stored(complete));
+    }
+    assert!(world.owed(server).is_empty() && world.coordinator.pieces.is_done(), "nothing is left");
 }
 
 #[test]
@@ -287,6 +359,34 @@ fn a_server_that_sends_no_parts_of_files_is_asked_from_the_beginning_on_and_once
     world.fails(world.web_seed(), WebSeedFailure::WholeFilesOnly);
     world.wait(SECOND * 3600);
     assert_eq!(world.times_asked(), 2);
+}
+
+#[test]
+fn a_server_that_sends_files_only_whole_is_left_alone_where_others_have_the_little_that_is_missing() {
+    let mut world = Scene { pieces: 1000, stored: (0..900).collect(), ..scene() }.start();
+    let (server, peer) = (world.web_seed(), world.seed(1));
+    world.fails(server, WebSeedFailure::WholeFilesOnly);
+    world.wait(SECOND * 20);
+    assert_eq!(world.times_asked(), 1);
+    world.gone(peer, PeerError::Closed);
+    world.wait(SECOND * 61);
+    assert_eq!(world.times_asked(), 2, "now it is the only one");
+    assert!(world.orders(world.web_seed()).iter().any(|order| matches!(order, Order::ReadOn)));
+}
+
+#[test]
+fn a_server_on_its_way_to_what_is_missing_is_not_silent() {
+    let mut world = Scene { pieces: 1000, stored: (0..900).collect(), ..scene() }.start();
+    world.fails(world.web_seed(), WebSeedFailure::WholeFilesOnly);
+    let server = world.web_seed();
+    for _ in 0..120 {
+        world.wait(SECOND);
+        world.hear(server, [News::ReadsOn]);
+    }
+    let is_cancel = |order: &Order| matches!(order, Order::Cancel(_));
+    assert!(!world.orders(server).iter().any(is_cancel) && !world.owed(server).is_empty());
+    world.wait(SECOND * 60);
+    assert!(world.orders(server).iter().any(is_cancel), "but who says nothing is");
 }
 
 #[test]

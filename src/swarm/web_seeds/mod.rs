@@ -15,7 +15,7 @@ mod servers;
 
 pub use servers::{Server, WebSeeds};
 
-use crate::message::{HangUp, PeerError, PeerKey, WebSeedFailure};
+use crate::message::{HangUp, Order, PeerError, PeerKey, WebSeedFailure};
 use crate::piece::Bitfield;
 use crate::strategy::PeerPieces;
 use crate::swarm::Coordinator;
@@ -71,12 +71,25 @@ impl Coordinator<'_> {
         if wanted == 0 {
             return server.is_of_no_use(now);
         }
+        let reads_on = server.sends_whole_files;
+        if reads_on && !self.is_worth_reading_on() {
+            return self
+                .roster
+                .web_seeds_mut()
+                .get_mut(number)
+                .into_iter()
+                .for_each(|it| it.is_left_to_others(now));
+        }
+        let Some(server) = self.roster.web_seeds_mut().get_mut(number) else { return };
         let host = server.seed.host();
         match self.environment.start_web_seed(key, server.seed.clone()) {
             Ok(worker) => {
                 info!("downloading from the web seed {host}");
                 server.begun(key);
                 self.tell_asked(host.clone());
+                if reads_on {
+                    worker.order(Order::ReadOn);
+                }
                 self.roster.add(key, Peer::web_seed(host, worker, pieces, wanted, now));
                 self.fill(key, now);
             }
@@ -85,6 +98,14 @@ impl Coordinator<'_> {
                 server.had_no_thread(now);
             }
         }
+    }
+
+    /// Whether a server that sends files only whole is asked although what is there comes once more: where nobody else
+    /// can be asked, or less of the payload is there than is missing.
+    fn is_worth_reading_on(&self) -> bool {
+        let is_asked = |peer: &Peer| peer.may_be_asked().is_some();
+        let missing = self.pieces.missing_bytes();
+        missing > self.pieces.stored_bytes() || !self.roster.senders().any(|(_, peer)| is_asked(peer))
     }
 
     /// The worker of a web seed has ended. False if this was none.
@@ -113,7 +134,9 @@ impl Coordinator<'_> {
     /// A web seed has sent wrong data. It is never asked again. False if it was none.
     pub(in crate::swarm) fn ban_web_seed(&mut self, key: PeerKey) -> bool {
         let Some(server) = self.roster.web_seeds_mut().of_mut(key) else { return false };
-        warn!("the web seed {} is no longer used: {}", server.seed.host(), HangUp::WrongData);
+        if !server.is_over() {
+            warn!("the web seed {} is no longer used: {}", server.seed.host(), HangUp::WrongData);
+        }
         // It may have another worker by now.
         let running = server.ban().filter(|running| *running != key);
         running.into_iter().for_each(|running| self.disconnect(running, HangUp::WrongData));

@@ -19,6 +19,8 @@ const MOST_RUNNING: usize = 4;
 /// How long a server rests after its first failure. It doubles with each further one in a row.
 const FIRST_REST: Duration = Duration::from_secs(10);
 const LONGEST_REST: Duration = Duration::from_secs(600);
+/// So long later it is looked at again whether one that sends files only whole is worth being asked.
+const WHOLE_FILES_REST: Duration = Duration::from_secs(60);
 /// A server that is busy says how long to wait, and is believed up to this.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// A server that says again and again that it is busy is left alone for longer than it says, beginning with this.
@@ -124,19 +126,13 @@ impl WebSeeds {
         self.servers.iter_mut().find(|server| server.keys.contains(&key))
     }
 
-    /// The pieces that are next for the servers that are asked now, all but this one.
-    pub fn next_of_others(&self, key: PeerKey) -> impl Iterator<Item = u32> {
-        let others = self
-            .servers
-            .iter()
-            .filter(move |server| matches!(server.state, State::Running(other) if other != key));
-        others.map(|server| server.run.start)
-    }
-
-    /// Whether a server is on its way to this piece in the run that it sends now.
-    pub fn are_asked_for(&self, piece: PieceIndex) -> bool {
-        let running = self.servers.iter().filter(|server| matches!(server.state, State::Running(_)));
-        running.map(|server| &server.run).any(|run| run.contains(&piece.get()))
+    /// The workers of the servers that are asked now, and the pieces that each is to send next: they were not requested
+    /// yet.
+    pub fn runs(&self) -> impl Iterator<Item = (PeerKey, Range<u32>)> {
+        self.servers.iter().filter_map(|server| match server.state {
+            State::Running(key) => Some((key, server.run.clone())),
+            State::Idle | State::Resting(_) | State::Over => None,
+        })
     }
 
     /// Whether another server than that of this worker may be asked now.
@@ -213,9 +209,19 @@ impl Server {
         self.state = State::Resting(now + LONGEST_WAIT);
     }
 
+    /// It sends files only whole, and what others have would come as well: they are to send the rest.
+    pub fn is_left_to_others(&mut self, now: Instant) {
+        self.state = State::Resting(now + WHOLE_FILES_REST);
+    }
+
     /// No worker could be started.
     pub fn had_no_thread(&mut self, now: Instant) {
         self.state = State::Resting(now + FIRST_REST);
+    }
+
+    /// Whether it is never asked again.
+    pub fn is_over(&self) -> bool {
+        self.state == State::Over
     }
 
     /// It has sent wrong data, and is never asked again. Returns the worker that asks it now.
@@ -245,7 +251,7 @@ impl Server {
         self.trouble = Some(why.to_string());
         self.state = match why {
             PeerError::WebSeed(WebSeedFailure::NoFile(number)) => self.lacks_file(*number, chance, now),
-            // It is asked from the beginning of what is missing, and if that is not near the beginning of a file, no more.
+            // It is asked from the beginning of what is missing. If hardly anything comes of that, no more.
             PeerError::WebSeed(WebSeedFailure::WholeFilesOnly) if !self.sends_whole_files => {
                 self.sends_whole_files = true;
                 State::Idle

@@ -217,6 +217,39 @@ fn a_server_that_knows_no_ranges_is_not_asked_for_the_end_of_a_large_file() {
 }
 
 #[test]
+fn a_server_that_knows_no_ranges_is_read_from_the_beginning_where_that_is_worth_it() {
+    let torrent = Torrent::single(60 * PIECE_LENGTH as usize);
+    let payload = torrent.payload.clone();
+    let server =
+        Server::start(move |_| reply(200, &format!("Content-Length: {}\r\n", payload.len()), &payload));
+    let worker = torrent.worker(server.url("/file.bin"));
+    worker.order(Order::ReadOn);
+    torrent.order(&worker, [20, 55]);
+    let outcome = torrent.outcome(2);
+    assert_eq!(outcome.written.keys().copied().collect::<Vec<_>>(), [20, 55], "{:?}", outcome.gone);
+    assert_eq!(server.heard().len(), 1, "what is between them is dropped, too");
+}
+
+#[test]
+fn a_server_that_breaks_off_each_time_before_anything_new_sends_the_same_once_more_and_not_again() {
+    let torrent = Torrent::single(60 * PIECE_LENGTH as usize);
+    let payload = torrent.payload.clone();
+    let server = Server::start(move |_| {
+        let mut reply = reply(200, &format!("Content-Length: {}\r\n", payload.len()), &payload);
+        reply.bytes.truncate(30 * PIECE_LENGTH as usize);
+        reply.then = Then::Closes;
+        reply
+    });
+    let worker = torrent.worker(server.url("/file.bin"));
+    worker.order(Order::ReadOn);
+    torrent.order(&worker, 0..60);
+    let outcome = torrent.outcome(60);
+    assert_eq!(outcome.written.len(), 29, "what comes before it breaks off");
+    assert_eq!(outcome.failure(), &WebSeedFailure::WholeFilesOnly);
+    assert_eq!(server.heard().len(), 2);
+}
+
+#[test]
 fn a_status_takes_a_file_from_the_server_or_makes_us_wait() {
     let seven = Some(Duration::from_secs(7));
     for (status, headers, expected) in [

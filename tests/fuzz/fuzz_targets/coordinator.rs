@@ -389,6 +389,7 @@ impl Scene {
             11 => News::LateBlock(block),
             // What it says in the same breath may come before.
             12 => News::DontHave(piece),
+            13 => News::ReadsOn,
             _ => {
                 // It rejects what it owes, if it owes something.
                 let rejected = peer.owes.pop().map_or(block, |(block, _)| block);
@@ -488,12 +489,13 @@ impl Scene {
 
     fn change_the_world(&mut self, choices: &mut Choices<'_>) {
         let mut outside = self.outside.borrow_mut();
-        match choices.below(6) {
+        match choices.below(7) {
             0 => outside.no_threads = choices.coin(),
             1 => outside.no_room = choices.coin(),
             2 => outside.writer_is_behind = choices.coin(),
             3 => outside.interruption = Some(Interruption::Slept(choices.wait())),
             4 => outside.interruption = Some(Interruption::NewNetwork),
+            5 => outside.interruption = Some(Interruption::Stopped(choices.wait())),
             // A file was changed, and what it held is served no more.
             _ => _ = outside.served.remove(self.piece(choices)),
         }
@@ -542,7 +544,8 @@ impl Scene {
             }
             let orders: Vec<Order> = peer.worker.orders().collect();
             for order in orders {
-                let is_for_servers = matches!(order, Order::Request(_) | Order::Ahead(_) | Order::Cancel(_));
+                let is_for_servers =
+                    matches!(order, Order::Request(_) | Order::Ahead(_) | Order::ReadOn | Order::Cancel(_));
                 assert!(is_for_servers || !peer.is_web_seed, "a web seed is told {order:?}");
                 match order {
                     Order::Request(spans) => spans.iter().flat_map(|span| span.blocks()).for_each(|block| {
@@ -558,7 +561,7 @@ impl Scene {
                         peer.owes.push(lease);
                     }),
                     Order::Ahead(pieces) => {
-                        assert!(!pieces.is_empty() && pieces.end <= self.geometry.piece_count());
+                        assert!(pieces.end <= self.geometry.piece_count());
                         let mut pieces = pieces.filter_map(|number| self.geometry.piece(number));
                         assert!(pieces.all(|piece| self.wanted.has(piece) && peer.has.has(piece)));
                     }
