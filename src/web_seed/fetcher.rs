@@ -37,8 +37,9 @@ const MAX_BREAKS: u32 = 3;
 /// Bytes that are sure to be more than one read brings.
 const ENOUGH: u64 = 256 * 1024;
 
-/// A read that brings as much is that of a fast server: more comes at once.
-const FAST_READ: usize = 64 * 1024;
+/// A read that brings as much has not emptied the socket, so more comes at once. After any other we may wait for long, and
+/// nobody else can make use of what has not been reported.
+const FAST_READ: usize = 128 * 1024;
 
 /// Of a fast server the coordinator hears so many bytes at once. Waking it costs more than they do.
 const REPORTED_BYTES: usize = 512 * 1024;

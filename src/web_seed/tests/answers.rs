@@ -118,6 +118,26 @@ fn what_came_before_a_server_fails_counts() {
 }
 
 #[test]
+fn what_came_before_a_server_falls_silent_is_told_while_we_wait_for_more() {
+    // As much as one read brings, and all of it at once: nobody else can send the rest before this is known.
+    for length in [PIECE_LENGTH as usize + 1, 100_000, 120_000] {
+        let torrent = Torrent::single(8 * PIECE_LENGTH as usize);
+        let payload = torrent.payload.clone();
+        let server = Server::start(move |asked| {
+            let mut reply = part(&payload, &asked.bytes);
+            let body = asked.bytes.clone().count();
+            reply.bytes.truncate(reply.bytes.len() - body + length);
+            Reply { then: Then::Waits, ..reply }
+        });
+        let patience = Patience { silence: 10 * DEADLINE, block: 10 * DEADLINE };
+        let worker = torrent.worker_with(server.url("/file.bin"), patience);
+        torrent.order_all(&worker);
+        assert_eq!(torrent.outcome(1).written.len(), 1);
+        worker.hang_up(HangUp::Released);
+    }
+}
+
+#[test]
 fn no_more_is_read_than_was_asked_for() {
     let torrent = Torrent::single(2 * PIECE_LENGTH as usize);
     let payload = torrent.payload.clone();
