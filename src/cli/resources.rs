@@ -110,10 +110,10 @@ impl Resources {
         let resources = share(limit, torrents.len(), Some(room).filter(|room| *room < wanted), purpose);
         let Resources { connections, places, running, .. } = resources;
         let all = torrents.len();
-        let most = if purpose == Purpose::Seed { running } else { places };
+        let most = resources.most(purpose);
         if most < all {
             let files = format!("{limit} files may be open (raise it with ulimit -n)");
-            let few = match share(limit, all, None, purpose).places <= places {
+            let few = match share(limit, all, None, purpose).most(purpose) <= most {
                 true => files,
                 false => {
                     "few threads may be started (raise ulimit -u or the limit of the container)".to_owned()
@@ -143,6 +143,11 @@ impl Resources {
             );
         }
         Ok(resources)
+    }
+
+    /// The most torrents at once that do what they are for.
+    fn most(&self, purpose: Purpose) -> usize {
+        if purpose == Purpose::Seed { self.running } else { self.places }
     }
 
     /// Whether there are threads for a DHT node of each family.
@@ -230,7 +235,12 @@ mod tests {
         }
         let share = super::share(256, 300, None, Purpose::Seed);
         assert!(share.places == 8 && share.connections >= 60, "{share:?}");
-        assert_eq!(super::share(256, 300, Some(64), Purpose::Seed).running, 9, "threads are another matter");
+        let few_threads = super::share(256, 300, Some(64), Purpose::Seed);
+        assert_eq!(few_threads.running, 9, "threads are another matter");
+        assert!(
+            few_threads.most(Purpose::Seed) < share.most(Purpose::Seed),
+            "the warning would blame the files"
+        );
         assert_eq!(super::share(256, 300, None, Purpose::Download).running, 24);
         assert_eq!(super::share(65_536, 300, None, Purpose::Seed).places, 300);
     }

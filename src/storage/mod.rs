@@ -133,6 +133,8 @@ pub struct Storage {
     cache: Option<CachedRecord>,
     /// Folders above the output folder in which a new folder was created.
     parents: Vec<PathBuf>,
+    /// When the next look at idle files is.
+    next_look: Instant,
 }
 
 impl Storage {
@@ -248,19 +250,20 @@ impl Storage {
     }
 
     /// When [`Storage::rest`] has something to do, if nothing is written meanwhile.
-    pub fn next_rest(&self, now: Instant) -> Option<Instant> {
-        let idle = self.files.has_open().then(|| now + IDLE_FILE);
+    pub fn next_rest(&self) -> Option<Instant> {
+        let idle = self.files.has_open().then_some(self.next_look);
         self.next_save().into_iter().chain(idle).min()
     }
 
-    /// Nothing was written up to the moment that [`Storage::next_rest`] has named: closes the files that are idle, or does
-    /// [`Storage::save_if_due`].
+    /// Nothing waits to be written at the moment that [`Storage::next_rest`] has named: closes the files that are idle, if
+    /// it is time for that, and does [`Storage::save_if_due`], which may be due each second.
     ///
     /// # Errors
     ///
     /// As that.
     pub fn rest(&mut self, now: Instant) -> Result<(), StorageError> {
-        if self.next_save().is_none_or(|due| now < due) {
+        if now >= self.next_look {
+            self.next_look = now + IDLE_FILE;
             self.files.close_idle();
         }
         self.save_if_due()

@@ -11,6 +11,7 @@ mod names;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::claim::Guards;
 use super::error::{Action, StorageError};
@@ -212,6 +213,7 @@ impl<'a> Opening<'a> {
             guards: plan.guards,
             room: Room::find(self.root, plan.needed).filter(|_| plan.needed > 0),
             parents: self.parents,
+            next_look: Instant::now(),
         })
     }
 

@@ -371,3 +371,23 @@ fn the_last_look_at_changed_files_ends_when_nobody_wants_it_any_more() {
     assert!(matches!(end, Event::WriterEnded { finished: false }), "{end:?}");
     assert!(writer.join().unwrap().is_ok(), "that is no error");
 }
+
+#[test]
+fn a_file_is_closed_when_nothing_was_written_to_it_for_a_while_though_records_are_due_each_second() {
+    let folder = Folder::new();
+    let (mut storage, _) = open(&folder.0, SPARSE).unwrap();
+    let (number, bytes) = piece(0);
+    storage.write(number, &bytes).unwrap();
+    let start = Instant::now();
+    // After a write there may be a change to be noticed.
+    assert!(storage.next_save().is_some_and(|due| due < start + IDLE_FILE));
+    for second in 0..10 {
+        storage.rest(start + Duration::from_secs(second)).unwrap();
+        assert!(storage.files.has_open(), "after {second} s");
+    }
+    storage.rest(start + IDLE_FILE).unwrap();
+    assert!(!storage.files.has_open());
+    let (number, bytes) = piece(1);
+    storage.write(number, &bytes).unwrap();
+    assert!(storage.files.has_open());
+}

@@ -92,7 +92,7 @@ fn work(
 ) -> Result<bool, StorageError> {
     let may_go_on = |_, _| stopped.try_recv() != Err(TryRecvError::Disconnected);
     loop {
-        let first = match storage.next_rest(Instant::now()) {
+        let first = match storage.next_rest() {
             None => orders.recv().map_err(RecvTimeoutError::from),
             Some(due) => orders.recv_deadline(due),
         };

@@ -21,7 +21,7 @@ use log::debug;
 use super::announce::{Announce, Identity};
 use super::answer::Answer;
 use super::client::{MAX_EXCHANGE, TrackerClient};
-use super::error::TrackerError;
+use super::error::{NAME, TrackerError};
 use super::families::{FailureReports, FamilyTier};
 use super::tier::{Tier, Turn};
 use super::totals::Totals;
@@ -37,6 +37,13 @@ const STACK_SIZE: usize = 256 * 1024;
 /// How long we wait for the end of a thread whose trackers do not know us. It needs microseconds, unless it
 /// is connecting, which nothing can interrupt: then it is left behind and ends at its own deadline.
 const GRACE: Duration = Duration::from_millis(50);
+
+/// A tracker that takes longer than this to say nothing is silent.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// How long `completed` waits for its turn without a look at orders. The one to stop may be the next, and it says
+/// `completed` itself.
+const TURN_FOR_COMPLETED: Duration = Duration::from_millis(500);
 
 /// The outcome of one announce.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -252,14 +259,17 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
                     // What is open may leave by an address that we do not have any more.
                     self.client.close_idle();
                     self.keep_until = None;
+                    self.exchanges.forget_silent();
                     self.tier.interrupted(interruption, Instant::now());
                 }
                 Ok(AnnouncerOrder::Completed) => {
                     self.tier.completed(Instant::now());
                     // Announces now if it is due. The order to stop may wait behind this one, and would be
                     // read before the next announce.
-                    if self.tier.due().is_some_and(|due| due <= Instant::now()) {
-                        self.announce(MAX_EXCHANGE);
+                    if self.tier.due().is_some_and(|due| due <= Instant::now())
+                        && let Some(pass) = self.exchanges.enter(Instant::now() + TURN_FOR_COMPLETED)
+                    {
+                        self.announce_with(pass, MAX_EXCHANGE);
                     }
                 }
                 Ok(AnnouncerOrder::Stop { is_complete, deadline }) => return self.end(is_complete, deadline),
@@ -297,14 +307,32 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
         let turn = self.tier.turn();
         let site = turn.tracker.site();
         let keep = TrackerClient::idle_time(turn.tracker);
-        *lock(&self.asked) = Some((site.clone(), Instant::now()));
-        let outcome = self.ask(&self.client, turn, within);
-        *lock(&self.asked) = None;
+        // One family may be silent while the other is not.
+        let whom = format!("{site} {:?}", self.family);
+        let start = Instant::now();
+        let may_ask = self.exchanges.may_ask(&whom, start);
+        let outcome = if may_ask {
+            *lock(&self.asked) = Some((site.clone(), start));
+            let outcome = self.ask(&self.client, turn, within);
+            *lock(&self.asked) = None;
+            outcome
+        } else {
+            Err(TrackerError::Unreachable("it has just left others of our torrents without an answer".into()))
+        };
         if outcome.is_err() && self.client.is_aborted() {
             // We aborted it ourselves because the run ends. It is not the tracker's fault.
             return;
         }
         let now = Instant::now();
+        match &outcome {
+            _ if !may_ask => {}
+            // That is the fault of the name servers, or of our network.
+            Err(TrackerError::TimedOut { awaited: NAME, .. }) => {}
+            // With little time at the end of a run, that says nothing.
+            Err(TrackerError::TimedOut { .. }) if now.saturating_duration_since(start) < SILENCE => {}
+            Err(TrackerError::TimedOut { .. }) => self.exchanges.was_asked(&whom, false, now),
+            _ => self.exchanges.was_asked(&whom, true, now),
+        }
         match self.exchanges.is_limited() {
             true => self.client.close_idle(),
             false => self.keep_until = Some(now + keep),

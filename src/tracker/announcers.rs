@@ -215,6 +215,44 @@ mod tests {
         assert!(outlet.exchanges.enter(Instant::now() + Duration::from_secs(20)).is_some());
     }
 
+    #[test]
+    fn where_few_may_ask_at_once_a_tracker_that_others_asked_in_vain_keeps_nobody_waiting() {
+        let (tell, told) = crossbeam_channel::unbounded();
+        let news = move |news: TrackerNews| _ = tell.send(news);
+        let outlet = Outlet { exchanges: Turnstile::at_most(1), ..Outlet::default() };
+        // Nobody answers there.
+        let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = format!("udp://{}", silent.local_addr().unwrap());
+        (0..9).for_each(|_| outlet.exchanges.was_asked(&format!("{address} None"), false, Instant::now()));
+        let tiers = vec![vec![TrackerAddress::new(&format!("{address}/announce"))]];
+        let totals = Arc::new(Totals::new(Default::default()));
+        let announcers = Announcers::start(tiers, identity(), &totals, &outlet, "a test", news);
+        let news = told.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert!(matches!(news.outcome, Err(TrackerError::Unreachable(_))), "{news:?}");
+        announcers.stop(false, Duration::from_secs(20));
+        silent.set_nonblocking(true).unwrap();
+        assert!(silent.recv(&mut [0; 99]).is_err(), "it was asked all the same");
+    }
+
+    #[test]
+    fn a_completed_that_waits_for_its_turn_does_not_keep_the_end_waiting() {
+        let outlet = Outlet { exchanges: Turnstile::at_most(1), ..Outlet::default() };
+        let tiers = vec![vec![TrackerAddress::new("http://127.0.0.1:1/announce")]];
+        let totals = Arc::new(Totals::new(Default::default()));
+        let _pass = outlet.exchanges.enter(Instant::now());
+        let announcers = Announcers::start(tiers, identity(), &totals, &outlet, "a test", |_| ());
+        announcers.completed();
+        std::thread::sleep(Duration::from_millis(100));
+        announcers.handles.iter().for_each(|handle| handle.ask_to_stop(true, Instant::now()));
+        let ends = |handle: &AnnouncerHandle| {
+            (0..100).any(|_| {
+                std::thread::sleep(Duration::from_millis(100));
+                handle.has_ended()
+            })
+        };
+        assert!(announcers.handles.iter().all(ends), "it waits for its turn");
+    }
+
     fn identity() -> Identity {
         Identity {
             info_hash: InfoHash([1; 20]),

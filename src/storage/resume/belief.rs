@@ -39,11 +39,11 @@ impl Belief {
         Belief { good: none(), missing: none(), sample: none(), unproven: Vec::new() }
     }
 
-    /// What another record vouches for need not be read either.
+    /// What another record vouches for need not be read either, but for what this one knows to be missing: it may have
+    /// read that since.
     pub fn add(&mut self, other: Belief, layout: &Layout) {
-        for piece in other.good.iter(layout.geometry()) {
+        for piece in other.good.iter(layout.geometry()).filter(|piece| !self.missing.has(*piece)) {
             self.good.insert(piece);
-            self.missing.remove(piece);
         }
         other.sample.iter(layout.geometry()).for_each(|piece| _ = self.sample.insert(piece));
         self.unproven.extend(other.unproven);
@@ -195,6 +195,20 @@ mod tests {
     #[test]
     fn after_a_clean_end_files_that_are_what_they_were_are_not_read() {
         assert_eq!(judged(&record(true), &found(), Check::Changed), [vec![0, 1, 2, 3, 4], vec![5], vec![]]);
+    }
+
+    #[test]
+    fn what_the_first_record_knows_to_be_missing_no_other_one_vouches_for() {
+        let judged = |record: &ResumeRecord, place| {
+            judge(record, &layout(), &found(), &Bitfield::all(6), (place, Check::Changed), 0)
+        };
+        let cached = ResumeRecord { pieces: Bitfield::all(6), ..record(true) };
+        for (is_whole, good) in [(true, 5), (false, 6)] {
+            // Piece 5 has rotted, which no time tells, and was read since.
+            let mut belief = judged(&ResumeRecord { is_whole, ..record(true) }, Place::Beside);
+            belief.add(judged(&cached, Place::Cache), &layout());
+            assert_eq!((belief.good.count(), belief.missing.count()), (good, 6 - good));
+        }
     }
 
     #[test]
