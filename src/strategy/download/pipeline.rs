@@ -70,6 +70,8 @@ const MIN_DEPTH: u32 = 2;
 const MIN_GAIN: f64 = 0.15;
 /// A rate that is measured over less time says more about how threads were scheduled than about the line.
 const MIN_MEASURING_TIME: Duration = Duration::from_millis(30);
+/// One that is measured over more time was not that of a burst.
+const LONG: Duration = Duration::from_millis(250);
 /// The rest after a raise that did not pay. It doubles with each further one.
 const FIRST_REST: Duration = Duration::from_secs(2);
 const MAX_REST: Duration = Duration::from_secs(60);
@@ -223,7 +225,8 @@ impl Pipeline {
             let before = self.depth;
             self.depth = before.saturating_add(blocks).min(most).max(before);
             if self.depth > before {
-                return self.measure_from(now, 0);
+                // What is asked for now takes a round trip to come, which says nothing of the rate.
+                return self.measure_from(now, 1);
             }
         }
         if self.passing > 0 {
@@ -326,7 +329,11 @@ impl Pipeline {
             PipelinePhase::Runs => {}
             PipelinePhase::Trying(_) | PipelinePhase::Resting { .. } => {
                 let before = self.depth();
-                let wanted = before.saturating_mul(2).min(self.queue_limit).min(self.sent_in(MAX_RAISED));
+                // The rate of the last seconds lags behind one that doubles in each of them. What took long to measure
+                // was no burst, and counts as it is.
+                let sent = if elapsed >= LONG { (rate * MAX_RAISED.as_secs_f64()) as u32 } else { 0 };
+                let most = self.sent_in(MAX_RAISED).max(sent);
+                let wanted = before.saturating_mul(2).min(self.queue_limit).min(most);
                 let deeper = wanted.min(self.memory_share);
                 if deeper <= before {
                     self.measure_from(now, 0);
