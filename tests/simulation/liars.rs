@@ -98,6 +98,16 @@ fn behind_thin_lines_it_is_one_piece_as_well() {
     }
 }
 
+/// When all choke us at once, what is open is not given up for the sake of peers that cannot be asked for anything either.
+#[test]
+fn peers_that_choke_us_by_turns_send_large_pieces_all_the_same_once_one_was_wrong() {
+    let manners = Manners { flaps: Some(seconds(1)), ..Manners::default() };
+    for seed in 0..3 {
+        let scene = Scene::new(seed, 64 * MIB, 4 * MIB).with(9, Member::stub_that(manners).up(800 * KB));
+        run("by turns", &scene.with(1, liar(Lies::All)).with(1, Member::leecher()));
+    }
+}
+
 #[test]
 fn where_half_of_them_lie_each_spoils_one_piece_at_most() {
     for lies in FROM_THE_START.into_iter().chain(LATER) {
