@@ -84,6 +84,7 @@ test: ## all tests that need no other program
 
 simulate: ## the tables of docs/SIMULATION.md: whole swarms on a virtual clock
 	cargo test --release --quiet --test simulation -- --ignored --nocapture --test-threads=1 table
+	LIAR_SEEDS=20 cargo test --release --quiet --test simulation liars
 
 check: ## formatting, lints and documentation, warnings denied
 	cargo fmt --check

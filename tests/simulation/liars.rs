@@ -5,8 +5,10 @@ use crate::scene::{KB, KIB, MB, MIB, Member, Scene, seconds};
 use crate::stub::{Lies, Manners};
 use fastrand::Rng;
 
-/// Runs of each scene, of which each is another one.
-const SEEDS: u64 = 20;
+/// Runs of each scene, of which each is another one: so many as `LIAR_SEEDS` says, or few.
+fn seeds() -> u64 {
+    std::env::var("LIAR_SEEDS").map_or(5, |seeds| seeds.parse().expect("a number"))
+}
 
 /// Those that lie from the beginning, and those that prove themselves first.
 const FROM_THE_START: [Lies; 4] = [Lies::All, Lies::FirstTime, Lies::ThenSilent(1), Lies::ThenSilent(40)];
@@ -37,7 +39,7 @@ fn run(name: &str, scene: &Scene) -> Report {
 
 /// Runs a scene with all seeds, and holds it to so many failed pieces.
 fn holds(name: &str, most: u32, scene: impl Fn(u64) -> Scene) {
-    for seed in 0..SEEDS {
+    for seed in 0..seeds() {
         let failures = run(name, &scene(seed)).failures;
         assert!(failures <= most, "{name}, seed {seed}: {failures} of at most {most}");
     }
@@ -95,6 +97,34 @@ fn behind_thin_lines_it_is_one_piece_as_well() {
             holds(&format!("thin lines of all: {name}"), 1, |seed| scene(seed, 50 * KB, 8 * MB));
             holds(&format!("a thin line for all: {name}"), 1, |seed| scene(seed, 500 * KB, 100 * KB));
         }
+    }
+}
+
+/// Where there is nobody else to compare with, nobody waits for peers that need minutes for a piece, and no such peer is to
+/// send it alone: after half a minute the liar would have a part in it again, and so on for ever.
+#[test]
+fn beside_a_fast_peer_and_two_very_slow_ones_a_liar_is_convicted_soon() {
+    for lies in [Lies::All, Lies::Sometimes(16)] {
+        for memory in [MIB, 32 * MIB] {
+            for seed in 0..seeds() {
+                let scene =
+                    Scene::new(seed, 12 * MIB, MIB).memory(memory).with(1, liar(lies)).with(1, honest());
+                let scene = scene.with(2, honest().up(5 * KB)).with(1, Member::leecher());
+                let report = run("very slow peers", &scene);
+                assert!(report.failures <= 4 && report.liars_banned == 1, "{lies:?}, {seed}: {report:?}");
+                assert!(report.slowest().unwrap() < seconds(100), "{lies:?}, {seed}: {report}");
+            }
+        }
+    }
+}
+
+/// When all choke us at once, what is open is not given up for the sake of peers that cannot be asked for anything either.
+#[test]
+fn peers_that_choke_us_by_turns_send_large_pieces_all_the_same_once_one_was_wrong() {
+    let manners = Manners { flaps: Some(seconds(1)), ..Manners::default() };
+    for seed in 0..3 {
+        let scene = Scene::new(seed, 64 * MIB, 4 * MIB).with(9, Member::stub_that(manners).up(800 * KB));
+        run("by turns", &scene.with(1, liar(Lies::All)).with(1, Member::leecher()));
     }
 }
 

@@ -24,6 +24,7 @@ impl Coordinator<'_> {
         }
         if assembly.is_compared() {
             // Liars agree on what they send, so nothing is to be learned from that.
+            self.suspicions.most_seem_to_lie();
             self.suspicions.not_comparable(piece, Vec::new());
         }
         info!("piece {} failed its hash check and will be downloaded again", piece.get());

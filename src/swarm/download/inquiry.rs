@@ -14,7 +14,8 @@
 //! sent something else of it is convicted, the others are cleared, and what the convicted have sent of other pieces is
 //! dropped. So each inquiry costs one wrong piece, and at least one liar is convicted for it.
 //!
-//! Where no two send the same, most of them lie. Then one peer after another sends the piece alone, until one is right.
+//! Who is much slower than most is not asked to compare, since all would wait for it. Where no two send the same, most of
+//! them lie. Then one peer after another sends the piece alone, until one is right.
 //! Whoever was wrong is convicted at once.
 //!
 //! An inquiry ends with a minute, or ten seconds after the last that was heard of its piece. Where all are slow, waiting
@@ -34,6 +35,11 @@ const LONGEST_BLOCK: Duration = Duration::from_secs(8);
 /// So many can compare a piece if it is not known of any that it was ever right, and so many if it is.
 const JURY: usize = 3;
 const PROVED_JURY: usize = 2;
+/// A peer is no juror if at least half of those that could be are so many times as fast: all would wait for it.
+const MUCH_FASTER: f64 = 4.0;
+/// Who alone sends a piece should need no longer for it than this. Soon after it others send it too, and nothing is
+/// learned.
+const IN_TIME: f64 = 20.0;
 /// A comparison takes no longer than this.
 const LONGEST_COMPARISON: Duration = Duration::from_secs(60);
 
@@ -104,8 +110,14 @@ impl Coordinator<'_> {
 
     /// Who can compare the blocks of a piece: those who have been right before, if they are enough.
     fn jurors(&self, piece: PieceIndex, now: Instant) -> Vec<PeerKey> {
-        let all =
+        let able =
             || self.roster.senders().filter(|(_, peer)| may_send(piece, peer, now) && !peer.is_web_seed());
+        let mut rates: Vec<f64> = able().map(|(_, peer)| peer.download.pipeline.rate()).collect();
+        rates.sort_unstable_by(|one, two| two.total_cmp(one));
+        let usual = rates.get(rates.len().saturating_sub(1) / 2).copied().unwrap_or(0.0);
+        // Of a peer that has sent nothing it is not known.
+        let is_slow = |rate: f64| rate > 0.0 && rate * MUCH_FASTER < usual;
+        let all = || able().filter(|(_, peer)| !is_slow(peer.download.pipeline.rate()));
         let proved = all().filter(|(_, peer)| peer.download.trust.has_sent_good());
         let proved: Vec<PeerKey> = proved.map(|(key, _)| key).collect();
         if proved.len() >= PROVED_JURY {
@@ -157,6 +169,9 @@ impl Coordinator<'_> {
             return;
         }
         let credible = self.requests.credible(piece);
+        if self.requests.is_disputed(piece) {
+            self.suspicions.most_seem_to_lie();
+        }
         self.suspicions.not_comparable(piece, credible);
         self.give_up(piece, now);
         self.retry(piece, None, now);
@@ -178,10 +193,11 @@ impl Coordinator<'_> {
         peer.download.overtaken || (self.requests.count(key) > 0 && silence > patience)
     }
 
-    /// The peer that is to send a piece alone: one that was right when others were not, or that has proved itself and no
+    /// The peer that is to send a piece alone, in time if one can: one that was right when others were not, or that has proved itself and no
     /// part in the failures of this piece, if there is one, and of those the fastest. Of peers that were never right any: liars may be fast.
     fn choose_sender(&mut self, piece: PieceIndex, but: Option<PeerKey>, now: Instant) -> Option<PeerKey> {
         let suspects = self.suspicions.senders_of(piece);
+        let soon = f64::from(self.geometry.length(piece)) / IN_TIME;
         let candidates =
             self.roster.senders().filter(|(key, peer)| Some(*key) != but && may_send(piece, peer, now));
         let ranked = candidates.map(|(key, peer)| {
@@ -189,8 +205,11 @@ impl Coordinator<'_> {
             let (is_new, has_sent_good) = (!suspects.contains(&key), trust.has_sent_good());
             let times_right = self.suspicions.times_right(key);
             // Of a liar that was never met before, nothing bad is known either.
-            let rank = (times_right, trust.is_proved() && is_new, has_sent_good, has_sent_good && is_new);
-            let rate = if has_sent_good { peer.download.pipeline.rate() } else { self.random.f64() };
+            let rate = peer.download.pipeline.rate();
+            let in_time = rate <= 0.0 || rate >= soon;
+            let rank =
+                (in_time, times_right, trust.is_proved() && is_new, has_sent_good, has_sent_good && is_new);
+            let rate = if has_sent_good { rate } else { self.random.f64() };
             (rank, rate, key)
         });
         let best = ranked.max_by(|one, two| one.0.cmp(&two.0).then(one.1.total_cmp(&two.1)));

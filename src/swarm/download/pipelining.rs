@@ -217,7 +217,7 @@ impl Coordinator<'_> {
         // In a stream it would only be opened again: the place of one piece in the window is of no use to another.
         let is_needed_here = !self.pieces.is_stream()
             && !self.pieces.has_room()
-            && self.roster.all().any(|(_, peer)| peer.download.starving);
+            && self.roster.all().any(|(_, peer)| peer.download.starving && peer.may_be_asked().is_some());
         if !is_needed_here && !self.environment.is_memory_wanted() {
             return;
         }

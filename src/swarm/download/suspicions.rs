@@ -71,11 +71,15 @@ impl Suspicions {
         self.last_heard = Some(now);
     }
 
-    /// No two peers send the same of this piece, but these did of some blocks.
+    /// This piece does not come by comparing it, but these peers have sent some blocks as others had.
     pub fn not_comparable(&mut self, piece: PieceIndex, credible: Vec<PeerKey>) {
-        self.most_lie = true;
         self.not_comparable.push(piece);
         credible.into_iter().for_each(|peer| self.was_right(peer));
+    }
+
+    /// Peers were asked for the same, and most of them did not agree.
+    pub fn most_seem_to_lie(&mut self) {
+        self.most_lie = true;
     }
 
     /// This peer has sent something alone, or as only few did, of which most had sent something else.

@@ -146,6 +146,17 @@ fn an_inquiry_of_which_nothing_is_heard_ends() {
 }
 
 #[test]
+fn that_all_choke_us_while_they_compare_a_piece_does_not_mean_that_most_of_them_lie() {
+    let (mut world, seeds, _) = inquiry();
+    for seed in seeds {
+        world.hear(seed, [News::Choked]);
+    }
+    world.wait(10 * SECOND);
+    assert_eq!(world.coordinator.requests.compared(), []);
+    assert!(!world.coordinator.suspicions.most_lie());
+}
+
+#[test]
 fn a_silent_peer_is_asked_no_more_what_the_others_compare() {
     let (mut world, [silent, ..], piece) = inquiry();
     let owes = |world: &World| world.coordinator.requests.holders(piece).contains(&silent);

@@ -74,7 +74,12 @@ impl Comparison {
     }
 
     fn most_lie(&self) -> bool {
-        self.disputes >= MANY && self.disputes > self.agreements
+        self.disputes >= MANY && self.is_disputed()
+    }
+
+    /// Whether more was said by one alone than by two.
+    pub fn is_disputed(&self) -> bool {
+        self.disputes > self.agreements
     }
 
     /// A juror sent a block, and another peer had sent the same.

@@ -73,6 +73,11 @@ impl Requests {
         !open.is_stuck() && open.is_younger(longest, now)
     }
 
+    /// Whether more of what was sent of a piece that is compared was said by one alone than by two.
+    pub fn is_disputed(&self, piece: PieceIndex) -> bool {
+        self.open.get(piece).and_then(OpenPiece::comparison).is_some_and(Comparison::is_disputed)
+    }
+
     /// The peers that have agreed with another one over this piece.
     pub fn credible(&self, piece: PieceIndex) -> Vec<PeerKey> {
         let comparison = self.open.get(piece).and_then(OpenPiece::comparison);
