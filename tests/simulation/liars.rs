@@ -192,10 +192,10 @@ fn liars_that_come_later_find_one_who_has_proved_itself_and_spoil_little() {
 fn an_honest_peer_among_liars_of_its_host_or_network_is_found() {
     let quick = quick_liar(Lies::All);
     let scene = |seed, honest| Scene::new(seed, 8 * MIB, 256 * KIB).with(1, honest).with(1, leecher());
-    holds("an honest peer in their network", 21, |seed| {
+    holds("an honest peer in their network", 23, |seed| {
         scene(seed, honest().in_network(9)).with(20, quick.in_network(9))
     });
-    holds("an honest peer at their host", 21, |seed| {
+    holds("an honest peer at their host", 23, |seed| {
         scene(seed, honest().at_host(9)).with(20, quick.at_host(9))
     });
 }

@@ -1,6 +1,7 @@
 //! Answers that are not what was asked for.
 
 use super::*;
+use crate::message::HangUp;
 
 #[test]
 fn a_body_that_breaks_off_goes_on_where_it_ended_and_no_byte_comes_twice() {
