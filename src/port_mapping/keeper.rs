@@ -70,6 +70,8 @@ impl Keeper {
                 self.ask(at)?;
             }
             self.publish();
+            // Slow devices may have taken long.
+            self.watch.was_busy();
             if let Woken::Interrupted = self.wait()? {
                 self.look_for_gateways();
             }

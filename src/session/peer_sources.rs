@@ -157,6 +157,11 @@ impl PeerSources {
         sights
     }
 
+    /// Nobody has looked around since the metadata came: the payload was checked.
+    pub fn was_busy(&self) {
+        lock(&self.watch).was_busy();
+    }
+
     /// Looks whether the host was suspended or has another address. If so, all sources are asked as soon as
     /// they may be. Never waits.
     pub fn look_around(&self, now: Instant) -> Option<Interruption> {

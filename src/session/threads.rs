@@ -107,6 +107,7 @@ impl<'a> Threads<'a> {
             return Err(network.no_peer_source(private));
         };
         sources.set(counts);
+        sources.was_busy();
         let state = InitialState { stored, wanted, order, known_peers, web_seeds };
         Ok(Threads { run, shared, inbox, sources, wanted_count, state, selection, ending })
     }

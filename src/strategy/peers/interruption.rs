@@ -67,12 +67,21 @@ pub struct Watch {
     interface: Option<u32>,
     /// When it is looked at again.
     look_at_interface: Option<Instant>,
+    /// Who looks had something else to do since the last look.
+    was_busy: bool,
 }
 
 impl Watch {
+    /// Who looks had something else to do until now: the time since the last look is no sign of a process that was
+    /// stopped.
+    pub fn was_busy(&mut self) {
+        self.was_busy = true;
+    }
+
     /// What happened since the last look. The first look notices nothing.
     pub fn look(&mut self, surroundings: &impl Surroundings, now: Instant) -> Option<Interruption> {
         let real = surroundings.real_time();
+        let was_busy = std::mem::take(&mut self.was_busy);
         let (then, real_then) = self.clocks.replace((now, real)).unwrap_or((now, real));
         let passed = now.saturating_duration_since(then);
         let slept = real.saturating_sub(real_then).saturating_sub(passed);
@@ -80,8 +89,8 @@ impl Watch {
             // A new address is noticed with the next look.
             return Some(Interruption::Slept(slept));
         }
-        // Somebody looks many times in a second.
-        if passed >= SHORTEST_SLEEP {
+        // Who looks does so many times in a second, if nothing keeps it.
+        if passed >= SHORTEST_SLEEP && !was_busy {
             return Some(Interruption::Stopped(passed));
         }
         if self.look_at_interface.is_none_or(|at| at <= now) {
@@ -178,6 +187,19 @@ mod tests {
             host.real += SECOND * stopped;
             assert_eq!(host.run(60), noticed);
         }
+    }
+
+    #[test]
+    fn who_was_busy_takes_no_long_time_for_a_process_that_was_stopped() {
+        let mut host = Host::start();
+        assert_eq!(host.run(60), []);
+        host.now += SECOND * 60;
+        host.real += SECOND * 60;
+        host.watch.was_busy();
+        assert_eq!(host.run(60), []);
+        host.sleep(60 * SECOND);
+        host.watch.was_busy();
+        assert_eq!(host.run(60), [Interruption::Slept(60 * SECOND)]);
     }
 
     #[test]
