@@ -26,6 +26,8 @@ const READ: [&str; 9] = [
 ];
 /// The longest head: curl takes 300 KiB.
 const LONGEST: usize = 256 * 1024;
+/// So many answers that say only that another one follows come before it, at most.
+const MOST_INTERIM: u32 = 16;
 /// How an answer begins.
 const BEGINNING: &[u8] = b"HTTP/";
 
@@ -34,6 +36,8 @@ const BEGINNING: &[u8] = b"HTTP/";
 pub struct Heads {
     /// What has come of a head, if one is awaited.
     head: Option<Vec<u8>>,
+    /// How many answers before it said only that it follows.
+    interim: u32,
     /// What is for the library and found no place yet.
     ready: Vec<u8>,
 }
@@ -42,6 +46,7 @@ impl Heads {
     /// A request leaves: what comes next is a head.
     pub fn asked(&mut self) {
         self.head.get_or_insert_default();
+        self.interim = 0;
     }
 
     /// What came and was not handed on yet.
@@ -92,8 +97,9 @@ impl Heads {
         }
         while let Some(length) = length(&head, searched) {
             let body = head.split_off(length);
-            if is_interim(&head) {
+            if is_interim(&head) && self.interim < MOST_INTERIM {
                 (head, searched) = (body, 0);
+                self.interim += 1;
                 continue;
             }
             self.ready = shortened(&head);
@@ -210,6 +216,10 @@ mod tests {
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\n\r\nx",
             "HTTP/1.1 200 OK\r\n\r\nx",
         );
+        let (one, last) = ("HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nx");
+        let most = one.repeat(MOST_INTERIM as usize);
+        assert_got(&format!("{most}{last}"), last);
+        assert_got(&format!("{most}{one}{last}"), &format!("{one}{last}"));
         assert_got("HTTP/1.1 101 Other\r\nUpgrade: x\r\n\r\nx", "HTTP/1.1 101 Other\r\n\r\nx");
     }
 
