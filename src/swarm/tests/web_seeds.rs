@@ -1,6 +1,7 @@
 //! Web seeds (BEP 19): when they are asked, for what, and what becomes of those that fail or lie.
 
 mod order;
+mod runs;
 
 use super::*;
 use crate::message::WebSeedFailure;
@@ -112,79 +113,6 @@ fn where_only_a_server_sends_its_requests_become_as_long_as_what_it_has_proved()
 }
 
 #[test]
-fn what_a_server_was_asked_for_no_peer_begins_while_there_is_anything_else() {
-    let mut world = Scene { pieces: 1000, ..scene() }.start();
-    let server = world.web_seed();
-    let ahead = world.requests_and_ahead(server).1.remove(0);
-    let peer = world.seed(1);
-    let mut others = Vec::new();
-    for _ in 0..3000 {
-        if world.owed(peer).is_empty() {
-            break;
-        }
-        world.wait(SECOND / 200);
-        world.deliver(peer, 8);
-        let complete = world.coordinator.requests.complete_pieces();
-        complete.iter().for_each(|piece| world.hear(peer, [News::Verified(*piece, Vec::new())]));
-        world.tell(Event::Stored(complete));
-        others.extend(world.pieces_requested(peer));
-        if others.len() >= 700 {
-            break;
-        }
-    }
-    assert!(others.len() >= 700, "there is enough outside of it");
-    assert!(others.iter().all(|piece| !ahead.contains(piece)), "{ahead:?}");
-}
-
-#[test]
-fn a_server_that_falls_silent_keeps_no_piece_of_its_run() {
-    let mut world = scene().start();
-    let (server, peer) = (world.web_seed(), world.seed(1));
-    sends(&mut world, server, 4);
-    let mut asked = Vec::new();
-    // A server that is silent for longer is asked anew, and has lost its run in any case.
-    for _ in 0..300 {
-        world.wait(SECOND / 20);
-        world.deliver(peer, 4);
-        let complete = world.coordinator.requests.complete_pieces();
-        complete.iter().for_each(|piece| world.hear(peer, [News::Verified(*piece, Vec::new())]));
-        world.tell(Event::Stored(complete));
-        asked.extend(world.pieces_requested(peer));
-    }
-    asked.sort_unstable();
-    asked.dedup();
-    assert_eq!(asked.len(), 60, "all that the server has not sent");
-}
-
-#[test]
-fn what_a_server_is_to_send_is_left_to_it_until_it_is_silent_or_rests() {
-    let mut world = scene().start();
-    let (server, peer, now) = (world.web_seed(), world.seed(1), world.now);
-    let mut next = |at| world.coordinator.next_beside_web_seeds(peer, at);
-    assert_eq!(next(now), None, "all that is missing is the server's");
-    assert!(next(now + SECOND * 15).is_some(), "it is silent");
-    world.coordinator.roster.get_mut(server).unwrap().flags.peer_choking = true;
-    assert!(world.coordinator.next_beside_web_seeds(peer, now).is_some(), "it rests");
-}
-
-#[test]
-fn a_server_that_rests_keeps_no_piece_of_its_run() {
-    let limit = 40 * u64::from(BLOCK_LENGTH);
-    let mut world = Scene { pieces: 200, download_limit: Some(limit), ..scene() }.start();
-    let server = world.web_seed();
-    sends(&mut world, server, 20);
-    let peer = world.seed(1);
-    for _ in 0..4000 {
-        world.wait(SECOND / 40);
-        world.deliver(peer, 1);
-        let complete: Vec<PieceIndex> = world.coordinator.requests.complete_pieces();
-        complete.iter().for_each(|piece| world.hear(peer, [News::Verified(*piece, Vec::new())]));
-        world.tell(Event::Stored(complete));
-    }
-    assert!(world.owed(server).is_empty() && world.coordinator.pieces.is_done(), "nothing is left");
-}
-
-#[test]
 fn a_web_seed_is_told_nothing_and_nobody_is_told_of_it() {
     let mut world = scene().start();
     let (server, peer) = (world.web_seed(), world.seed(1));
@@ -219,19 +147,6 @@ fn where_the_process_has_no_room_a_torrent_without_peers_has_one_web_seed() {
     }
     world.wait(SECOND * 2);
     assert_eq!(world.times_asked(), 3);
-}
-
-#[test]
-fn a_peer_leaves_the_run_of_a_web_seed_whole() {
-    let mut world = Scene { pieces: 200, ..scene() }.start();
-    let server = world.web_seed();
-    let run = world.pieces_requested(server);
-    let peer = world.seed(1);
-    let taken = world.pieces_requested(peer);
-    // All that is missing is shorter than one run of 16 MiB, so a peer begins at its end.
-    let behind: Vec<u32> = (*run.last().unwrap() + 1..200).rev().take(taken.len()).collect();
-    let before: Vec<u32> = (0..run[0]).rev().take(taken.len()).collect();
-    assert!(taken == behind || taken == before, "{run:?} {taken:?}");
 }
 
 #[test]
@@ -430,28 +345,6 @@ fn a_server_may_be_silent_for_longer_than_a_peer_before_it_is_asked_anew() {
     assert!(world.orders(server).iter().all(|order| !matches!(order, Order::Cancel(_))));
     world.wait(SECOND * 15);
     assert!(world.orders(server).iter().any(|order| matches!(order, Order::Cancel(_))));
-}
-
-#[test]
-fn near_the_end_a_server_has_no_more_to_send_than_its_part() {
-    let mut world = Scene { pieces: 400, ..scene() }.start();
-    let (server, peer) = (world.web_seed(), world.seed(1));
-    for turn in 0.. {
-        let unopened = world.coordinator.pieces.rarity().len() * 4;
-        let missing = world.coordinator.requests.missing() + unopened;
-        if missing < 32 {
-            break;
-        }
-        let owed = world.owed(server).len();
-        assert!(turn < 50 || owed <= missing / 2 + 16, "{owed} of {missing}");
-        world.wait(SECOND / 20);
-        for key in [server, peer] {
-            world.deliver(key, 5);
-            let complete: Vec<PieceIndex> = world.coordinator.requests.complete_pieces();
-            complete.iter().for_each(|piece| world.hear(key, [News::Verified(*piece, Vec::new())]));
-            world.tell(Event::Stored(complete));
-        }
-    }
 }
 
 #[test]
