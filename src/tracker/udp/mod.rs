@@ -47,6 +47,9 @@ const PATIENCE: [Duration; 3] = [Duration::from_secs(3), Duration::from_secs(6),
 /// of a run, a lost packet is sent again within it all the same.
 const SHARES: [f64; 3] = [1.0 / 7.0, 2.0 / 7.0, 4.0 / 7.0];
 
+/// Where a tracker refuses a connection ID that it has just given, so many more are asked for.
+const MORE_IDS: u32 = 3;
+
 /// How long looking up a tracker's name may take.
 const NAME_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -226,6 +229,7 @@ impl UdpTracker {
         [first, patience]: [Duration; 2],
         deadline: Instant,
     ) -> Result<UdpResponse, NoResponse> {
+        let mut refused = 0;
         loop {
             let [to_connect, to_ask] = endpoint.transactions;
             let connection = endpoint.connection.filter(|connection| connection.until > Instant::now());
@@ -241,12 +245,20 @@ impl UdpTracker {
             };
             let until = deadline.min(Instant::now() + patience);
             let heard = self.ask_once(&endpoint.channel, request, connection.id, to_ask, until);
-            if heard.is_err() && connection.earlier {
+            let refusal = match &heard {
+                Err(NoResponse::Final(TrackerError::Refused(words))) => Some(words),
+                _ => None,
+            };
+            // A name may stand for several servers, of which each knows its own IDs alone.
+            let is_of_another = refusal.is_some_and(|words| is_about_connection(words)) && refused < MORE_IDS;
+            if heard.is_err() && (connection.earlier || is_of_another) {
                 endpoint.connection = None;
-                // Trackers say "I do not know this connection ID" in their own words, so we cannot tell it
-                // from another refusal: any refusal is followed by one more try, under a new ID. Some say
-                // nothing: then the next round begins with a new ID.
-                if matches!(heard, Err(NoResponse::Final(TrackerError::Refused(_)))) {
+                // Trackers say "I do not know this connection ID" in their own words, so where the ID is an old one
+                // any refusal is followed by one more try, under a new ID. Some say nothing: then the next round
+                // begins with a new ID.
+                if refusal.is_some() {
+                    refused += 1;
+                    endpoint.transactions = transactions();
                     continue;
                 }
             }
@@ -357,6 +369,11 @@ impl TrackerProtocol for UdpTracker {
 fn transactions() -> [u32; 2] {
     let chance = RandomState::new().hash_one(0);
     [chance as u32, (chance >> 32) as u32]
+}
+
+/// Whether a refusal is one of the connection ID: "Connection ID missmatch." (opentracker), "Invalid connection ID".
+fn is_about_connection(words: &str) -> bool {
+    words.to_ascii_lowercase().contains("connection")
 }
 
 fn unreachable(error: &io::Error) -> TrackerError {

@@ -90,6 +90,49 @@ fn a_tracker_that_never_answers_is_asked_three_times_and_given_up() {
     assert_eq!(heard.map(|(length, _)| length).collect::<Vec<_>>(), [16; 3]);
 }
 
+/// A tracker of several servers behind one address: it refuses the connection IDs of so many exchanges, with these words.
+fn refusing(times: u32, words: &'static [u8]) -> (u16, JoinHandle<u32>) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let server = spawn(move || {
+        let mut asked = 0;
+        let mut packet = [0; 60];
+        while let Ok((length, from)) = socket.recv_from(&mut packet) {
+            let is_request = length > 16;
+            asked += u32::from(is_request);
+            if is_request && asked <= times {
+                let refusal = [&[0, 0, 0, 3], &packet[12..16], words].concat();
+                socket.send_to(&refusal, from).unwrap();
+            } else {
+                socket.send_to(&packet[8..], from).unwrap();
+                if is_request {
+                    break;
+                }
+            }
+        }
+        asked
+    });
+    (port, server)
+}
+
+#[test]
+fn a_tracker_that_refuses_a_fresh_connection_id_is_asked_for_another_one() {
+    let (port, server) = refusing(2, b"Connection ID missmatch.\0");
+    scrape(&tracker([LONG; 3]), "127.0.0.1", port).unwrap();
+    assert_eq!(server.join().unwrap(), 3);
+}
+
+#[test]
+fn a_tracker_that_refuses_each_connection_id_or_the_torrent_has_refused() {
+    for (words, asked) in [(b"Invalid connection ID".as_slice(), MORE_IDS + 1), (b"not registered", 1)] {
+        let (port, server) = refusing(u32::MAX, words);
+        let outcome = scrape(&tracker([LONG; 3]), "127.0.0.1", port);
+        assert!(matches!(outcome, Err(TrackerError::Refused(_))), "{outcome:?}");
+        assert_eq!(server.join().unwrap(), asked);
+    }
+}
+
 #[test]
 fn families_take_turns_and_the_one_that_we_cannot_leave_by_comes_last() {
     let list = |text: &str| -> Vec<SocketAddr> {
