@@ -72,7 +72,10 @@ impl Answer {
         let value = Value::parse_lenient(body).map_err(|fault| nonsense(format!("bad bencode: {fault}")))?;
         let answer = value.dictionary().ok_or_else(|| nonsense("not a dictionary"))?;
         let text = |key: &str| answer.get(key).and_then(Value::bytes).map(excerpt);
-        if let Some(reason) = text("failure reason") {
+        // One that says nothing, beside peers, is none.
+        if let Some(reason) = text("failure reason")
+            .filter(|it| !it.is_empty() || peers(answer).is_none_or(|peers| peers.is_empty()))
+        {
             return Err(match answer.get("retry in").and_then(retry_in) {
                 Some(retry_in) => TrackerError::RefusedFor(reason, retry_in),
                 None => TrackerError::Refused(reason),

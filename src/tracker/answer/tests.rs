@@ -92,6 +92,17 @@ fn the_number_of_peers_is_bounded() {
 }
 
 #[test]
+fn a_failure_reason_that_says_nothing_is_none_where_there_are_peers() {
+    let answer = Answer::parse(b"d14:failure reason0:8:intervali60e5:peers6:\x0a\0\0\x01\x1a\xe1e").unwrap();
+    assert_eq!(answer.peers.len(), 1);
+    for body in [b"d14:failure reason0:8:intervali60e5:peers0:e".as_slice(), b"d14:failure reason0:e"] {
+        assert_eq!(Answer::parse(body), Err(TrackerError::Refused(String::new())));
+    }
+    let refused = Answer::parse(b"d14:failure reason2:no5:peers6:\x0a\0\0\x01\x1a\xe1e");
+    assert_eq!(refused, Err(TrackerError::Refused("no".to_owned())));
+}
+
+#[test]
 fn a_failure_reason_is_an_error_in_the_trackers_words() {
     let refused = Answer::parse(b"d14:failure reason12:not\x1b welcome8:intervali60ee");
     assert_eq!(refused, Err(TrackerError::Refused("not\u{fffd} welcome".into())));
