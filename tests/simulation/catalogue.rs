@@ -38,6 +38,14 @@ fn forgetful() -> Member {
     Member::stub_that(Manners { forgets: Some(20), ..Manners::default() })
 }
 
+fn hangs_up() -> Member {
+    Member::stub_that(Manners { hangs_up_beyond: Some(8), ..Manners::default() })
+}
+
+fn keeps_five() -> Member {
+    Member::stub_that(Manners { keeps: Some(5), ..Manners::default() })
+}
+
 /// Scenes that behave: quick enough to be run as tests in a debug build, and held to [`Report::assert_good`].
 ///
 /// [`Report::assert_good`]: crate::report::Report::assert_good
@@ -106,6 +114,16 @@ fn faults() -> Vec<Entry> {
             "forgetful seeder",
             "One seeder of 500 kB/s that forgets one request in 20.",
             Scene::new(20, 16 * MIB, 256 * KIB).with(1, forgetful().up(500 * KB)).with(1, fast()),
+        ),
+        entry(
+            "short queue",
+            "One seeder of 500 kB/s that says it queues 500 requests, keeps five and forgets the others.",
+            Scene::new(22, 16 * MIB, 256 * KIB).with(1, keeps_five().up(500 * KB)).with(1, fast()),
+        ),
+        entry(
+            "short patience",
+            "One seeder of 500 kB/s that hangs up when more than eight requests wait.",
+            Scene::new(23, 16 * MIB, 256 * KIB).with(1, hangs_up().up(500 * KB)).with(1, fast()),
         ),
         entry(
             "10 silent peers",

@@ -24,6 +24,10 @@ pub struct Manners {
     pub old: bool,
     /// It forgets one request in this many.
     pub forgets: Option<u32>,
+    /// It keeps so many requests of a peer, and forgets what comes beyond without a word.
+    pub keeps: Option<usize>,
+    /// It hangs up when it is asked for more blocks at a time than this.
+    pub hangs_up_beyond: Option<usize>,
     /// It accepts requests and never sends anything.
     pub silent: bool,
     /// It greets and then says nothing at all.
@@ -102,7 +106,8 @@ impl Stub {
         if self.choking || !peer.interested {
             return self.rejection(block);
         }
-        let forgotten = self.manners.forgets.is_some_and(|among| self.requests.is_multiple_of(among));
+        let forgotten = self.manners.forgets.is_some_and(|among| self.requests.is_multiple_of(among))
+            || self.manners.keeps.is_some_and(|most| peer.queue.len() >= most);
         if !forgotten && (!self.manners.silent || self.manners.flaps.is_some()) {
             peer.queue.push_back(block);
         }
@@ -167,6 +172,11 @@ impl Host for Stub {
                 Message::Close => _ = self.peers.remove(&key),
                 _ => {}
             }
+        }
+        let waiting = self.peers.get(&key).map_or(0, |peer| peer.queue.len());
+        if self.manners.hangs_up_beyond.is_some_and(|most| waiting > most) {
+            self.peers.remove(&key);
+            return vec![Action::Close(key)];
         }
         let answer = (!answer.is_empty()).then_some(Action::Send(key, answer));
         answer.into_iter().chain([Action::Upload(key)]).collect()

@@ -19,35 +19,25 @@
 //! are the last to be done. So where many come at once each begins with its part of what may be on its way, with two at
 //! least, and gets one more with each block until it has 16, or what it sends in a second.
 //!
-//! A near and fast peer would do with few requests, if its threads and ours always ran. They do not, so the
-//! pipeline holds what comes in two milliseconds at least. And if each block were followed by the next request,
-//! there would be a wake-up and a write for each, here and there, so that half of such a pipeline goes with one
-//! order. With one seeder on loopback that takes a tenth less time than a quarter at a time of what trying alone
-//! finds; twice as much on its way takes more CPU, since it does not fit the cache.
-//!
-//! Where many near and fast peers share the memory, each gets a few requests, and each few blocks wake three threads.
-//! Large orders by turns would save a seventh of the CPU there, with fifty seeders on loopback. But where each peer's
-//! own line is the limit and not ours, as many as wait for their turn send nothing: it takes up to twice as long.
-//!
-//! This was measured against a fixed four seconds, which is 500 requests for every fast peer: on loopback it
-//! takes a fifth less CPU, and across a round trip of 100 ms it reaches the same rate.
+//! A near and fast peer would do with few requests, if its threads and ours always ran. They do not, so the pipeline
+//! holds what comes in two milliseconds at least. And as a request for each block would be a wake-up and a write for
+//! each, here and there, half of such a pipeline goes with one order.
 //!
 //! A web seed (BEP 19) is no peer: what it is asked for together becomes one request over HTTP, and between two of
 //! those the line is idle for a round trip. So it is asked for *runs*: what it sends in some seconds, and again when
 //! half of that is left.
 //!
-//! We believe a peer that tells us how long its request queue is (`reqq`, BEP 10). Every client accepts 50
-//! requests, so a peer that does not tell gets no more until it has answered as many.
+//! We believe a peer that tells us how long its request queue is (`reqq`, BEP 10), until it shows that it is shorter.
+//! Every client accepts 50 requests, so a peer that does not tell gets no more until it has answered as many.
 
 use std::time::{Duration, Instant};
 
-/// Requests before we know anything about the peer.
+/// Requests before we know the peer.
 const INITIAL_DEPTH: u32 = 16;
 /// The same, if as much is on its way already as comes in the next seconds.
 const CAREFUL_DEPTH: u32 = 2;
 /// A pipeline that began with fewer requests than others do grows to no more than the peer sends in this time, until
-/// trying shows that more pay. If all share a thin line, what is on its way beyond that only fills a router's queue, and
-/// what finds no room there comes late.
+/// trying shows that more pay. If all share a thin line, more only fills a router's queue.
 const CAREFULLY_HELD: Duration = Duration::from_secs(1);
 /// Requests in the deepest pipeline: at 16 KiB a block, 60 MiB/s across a round trip of 130 ms.
 const MAX_DEPTH: u32 = 500;
@@ -59,16 +49,15 @@ const MAX_HELD: Duration = Duration::from_secs(4);
 const MAX_RAISED: Duration = Duration::from_secs(2);
 /// The fewest requests that are worth an order of their own; or a quarter of the pipeline, if that is less.
 const LARGE_ORDER: u32 = 48;
-/// The pipeline holds no less than the peer sends in this time: threads, ours and the peer's, are not awake at every
-/// moment, and meanwhile the line should not run dry. Less than that is not worth an order of its own either, up to
-/// half of the pipeline.
+/// The pipeline holds no less than the peer sends in this time, since threads are not awake at every moment. Less than
+/// that is not worth an order of its own either, up to half of the pipeline.
 const MOMENT: Duration = Duration::from_millis(2);
 /// Requests in the shallowest pipeline of a peer that is not snubbing us.
 const MIN_DEPTH: u32 = 2;
 /// A raise of the depth pays if the rate grows by at least this part of it. On a line that was half empty,
 /// the rate grows by as much as the depth.
 const MIN_GAIN: f64 = 0.15;
-/// A rate that is measured over less time says more about how threads were scheduled than about the line.
+/// A rate that is measured over less time says how threads were scheduled.
 const MIN_MEASURING_TIME: Duration = Duration::from_millis(30);
 /// One that is measured over more time was not that of a burst.
 const LONG: Duration = Duration::from_millis(250);
@@ -90,8 +79,10 @@ pub struct Pipeline {
     depth: u32,
     /// Requests that the peer is known to queue.
     queue_limit: u32,
-    /// The peer itself told us its limit.
+    /// The peer itself told us its limit, or showed it.
     limit_is_told: bool,
+    /// It was seen to take no more than this, whatever it tells.
+    longest: u32,
     /// Requests that memory allows this peer.
     memory_share: u32,
     phase: PipelinePhase,
@@ -132,6 +123,7 @@ impl Pipeline {
             depth: INITIAL_DEPTH,
             queue_limit: UNTOLD_QUEUE,
             limit_is_told: false,
+            longest: MAX_DEPTH,
             memory_share: MAX_DEPTH,
             phase: PipelinePhase::Trying(None),
             slow_start: true,
@@ -163,7 +155,7 @@ impl Pipeline {
     /// The peer told us how many requests it queues (`reqq`, BEP 10).
     pub fn set_queue_limit(&mut self, reqq: u32) {
         self.limit_is_told = true;
-        self.queue_limit = reqq.clamp(1, MAX_DEPTH);
+        self.queue_limit = reqq.clamp(1, self.longest);
         self.depth = self.depth.min(self.queue_limit);
     }
 
@@ -182,8 +174,7 @@ impl Pipeline {
         self.depth.max(least)
     }
 
-    /// The fewest requests to send at once while others are on their way: each order costs the outbox a wake-up and
-    /// a write, and the peer a read.
+    /// The fewest requests to send at once while others are on their way: each order costs both sides a wake-up.
     pub fn least_order(&self) -> u32 {
         let depth = self.depth();
         if self.is_of_runs() {
@@ -192,8 +183,7 @@ impl Pipeline {
         (depth / 4).min(LARGE_ORDER).max(self.in_a_moment().min(depth / 2))
     }
 
-    /// Memory allows this peer no more than this many requests. No greater depth is tried then, since the
-    /// trial would show nothing.
+    /// Memory allows this peer no more requests. No greater depth is tried then, since it would show nothing.
     pub fn set_memory_share(&mut self, requests: u32) {
         self.memory_share = requests;
     }
@@ -242,11 +232,34 @@ impl Pipeline {
         }
     }
 
-    /// The peer rejected a request: it does not take as many as we thought. Where those are so few that every peer
-    /// takes them, it has another reason, and fewer would be of no use.
+    /// The peer rejected a request: it does not take as many as we thought. Where every peer takes as few, it has
+    /// another reason, and fewer would be of no use.
     pub fn rejected(&mut self, now: Instant) {
         let wanted = self.wanted_depth();
-        self.depth = (wanted / 2).max(wanted.min(UNTOLD_QUEUE)).min(self.queue_limit);
+        self.cut((wanted / 2).max(wanted.min(UNTOLD_QUEUE)), now);
+    }
+
+    /// The peer goes on sending, and has dropped so many requests in a row. It gets no more than it kept of the others.
+    pub fn lost(&mut self, requests: u32, now: Instant) {
+        self.takes_at_most(self.depth.saturating_sub(requests));
+        self.cut(self.depth, now);
+    }
+
+    /// The peer was seen to take no more than so many requests.
+    pub fn takes_at_most(&mut self, requests: u32) {
+        self.longest = self.longest.min(requests.max(MIN_DEPTH));
+        self.set_queue_limit(self.queue_limit);
+    }
+
+    /// The peer stopped sending and is asked anew: for a quarter, since its queue may have been too short for more.
+    pub fn stalled(&mut self, now: Instant) {
+        if !self.is_of_runs() {
+            self.cut((self.wanted_depth() / 4).max(MIN_DEPTH), now);
+        }
+    }
+
+    fn cut(&mut self, depth: u32, now: Instant) {
+        self.depth = depth.min(self.queue_limit);
         self.was_cut = true;
         self.rest(now);
     }

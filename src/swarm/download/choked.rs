@@ -17,6 +17,10 @@ impl Coordinator<'_> {
             self.disconnect(key, HangUp::ChokeFlood);
             return;
         }
+        if peer.download.standing.rests(now) {
+            // It may be our requests that it chokes us for: more than its queue has room for, or of several pieces.
+            peer.download.pipeline.stalled(now);
+        }
         // With BEP 6 it rejects each request by itself; without, it forgets them all.
         let rejects = peer.greeting.is_some_and(|greeting| greeting.fast);
         let freed = if rejects { Vec::new() } else { self.requests.take_back(key) };

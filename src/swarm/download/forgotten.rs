@@ -8,11 +8,14 @@
 //!   over for as many blocks as two full pipelines have.
 //! - It was sending and has stopped, for much longer than all that it owes should take.
 //!
+//! A peer whose queue is shorter than it says, and that drops without a word what it has no room for, loses whole runs
+//! of requests. Then its pipeline becomes shorter: by as many as were lost where it goes on sending, else to a quarter.
+//!
 //! If it does not answer then either, and nobody else sends, the connection may be dead: a host that lost its
 //! power or its address closes nothing. Then we connect to it anew.
 
 use crate::message::{HangUp, PeerKey};
-use crate::piece::BLOCK_LENGTH;
+use crate::piece::{BLOCK_LENGTH, Block};
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
 use log::debug;
@@ -20,6 +23,10 @@ use std::time::{Duration, Instant};
 
 /// The fewest blocks that may pass a request over before the request counts as forgotten.
 const MIN_PASSES: u32 = 16;
+/// The same for a run of requests that is half of the pipeline or more: they found no room in the peer's queue.
+const RUN_PASSES: u32 = 8;
+/// The shortest such run.
+const SHORTEST_RUN: usize = 2;
 /// The shortest silence that is a sign. A connection that loses many packets at once stands still for
 /// seconds.
 const MIN_SILENCE: Duration = Duration::from_secs(5);
@@ -29,14 +36,22 @@ const PATIENCE: u32 = 4;
 const DEAD: Duration = Duration::from_secs(25);
 
 impl Coordinator<'_> {
-    /// A peer has sent a block: takes back what it has passed over too often.
+    /// A peer has sent a block: takes back what it has passed over too often, and a whole run sooner.
     pub(in crate::swarm) fn take_back_forgotten(&mut self, key: PeerKey, now: Instant) {
-        let Some(peer) = self.roster.get(key) else { return };
-        let limit = peer.download.pipeline.depth().saturating_mul(2).max(MIN_PASSES);
-        let forgotten = self.requests.take_back_forgotten(key, limit);
+        let Some(peer) = self.roster.get_mut(key) else { return };
+        let depth = peer.download.pipeline.depth();
+        let forgotten = self.requests.passed_over(key, (depth / 2).max(RUN_PASSES));
+        let is_lost_run = is_run(&forgotten, depth) && !peer.is_web_seed();
+        let forgotten = if is_lost_run {
+            peer.download.pipeline.lost(forgotten.len() as u32, now);
+            forgotten
+        } else {
+            self.requests.passed_over(key, depth.saturating_mul(2).max(MIN_PASSES))
+        };
         if forgotten.is_empty() {
             return;
         }
+        self.requests.give_back(key, &forgotten);
         debug!("{}: {} requests seem to be lost", peer.name(), forgotten.len());
         // If it has not lost them after all, it should not send them now: others are asked.
         peer.cancel(forgotten, "the request seems to be lost, so others are asked");
@@ -56,7 +71,12 @@ impl Coordinator<'_> {
             owes && !peer.download.overtaken && silence >= self.longest_silence(*key, peer, all)
         };
         let overdue: Vec<PeerKey> = self.roster.all().filter(is_overdue).map(|(key, _)| key).collect();
-        overdue.into_iter().for_each(|key| self.ask_others(key, now));
+        for key in overdue {
+            if let Some(peer) = self.roster.get_mut(key).filter(|peer| peer.download.useful) {
+                peer.download.pipeline.stalled(now);
+            }
+            self.ask_others(key, now);
+        }
     }
 
     /// Others are asked for what this peer owes, since it is silent.
@@ -100,6 +120,18 @@ impl Coordinator<'_> {
         let at_least = MIN_SILENCE.max(peer.shortest_silence()).saturating_add(self.limited_wait());
         at_least.max(expected.saturating_mul(PATIENCE))
     }
+}
+
+/// Whether these are half of a pipeline of this depth, and were requested one after the other, most of them at least.
+/// One that gets lost now and then has others around it that came.
+fn is_run(blocks: &[Block], depth: u32) -> bool {
+    let follows = |(one, next): &(&Block, &Block)| {
+        next.number == 0 || (next.piece == one.piece && next.number == one.number.saturating_add(1))
+    };
+    let following = blocks.iter().zip(blocks.iter().skip(1)).filter(follows).count();
+    blocks.len() >= SHORTEST_RUN
+        && blocks.len() * 2 >= depth as usize
+        && following * 4 >= (blocks.len() - 1) * 3
 }
 
 /// How long this many blocks take at a pace in bytes a second: for ever, if the pace is not known.

@@ -123,6 +123,9 @@ impl Coordinator<'_> {
         if !peer.is_incoming() {
             self.dialer.candidates_mut().greeted(peer.address);
         }
+        if let Some(requests) = peer.dial.and_then(|dial| self.dialer.candidates().takes_at_most(dial)) {
+            peer.download.pipeline.takes_at_most(requests);
+        }
         peer.download.last_block = now;
         peer.messages.pex_history = PexHistory::new(now);
         if self.resolve_duplicate(key, now)

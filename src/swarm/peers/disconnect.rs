@@ -1,6 +1,7 @@
 //! Connections that end, from either side.
 
 use crate::message::{HangUp, PeerError, PeerKey};
+use crate::piece::BLOCK_LENGTH;
 use crate::strategy::Rebuff;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
@@ -10,7 +11,7 @@ use std::time::Instant;
 impl Coordinator<'_> {
     /// A connection is over. The blocks that the peer owed us can be requested of others.
     pub(in crate::swarm) fn gone(&mut self, key: PeerKey, why: &PeerError, now: Instant) {
-        self.requests.take_back(key);
+        let owed = self.requests.take_back(key).len() as u32;
         if self.web_seed_gone(key, why, now) {
             return;
         }
@@ -22,6 +23,10 @@ impl Coordinator<'_> {
             self.environment.refuse_connections(peer.address.ip());
         } else if peer.is_incoming() && !peer.download.useful && peer.upload.asked_at.is_none() {
             self.environment.came_in_vain(peer.address.ip());
+        }
+        let sent = peer.download.total.bytes / u64::from(BLOCK_LENGTH);
+        if let Some(dial) = peer.dial.filter(|_| why.is_by_the_peer() && sent < u64::from(owed)) {
+            self.dialer.candidates_mut().overwhelmed(dial, owed);
         }
         self.slots.left(key);
         self.super_seed_lost(key, &peer.pieces);

@@ -203,3 +203,30 @@ fn the_first_guess_of_a_rate_follows_the_blocks() {
     });
     assert!(rates[0] < 50.0 && rates[2] > 900.0, "{rates:?}");
 }
+
+#[test]
+fn a_peer_that_lost_a_run_of_requests_gets_no_more_than_it_kept() {
+    let start = Instant::now();
+    let mut pipeline = Pipeline::new(start);
+    pipeline.set_queue_limit(500);
+    pipeline.lost(11, start);
+    assert_eq!(pipeline.depth(), 5);
+    for tenth in 1..1000 {
+        pipeline.received(10, start + Duration::from_millis(100 * tenth));
+    }
+    assert_eq!(pipeline.depth(), 5, "it is not tried with more again");
+    pipeline.lost(5, start);
+    assert_eq!(pipeline.depth(), MIN_DEPTH);
+}
+
+#[test]
+fn after_a_stall_a_pipeline_is_a_quarter_as_deep_until_more_pays() {
+    let start = Instant::now();
+    let mut pipeline = Pipeline::new(start);
+    pipeline.stalled(start);
+    assert_eq!(pipeline.depth(), INITIAL_DEPTH / 4);
+    for tenth in 1..100 {
+        pipeline.received(10, start + Duration::from_millis(100 * tenth));
+    }
+    assert!(pipeline.depth() >= INITIAL_DEPTH, "{}", pipeline.depth());
+}

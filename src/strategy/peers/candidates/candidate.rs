@@ -95,6 +95,8 @@ pub(super) struct Candidate {
     pub ours: bool,
     /// Failures in a row.
     pub failures: u32,
+    /// It hung up when it was asked for more, so it is asked for so many blocks at a time at most.
+    pub takes_at_most: Option<u32>,
     /// How connections to it begin.
     pub approaches: Approaches,
     /// Decides between candidates that are equal otherwise: the highest comes first (BEP 40).

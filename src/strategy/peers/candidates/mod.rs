@@ -22,6 +22,7 @@
 
 mod approaches;
 mod candidate;
+mod capacity;
 mod retry;
 
 pub use approaches::Rebuff;
@@ -340,6 +341,7 @@ impl Candidates {
             suspect: self.liars.is_suspect(address.ip()),
             ours: self.external.contains(&Some(address)),
             failures: 0,
+            takes_at_most: None,
             approaches: Approaches::default(),
             priority,
             lot,

@@ -16,7 +16,7 @@
 //! | an idle peer takes over from a slow or silent one | [`Requests::take_over`] |
 //! | the block came | [`Requests::received`] |
 //! | the peer rejected it (BEP 6) | [`Requests::rejected`] |
-//! | the peer forgot it and sends later ones | [`Requests::take_back_forgotten`] |
+//! | the peer forgot it and sends later ones | [`Requests::passed_over`], then [`Requests::give_back`] |
 //! | the peer choked us, snubs us or left | [`Requests::take_back`] |
 //! | the piece is complete | [`Requests::close`] |
 //! | the piece is complete and wrong | [`Requests::piece_failed`] |
@@ -297,15 +297,17 @@ impl Requests {
         owed
     }
 
-    /// Takes back what the peer has forgotten: the blocks that it has passed over more than `limit` times
-    /// while it sent others that it was asked for later.
-    pub fn take_back_forgotten(&mut self, peer: PeerKey, limit: u32) -> Vec<Block> {
+    /// What the peer may have forgotten: the blocks that it has passed over more than `limit` times while it sent
+    /// others that it was asked for later.
+    pub fn passed_over(&self, peer: PeerKey, limit: u32) -> Vec<Block> {
         let queue = self.queues.get(peer).into_iter().flatten();
         // A block is passed over at least as often as those behind it.
-        let forgotten = queue.take_while(|owed| owed.passed_over > limit);
-        let forgotten: Vec<Block> = forgotten.map(|owed| owed.block).collect();
-        forgotten.iter().for_each(|block| _ = self.rejected(peer, *block));
-        forgotten
+        queue.take_while(|owed| owed.passed_over > limit).map(|owed| owed.block).collect()
+    }
+
+    /// The peer is not asked for these any more.
+    pub fn give_back(&mut self, peer: PeerKey, blocks: &[Block]) {
+        blocks.iter().for_each(|block| _ = self.rejected(peer, *block));
     }
 
     /// Closes a piece that is given up.

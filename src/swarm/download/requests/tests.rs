@@ -281,7 +281,9 @@ fn a_request_that_is_passed_over_too_often_is_free_again_and_its_order_does_not_
     let assembly = assembly(&requests, piece);
     let came = |requests: &mut Requests, number| {
         requests.received(A, Block { piece, number }, &assembly);
-        requests.take_back_forgotten(A, 3)
+        let forgotten = requests.passed_over(A, 3);
+        requests.give_back(A, &forgotten);
+        forgotten
     };
     // The first two are lost. The others come in an order of their own, in which 5 is passed over twice.
     for number in [2, 3, 4] {
