@@ -1,4 +1,5 @@
-//! Peers that choke and unchoke without end and send nothing, beside one honest seeder: they hold nothing up.
+//! Peers that choke and unchoke without end and send nothing, beside one honest seeder: they hold nothing up. And one
+//! that chokes us for what we ask.
 
 use crate::scene::{KB, KIB, MB, MIB, Member, Scene, ms};
 use crate::stub::Manners;
@@ -28,4 +29,18 @@ fn peers_that_choke_and_unchoke_in_one_breath_hold_nothing_up() {
 #[test]
 fn peers_that_choke_and_unchoke_by_turns_hold_nothing_up() {
     hold_nothing_up(false);
+}
+
+#[test]
+fn a_peer_that_chokes_us_for_asking_for_two_pieces_is_asked_for_less() {
+    for old in [false, true] {
+        let manners = Manners { one_piece: true, old, ..Manners::default() };
+        let scene = Scene::new(1, 4 * MIB, 64 * KIB)
+            .with(1, Member::stub_that(manners).up(500 * KB))
+            .with(1, Member::leecher().down(50 * MB));
+        let report = scene.run();
+        report.assert_sound(&format!("{manners:?}"));
+        // Each time that more is tried it chokes us again.
+        assert!(report.ratio() < 3.0, "{manners:?}: {report}");
+    }
 }

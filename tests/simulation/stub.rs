@@ -28,6 +28,8 @@ pub struct Manners {
     pub keeps: Option<usize>,
     /// It hangs up when it is asked for more blocks at a time than this.
     pub hangs_up_beyond: Option<usize>,
+    /// It chokes and unchokes whoever asks for blocks of two pieces at a time.
+    pub one_piece: bool,
     /// It accepts requests and never sends anything.
     pub silent: bool,
     /// It greets and then says nothing at all.
@@ -177,6 +179,13 @@ impl Host for Stub {
         if self.manners.hangs_up_beyond.is_some_and(|most| waiting > most) {
             self.peers.remove(&key);
             return vec![Action::Close(key)];
+        }
+        if self.manners.one_piece
+            && let Some(peer) = self.peers.get_mut(&key)
+            && peer.queue.iter().any(|block| Some(block.piece) != peer.queue.front().map(|first| first.piece))
+        {
+            let rejected = peer.queue.drain(..).map(Message::Reject).filter(|_| !self.manners.old);
+            answer.extend(std::iter::once(Message::Choke).chain(rejected).chain([Message::Unchoke]));
         }
         let answer = (!answer.is_empty()).then_some(Action::Send(key, answer));
         answer.into_iter().chain([Action::Upload(key)]).collect()

@@ -12,6 +12,7 @@
 //!   longer if we have plenty of peers (the file `retry.rs` has the numbers).
 //! - An address that proved to be harmful or useless is banned and never tried again.
 //! - A peer that may want to be spoken to encrypted, or plainly, is tried the other way (`approaches.rs`).
+//! - A peer that hangs up when it is asked for much is asked for less on the next connection (`capacity.rs`).
 //! - Where a peer sent wrong data, the other ports of its host, and then its network, are *suspect* (`liars.rs`):
 //!   they are tried only as a last resort.
 //!
