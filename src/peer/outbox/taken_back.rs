@@ -43,7 +43,9 @@ impl Outbox {
         lost.iter().for_each(|piece| served.notice_return(*piece));
         self.taken_back =
             TakenBack { next_look: (!lost.is_empty()).then_some(now + KEEP_ALIVE), pieces: lost };
-        self.explain("have", here.len(), || "it is there again".to_owned());
+        if !here.is_empty() {
+            self.explain("have", here.len(), || "it is there again".to_owned());
+        }
         here.iter().for_each(|piece| Message::Have(piece.get()).write_to(frames));
     }
 }
