@@ -149,6 +149,11 @@ impl Connector {
         self.own.met(canonical(address));
     }
 
+    /// Whether this address leads to ourselves, as far as we know. Sends nothing.
+    pub fn leads_to_us(&self, address: SocketAddr) -> bool {
+        self.own.contains(canonical(address))
+    }
+
     /// How many connections may be half-open at once.
     pub fn half_open(&self) -> usize {
         self.most

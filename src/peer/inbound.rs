@@ -191,6 +191,9 @@ impl Inbound {
         if let Some(message_id) = handshake.metadata {
             self.requests.set_metadata_id(message_id);
         }
+        if let Some(message_id) = handshake.dont_have {
+            self.requests.set_dont_have_id(message_id);
+        }
         Some(News::ExtensionHandshake(handshake))
     }
 

@@ -2,6 +2,7 @@
 
 mod endings;
 mod floods;
+mod lost_pieces;
 
 use super::*;
 use crate::message::{Event, Greeting, InboxSlot, News, PeerError, Violation, Write};

@@ -208,10 +208,8 @@ impl Environment for RunEnvironment<'_> {
     }
 
     fn dht_node(&mut self, address: SocketAddr) {
-        if let Some(dht) = &self.run.network.dht
-            && !self.metainfo.private
-        {
-            dht.contact(address);
+        if !self.metainfo.private {
+            self.run.network.look_for_node(address);
         }
     }
 

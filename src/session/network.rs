@@ -12,6 +12,7 @@ use crate::storage::SharedFolders;
 use crate::strategy::Encryption;
 use crate::tracker::USER_AGENT;
 use crate::wire::PeerId;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -102,6 +103,14 @@ impl Network {
             clock: self.clock.clone(),
             tap: self.tap.clone(),
             exchanges: self.exchanges.clone(),
+        }
+    }
+
+    /// Asks whether a node of the DHT is at this address of a peer: often there is, on the UDP port with the same number.
+    /// Our own node is not asked.
+    pub(super) fn look_for_node(&self, address: SocketAddr) {
+        if let Some(dht) = self.dht.as_ref().filter(|_| !self.connector.leads_to_us(address)) {
+            dht.contact(address);
         }
     }
 

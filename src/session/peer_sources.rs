@@ -107,8 +107,9 @@ impl PeerSources {
                 Some(proxy) => stand_ins(peers, proxy, events, event),
                 None => resolve(peers, events, event),
             };
-            // A peer often runs a DHT node too, on the UDP port with the same number.
-            dht.inspect(|dht| addresses.iter().for_each(|address| dht.contact(*address)));
+            if public {
+                addresses.iter().for_each(|address| network.look_for_node(*address));
+            }
         }
         let search = dht.map(|dht| {
             dht.contact_names(wanted.nodes);

@@ -22,6 +22,11 @@ pub const UT_PEX: u8 = 2;
 /// The extended message id that we choose for `lt_donthave`, by which a peer takes back a *have* (BEP 54).
 pub const LT_DONTHAVE: u8 = 3;
 
+/// What an `lt_donthave` message of this piece consists of.
+pub fn dont_have(piece: u32) -> [u8; 4] {
+    piece.to_be_bytes()
+}
+
 /// Reads the piece number that an `lt_donthave` message consists of: the peer does not have that piece any more.
 pub fn read_dont_have(payload: &[u8]) -> Option<u32> {
     payload.try_into().map(u32::from_be_bytes).ok()
@@ -143,6 +148,7 @@ mod tests {
     #[test]
     fn a_piece_that_a_peer_takes_back_is_four_bytes_and_no_more() {
         assert_eq!(read_dont_have(&[0, 0, 1, 2]), Some(258));
+        assert_eq!(read_dont_have(&dont_have(258)), Some(258));
         for wrong in [&[][..], &[0, 0, 1], &[0, 0, 0, 1, 2], b"de"] {
             assert_eq!(read_dont_have(wrong), None);
         }

@@ -1,6 +1,6 @@
 //! Our own programs find each other without a tracker: on the local network and by the DHT.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -159,4 +159,36 @@ fn a_host_without_ipv6_misses_nothing() {
     let outcome = Program::launch(command).finish(LIMIT);
     shared.assert_downloaded(&outcome, &output);
     assert!(!outcome.output.contains("WARN") && !outcome.output.contains("no DHT"), "{}", outcome.output);
+}
+
+#[test]
+fn our_own_node_of_the_dht_is_not_asked_where_a_peer_would_have_one() {
+    let (shared, output) = (Shared::new("own node.bin"), TestFolder::new());
+    let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+    other.set_read_timeout(Some(LIMIT)).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (ours, trace) = (format!("127.0.0.1:{port}"), output.path().join("trace.jsonl"));
+    let arguments = [
+        "--bind".into(),
+        "127.0.0.1".into(),
+        "--port".into(),
+        port.to_string(),
+        "--no-lan".into(),
+        "--trace".into(),
+        trace.display().to_string(),
+        "--peer".into(),
+        ours.clone(),
+        "--peer".into(),
+        other.local_addr().unwrap().to_string(),
+    ];
+    let torrent = shared.torrent().display().to_string();
+    let place = ["-o".into(), output.path().join("payload").display().to_string()];
+    let program = Program::start_in_public(["get".into(), torrent].into_iter().chain(place).chain(arguments));
+    // It is asked behind ours, if that is asked.
+    other.recv(&mut [0; 2000]).unwrap();
+    program.terminate();
+    let outcome = program.finish(LIMIT);
+    let trace = std::fs::read_to_string(trace).unwrap();
+    let asked = trace.lines().filter(|line| line.contains(&ours) && line.contains("dht"));
+    assert_eq!(asked.count(), 0, "{trace}\n{}", outcome.output);
 }

@@ -20,9 +20,11 @@ PROXY, CLIENT, NAMES = "10.213.7.1", "10.213.7.2", "10.213.7.53"
 CLIENT6 = "2001:db8:7::2"
 PORT = 1080
 PEER, NAMED = "192.0.2.7:6881", "seed.example:6881"
+# What the proxy is asked for this peer it never answers: TCP that is silent is when uTP would be tried.
+SILENT = "198.51.100.15:6881"
 # ETH_P_ALL: frames of every protocol.
 EVERYTHING = 3
-KINDS = {"names": "DNS", "udp": "UDP", "multicast": "multicast", "tcp": "TCP past the proxy", "six": "IPv6"}
+KINDS = {"names": "DNS", "udp": "UDP", "utp": "uTP", "multicast": "multicast", "tcp": "TCP past the proxy", "six": "IPv6"}
 # For what takes seconds, on a machine that has much else to do.
 PATIENCE = 240
 
@@ -142,7 +144,9 @@ class Wire(threading.Thread):
         multicast = int(to.split(".")[0]) >= 224 if "." in to else to.startswith("ff")
         if kind == 17:
             port = struct.unpack(">H", body[2:4])[0]
-            return self.note("names" if port == 53 else "multicast" if multicast else "udp", f"{to}:{port}")
+            # A packet of uTP that begins a connection: type 4, version 1 (BEP 29).
+            kind = "names" if port == 53 else "multicast" if multicast else "utp" if body[8:9] == b"A" else "udp"
+            return self.note(kind, f"{to}:{port}")
         return self.note("multicast" if multicast else "udp", f"{to}, protocol {kind}")
 
     def note(self, kind, what):
@@ -208,6 +212,8 @@ class Proxy(threading.Thread):
                 stream.sendall(yes)
                 threading.Thread(target=self.pump, args=(there, stream), daemon=True).start()
                 self.pump(stream, there)
+        elif host == SILENT:
+            exactly(1)
         elif host == "tracker.example:80":
             if head is None:
                 stream.sendall(yes)
@@ -318,7 +324,7 @@ def main(folder):
     hash = hashlib.sha1(bencode(info)).hexdigest()
     magnet = f"magnet:?xt=urn:btih:{hash}&tr=http%3A%2F%2Ftracker.example%2Fannounce&tr=udp%3A%2F%2Fudp.example%3A80" \
              "&x.pe=far.example:6881&x.pe=198.51.100.13:6881&ws=http%3A%2F%2Fweb.example%2Fpayload.bin"
-    peers = ["--peer", NAMED, "--peer", "198.51.100.14:6881", "--peer", "[2001:db8::14]:6881"]
+    peers = ["--peer", NAMED, "--peer", SILENT, "--peer", "198.51.100.14:6881", "--peer", "[2001:db8::14]:6881"]
     host = Host()
     seeder, port = start_seeder(bare, seeds)
     faults = []
@@ -341,7 +347,7 @@ def main(folder):
                 if faults:
                     return faults
         print("asked of the proxy:", *sorted(set(proxy.asked)), flush=True)
-        missed = {NAMED, PEER, "tracker.example:80"} - set(proxy.asked)
+        missed = {NAMED, PEER, SILENT, "tracker.example:80"} - set(proxy.asked)
         faults += [f"the proxy was not asked for {one}" for one in sorted(missed)]
         if not sys.argv[2:]:
             # What this machine cannot show is not looked for.

@@ -89,22 +89,22 @@ impl Heads {
         let Some(mut head) = self.head.take() else { return Ok(false) };
         let mut searched = head.len().saturating_sub(END.len());
         head.extend_from_slice(came);
-        let is_one = head.iter().zip(BEGINNING).all(|(byte, expected)| byte == expected);
-        if came.is_empty() || !is_one {
-            // The library says what is wrong with it.
-            self.ready = head;
-            return Ok(true);
-        }
-        while let Some(length) = length(&head, searched) {
-            let body = head.split_off(length);
-            if is_interim(&head) && self.interim < MOST_INTERIM {
-                (head, searched) = (body, 0);
-                self.interim += 1;
-                continue;
+        loop {
+            let is_one = head.iter().zip(BEGINNING).all(|(byte, expected)| byte == expected);
+            if came.is_empty() || !is_one {
+                // The library says what is wrong with it.
+                self.ready = head;
+                return Ok(true);
             }
-            self.ready = shortened(&head);
-            self.ready.extend(body);
-            return Ok(true);
+            let Some(length) = length(&head, searched) else { break };
+            let behind = head.split_off(length);
+            if !is_interim(&head) || self.interim >= MOST_INTERIM {
+                self.ready = shortened(&head);
+                self.ready.extend(behind);
+                return Ok(true);
+            }
+            (head, searched) = (behind, 0);
+            self.interim += 1;
         }
         if head.len() > LONGEST {
             return Err(Error::LargeResponseHeader(head.len(), LONGEST));
@@ -220,6 +220,9 @@ mod tests {
         let most = one.repeat(MOST_INTERIM as usize);
         assert_got(&format!("{most}{last}"), last);
         assert_got(&format!("{most}{one}{last}"), &format!("{one}{last}"));
+        // What follows is no answer, so it is not taken for one that is only longer.
+        let none = "\nLocation: a\n b\n\nx";
+        assert_got(&format!("{one}{none}"), none);
         assert_got("HTTP/1.1 101 Other\r\nUpgrade: x\r\n\r\nx", "HTTP/1.1 101 Other\r\n\r\nx");
     }
 

@@ -6,6 +6,7 @@ use crate::piece::PieceIndex;
 use crate::storage::BlockPart;
 use crate::wire::{BlockRequest, Message};
 use std::io::{self, ErrorKind};
+use std::time::Instant;
 
 /// How the reading of blocks stands.
 #[derive(Default)]
@@ -47,6 +48,8 @@ impl Outbox {
             if !self.requests.reject(request) {
                 return Err(OutboxError::CannotSend);
             }
+            self.write_rejects(frames);
+            self.take_back(piece, Instant::now(), frames);
             return stream.write_all(frames).map_err(OutboxError::Stream);
         };
         if self.blocks.should_read_ahead(piece) {

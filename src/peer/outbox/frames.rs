@@ -80,6 +80,7 @@ impl Outbox {
                 Message::Bitfield(&pieces.to_wire()).write_to(frames);
             }
         }
+        self.context.served_pieces.iter().for_each(|served| served.notice_returns());
         self.write_extension_handshake(greeting, upload_only, frames);
         if let Some(port @ 1..) = self.context.dht_port(self.address).filter(|_| greeting.dht) {
             self.explain("port", 1, || "its handshake says that it speaks DHT (BEP 5)".to_owned());

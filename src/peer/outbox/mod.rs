@@ -7,6 +7,7 @@
 
 mod blocks;
 mod frames;
+mod taken_back;
 mod upload_limit;
 
 use super::TorrentContext;
@@ -20,10 +21,11 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use taken_back::TakenBack;
 use upload_limit::UploadLimit;
 
 /// A connection on which nothing was sent for two minutes is closed by the other side (BEP 3).
-const KEEP_ALIVE: Duration = Duration::from_secs(100);
+pub(in crate::peer) const KEEP_ALIVE: Duration = Duration::from_secs(100);
 /// Several orders that wait go out with one write, up to about this many bytes.
 const ONE_WRITE: usize = 16 * 1024;
 
@@ -69,6 +71,7 @@ pub struct Outbox {
     address: SocketAddr,
     limit: UploadLimit,
     blocks: BlockSource,
+    taken_back: TakenBack,
     /// Nothing but the handshake was sent. A bitfield may only be sent now (BEP 3).
     may_send_bitfield: bool,
     /// When we sent something last.
@@ -117,6 +120,7 @@ impl Outbox {
             address,
             limit,
             blocks: BlockSource::default(),
+            taken_back: TakenBack::default(),
             may_send_bitfield: is_new,
             last_sent: Instant::now(),
         }
@@ -141,6 +145,7 @@ impl Outbox {
             }
             self.write_waiting_orders(&mut frames);
             self.write_rejects(&mut frames);
+            self.give_again(Instant::now(), &mut frames);
             if let Err(error) = self.send(stream, &mut frames) {
                 return stream.hang_up(error.reason());
             }

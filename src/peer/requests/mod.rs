@@ -43,6 +43,8 @@ struct Queues {
     uploads: UploadQueue,
     metadata: MetadataQueue,
     account: UploadAccount,
+    /// The id that the peer gave to `lt_donthave` (BEP 54). 0: it does not understand it.
+    dont_have_id: u8,
     /// The outbox waits for its orders and would not notice a request.
     outbox_sleeps: bool,
 }
@@ -106,6 +108,16 @@ impl PeerRequests {
     /// The peer takes messages about the metadata under this id; with 0, no longer.
     pub fn set_metadata_id(&self, message_id: u8) {
         self.lock().metadata.set_message_id(message_id);
+    }
+
+    /// The peer understands `lt_donthave` (BEP 54) under this id; with 0, no longer.
+    pub fn set_dont_have_id(&self, message_id: u8) {
+        self.lock().dont_have_id = message_id;
+    }
+
+    /// The id for `lt_donthave`, if the peer understands that.
+    pub fn dont_have_id(&self) -> Option<u8> {
+        Some(self.lock().dont_have_id).filter(|id| *id != 0)
     }
 
     /// Enters a request for a piece of the metadata of `length` bytes; `None`, where we cannot give it. The

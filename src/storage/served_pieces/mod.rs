@@ -4,8 +4,8 @@
 //! while a table is read or a file is opened, and never for a read. A piece is offered from the moment that
 //! it was written or verified, for as long as its files stay what they were then. If another program
 //! changes a file, its pieces are in doubt: they are not sent until a second look has shown that they are
-//! still right. What is wrong is not sent any more, though peers that know of it cannot be told so: BEP 3 has
-//! no message for it. Their requests are rejected (BEP 6), or their connections end.
+//! still right. What is wrong is not sent any more. BEP 3 has no message that says so to peers that know of it: their
+//! requests are rejected (BEP 6) and the piece is taken back (BEP 54), or their connections end.
 //!
 //! Four small types do the work: `offered` is the set of pieces, `stamps` notices changed files, `open_files`
 //! is the pool of files that are open for reading, and `second_looks` says which file is looked at again, and
@@ -18,6 +18,7 @@ mod second_looks;
 mod stamps;
 
 use crate::text::reason;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -214,6 +215,11 @@ impl ServedPieces {
         self.offered.has(piece)
     }
 
+    /// Whether this piece is not there, and no look at it is due that may find it right.
+    pub fn lacks(&self, piece: PieceIndex) -> bool {
+        self.offered.lacks(piece)
+    }
+
     /// Finds out where `length` bytes of a piece are, from `begin` on, and puts that into `parts`. False if
     /// they cannot be sent now.
     pub fn find(&self, piece: PieceIndex, begin: u32, length: u32, parts: &mut Vec<BlockPart>) -> bool {
@@ -307,12 +313,22 @@ impl ServedPieces {
         }
     }
 
-    /// A peer wants a piece that was withdrawn. Perhaps another program has put its files right.
-    fn notice_return(&self, piece: PieceIndex) {
+    /// A peer wants a piece that was withdrawn, or would. Perhaps another program has put its files right.
+    pub fn notice_return(&self, piece: PieceIndex) {
         if self.offered.was_withdrawn(piece) {
             let slices = self.layout.slices(piece).filter(|slice| !slice.padding).take(MAX_PARTS);
             slices.for_each(|slice| _ = self.file(slice.file));
         }
+    }
+
+    /// A peer comes, and is not told of what is lost, so it will not ask for it. Perhaps another program has put its files
+    /// right: looks at a few of them.
+    pub fn notice_returns(&self) {
+        let Some(lost) = self.offered.lost() else { return };
+        let mut files = BTreeSet::new();
+        let slices = lost.iter(self.layout.geometry()).flat_map(|piece| self.layout.slices(piece));
+        let distinct = slices.filter(|slice| !slice.padding && files.insert(slice.file)).take(MAX_PARTS);
+        distinct.for_each(|slice| _ = self.file(slice.file));
     }
 
     /// Closes the files from which nothing was sent since the last call.

@@ -48,6 +48,17 @@ impl OfferedPieces {
         lock(&self.sets).offered.has(piece)
     }
 
+    /// Whether this piece is neither offered nor in doubt.
+    pub fn lacks(&self, piece: PieceIndex) -> bool {
+        let sets = lock(&self.sets);
+        !sets.offered.has(piece) && !sets.in_doubt.has(piece)
+    }
+
+    /// The pieces that a second look found wrong, if there are any.
+    pub fn lost(&self) -> Option<Bitfield> {
+        Some(lock(&self.sets).wrong.clone()).filter(|wrong| wrong.count() > 0)
+    }
+
     /// Whether this piece was offered once and is not now.
     pub fn was_withdrawn(&self, piece: PieceIndex) -> bool {
         let sets = lock(&self.sets);
