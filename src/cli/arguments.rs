@@ -2,7 +2,9 @@
 
 use super::config::ConfigArguments;
 use super::create::CreateArguments;
+#[cfg(feature = "demo")]
 use super::demo::DemoArguments;
+#[cfg(feature = "doctor")]
 use super::doctor::DoctorArguments;
 use super::folder_options::{OutputOption, PayloadOption};
 use super::foreign_words;
@@ -49,10 +51,12 @@ pub enum CliCommand {
     #[command(visible_aliases = ["info", "list", "ls"])]
     Show(ShowArguments),
     /// Say why a torrent does not download, and what to do
+    #[cfg(feature = "doctor")]
     Doctor(Box<DoctorArguments>),
     /// List the settings of the settings file and the environment
     Config(ConfigArguments),
     /// Run a small download entirely on this machine, to see how it works
+    #[cfg(feature = "demo")]
     Demo(Box<DemoArguments>),
 }
 
@@ -139,7 +143,9 @@ impl CliCommand {
             CliCommand::Get(get) => get.sharing.verbose,
             CliCommand::Seed(seed) => seed.sharing.verbose,
             CliCommand::Show(show) => show.verbose,
+            #[cfg(feature = "doctor")]
             CliCommand::Doctor(doctor) => doctor.verbose,
+            #[cfg(feature = "demo")]
             CliCommand::Demo(demo) => demo.verbose,
             CliCommand::Create(_) | CliCommand::Verify(_) | CliCommand::Config(_) => 0,
         }
@@ -153,8 +159,11 @@ impl CliCommand {
             CliCommand::Create(create) => create.quiet,
             CliCommand::Verify(verify) => verify.quiet,
             CliCommand::Show(show) => show.quiet,
+            #[cfg(feature = "demo")]
             CliCommand::Demo(demo) => demo.quiet,
-            CliCommand::Doctor(_) | CliCommand::Config(_) => false,
+            #[cfg(feature = "doctor")]
+            CliCommand::Doctor(_) => false,
+            CliCommand::Config(_) => false,
         }
     }
 }
@@ -249,10 +258,12 @@ mod tests {
                     CliCommand::Verify(verify) => verify.payload.dir,
                     other => panic!("{other:?}"),
                 },
+                #[cfg(feature = "doctor")]
                 match parse(&format!("x doctor a {option} f")) {
                     CliCommand::Doctor(doctor) => doctor.output.output_dir.unwrap(),
                     other => panic!("{other:?}"),
                 },
+                #[cfg(feature = "demo")]
                 match parse(&format!("x demo {option} f")) {
                     CliCommand::Demo(demo) => demo.output.output_dir.unwrap(),
                     other => panic!("{other:?}"),

@@ -4,7 +4,9 @@ use super::exit::Exit;
 use super::help::headings::OUTPUT;
 use super::printed::printed;
 use super::runs::CommandFailure;
-use super::settings::{Settings, Verdict, can_be_set, config_file, named, shown, takes_settings, verdicts};
+use super::settings::{
+    COMMANDS, Settings, Verdict, can_be_set, config_file, named, shown, takes_settings, verdicts,
+};
 use crate::text;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, Args, Command};
@@ -16,7 +18,7 @@ const WIDTH: usize = 36;
 #[derive(Args, Debug)]
 pub struct ConfigArguments {
     /// Only the settings of this command
-    #[arg(value_name = "COMMAND", value_parser = PossibleValuesParser::new(["get", "seed", "create", "verify", "show", "doctor"]))]
+    #[arg(value_name = "COMMAND", value_parser = PossibleValuesParser::new(COMMANDS))]
     pub command: Option<String>,
     /// Print the options that are not set, too, with their defaults
     #[arg(long, help_heading = OUTPUT)]

@@ -43,9 +43,20 @@ pub fn with_command(
     Ok(arguments)
 }
 
+/// The commands that were left out of this build.
+pub const ABSENT: &[&str] = &[
+    #[cfg(not(feature = "doctor"))]
+    "doctor",
+    #[cfg(not(feature = "demo"))]
+    "demo",
+];
+
 /// That there is no such command, with the one that was probably meant. If there is none like it, the way out is not
 /// in the sentence, and that is the error.
 pub fn no_command(word: &str, program: &Command) -> Result<String, String> {
+    if ABSENT.contains(&word) {
+        return Ok(format!("this build has no command '{word}' (use the full build)"));
+    }
     let answer = format!("there is no command '{}'", shown(word));
     match nearest(word, commands(program)) {
         Some(near) => Ok(format!("{answer} (did you mean '{near}'?)")),
@@ -109,7 +120,7 @@ mod tests {
             assert_eq!(second(line).as_deref(), Ok("seed"));
         }
         assert_eq!(second("x --no-config a.torrent").as_deref(), Ok("get"));
-        for word in ["config", "demo", "help", "-h", "--help", "-V", "--version"] {
+        for word in ["config", "help", "-h", "--help", "-V", "--version"] {
             assert_eq!(second(&format!("x {word}")).as_deref(), Ok(word));
         }
     }

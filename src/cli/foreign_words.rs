@@ -144,13 +144,14 @@ fn has(words: &str, word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::arguments::program;
+    use super::super::first_word::ABSENT;
     use super::*;
 
     #[test]
     fn each_row_names_an_option_of_each_of_its_commands() {
         let program = program();
         for (commands, id, ..) in SAME {
-            for command in commands.split_whitespace() {
+            for command in commands.split_whitespace().filter(|name| !ABSENT.contains(name)) {
                 let command = program.find_subcommand(command).unwrap();
                 assert!(command.get_arguments().any(|option| option.get_id() == id), "{id}");
             }
@@ -160,7 +161,7 @@ mod tests {
     #[test]
     fn no_word_is_answered_that_the_command_takes() {
         for (commands, words, _) in ANSWERS {
-            for command in commands.split_whitespace() {
+            for command in commands.split_whitespace().filter(|name| !ABSENT.contains(name)) {
                 let program = program();
                 let command = program.find_subcommand(command).unwrap();
                 let options = || command.get_arguments();

@@ -9,7 +9,9 @@ mod arguments;
 mod client_name_options;
 mod config;
 mod create;
+#[cfg(feature = "demo")]
 pub mod demo;
+#[cfg(feature = "doctor")]
 mod doctor;
 mod each;
 mod encryption_option;
@@ -110,6 +112,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         CliCommand::Create(create) => create.json,
         CliCommand::Verify(verify) => verify.json,
         CliCommand::Show(show) => show.json,
+        #[cfg(feature = "doctor")]
         CliCommand::Doctor(doctor) => doctor.json,
         _ => false,
     };
@@ -123,8 +126,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         CliCommand::Create(create) => create::run(&create, &mut terminal::output()),
         CliCommand::Verify(verify) => verify::run(&verify, &mut terminal::output()),
         CliCommand::Show(show) => show::run(&show, &mut terminal::output()),
+        #[cfg(feature = "doctor")]
         CliCommand::Doctor(doctor) => doctor::run(*doctor, &mut terminal::output()),
         CliCommand::Config(config) => config::run(&config, is_without, &mut program, &mut terminal::output()),
+        #[cfg(feature = "demo")]
         CliCommand::Demo(demo) => {
             return with_events(demo.json.then_some("demo"), |events| demo::run(&demo, events));
         }

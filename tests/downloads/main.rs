@@ -14,6 +14,7 @@ mod checking;
 mod choking_peers;
 mod command_line;
 mod create;
+#[cfg(feature = "doctor")]
 mod doctor;
 mod encryption;
 mod events;
@@ -42,6 +43,7 @@ mod seeding;
 mod selecting;
 mod signals;
 mod silent_peers;
+#[cfg(feature = "doctor")]
 mod situations;
 mod stalls;
 mod stdout;

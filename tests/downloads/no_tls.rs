@@ -52,6 +52,22 @@ fn trackers_and_web_seeds_by_https_are_no_secret_failures() {
     assert!(tried.output.contains("this build has no TLS"), "{}", tried.output);
 }
 
+#[cfg(not(all(feature = "doctor", feature = "demo")))]
+#[test]
+fn commands_that_were_left_out_are_named() {
+    let absent = [("doctor", cfg!(feature = "doctor")), ("demo", cfg!(feature = "demo"))];
+    for (command, _) in absent.into_iter().filter(|(_, is_here)| !is_here) {
+        let words = format!("this build has no command '{command}' (use the full build)");
+        for line in [&[command][..], &[command, "x.torrent", "--json"], &["help", command]] {
+            let outcome = run(line);
+            assert_eq!(outcome.code, Some(28), "{line:?}: {}", outcome.output);
+            assert!(outcome.output.contains(&words), "{line:?}: {}", outcome.output);
+        }
+        let help = run(&["--help"]).output;
+        assert!(!help.contains(&format!("\n  {command} ")), "{help}");
+    }
+}
+
 #[test]
 fn certificates_are_of_no_use() {
     let folder = TestFolder::new();

@@ -114,6 +114,7 @@ impl Events {
     }
 
     /// From now on this hears each notice, on the threads of the runs.
+    #[cfg(feature = "demo")]
     pub fn watched_by(&mut self, watcher: impl Fn(&Notice) + Send + Sync + 'static) {
         self.watcher = Some(Arc::new(watcher));
     }

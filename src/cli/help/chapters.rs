@@ -99,6 +99,7 @@ pub const CHAPTERS: &[Chapter] = &[
             ("show MAGNET --save x.torrent", "magnet link to torrent"),
         ],
     },
+    #[cfg(feature = "doctor")]
     Chapter {
         command: "doctor",
         usage: "doctor [OPTIONS] TORRENT",
@@ -117,6 +118,7 @@ pub const CHAPTERS: &[Chapter] = &[
             ("config get --all", "all options of one command"),
         ],
     },
+    #[cfg(feature = "demo")]
     Chapter {
         command: "demo",
         usage: "demo [OPTIONS]",

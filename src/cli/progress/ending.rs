@@ -67,11 +67,13 @@ pub fn sentence(account: &Account, outcome: &Outcome) -> Sentence {
 }
 
 /// Whether nothing came for a while when the run ended, for a reason that lies outside this host, so that it helps to
-/// look closer.
+/// look closer, with the command `doctor` if this build has it.
 pub fn is_for_doctor(outcome: &Outcome) -> bool {
     let is_unfinished = matches!(outcome.end, RunEnd::Stopped | RunEnd::TimedOut);
     let is_ours = |stall: &Stall| matches!(stall, Stall::SlowDisk | Stall::SlowReader | Stall::NoMemory);
-    is_unfinished && outcome.snapshot.stall.as_ref().is_some_and(|stall| !is_ours(stall))
+    cfg!(feature = "doctor")
+        && is_unfinished
+        && outcome.snapshot.stall.as_ref().is_some_and(|stall| !is_ours(stall))
 }
 
 /// What came in this run, how fast, and where it is.
@@ -249,6 +251,7 @@ mod tests {
         );
     }
 
+    #[cfg(feature = "doctor")]
     #[test]
     fn the_doctor_is_named_where_nothing_comes_from_others() {
         let is_named = |end, stall| is_for_doctor(&Outcome { end, snapshot: Snapshot { stall, ..album() } });

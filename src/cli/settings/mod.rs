@@ -22,7 +22,7 @@ use std::ffi::OsString;
 
 pub use location::{ConfigFile, config_file};
 pub use merge::{Verdict, verdicts};
-pub use options::{can_be_set, named, shown, takes_settings};
+pub use options::{COMMANDS, can_be_set, named, shown, takes_settings};
 pub use origin::Origin;
 
 /// One option, as a file or a variable sets it.

@@ -1,6 +1,7 @@
 //! The options that can be set, and what their names and values mean.
 
 use super::Setting;
+use crate::cli::first_word::ABSENT;
 use crate::cli::nearest_word::nearest;
 use crate::cli::refusal::{option_names, why_not};
 use crate::cli::source;
@@ -8,7 +9,15 @@ use crate::text::excerpt;
 use clap::{Arg, ArgAction, Command};
 
 /// The commands that settings are for. A demonstration is the same everywhere.
-const COMMANDS: [&str; 6] = ["get", "seed", "create", "verify", "show", "doctor"];
+pub const COMMANDS: &[&str] = &[
+    "get",
+    "seed",
+    "create",
+    "verify",
+    "show",
+    #[cfg(feature = "doctor")]
+    "doctor",
+];
 
 /// Options that are about one command line, with what they would do as a setting in mind.
 const NOT_TO_SET: [&str; 10] = [
@@ -91,6 +100,11 @@ pub fn settle(setting: &mut Setting, program: &Command) -> Result<(), String> {
             false => Err(format!("{origin}: {}", unknown(program, key, &shown))),
         };
     };
+    if ABSENT.contains(&head.as_str()) {
+        return Err(format!(
+            "{origin}: [{head}] is for a command that this build does not have (use the full build)"
+        ));
+    }
     let Some(of) = named(program, head) else {
         let known = commands(program).map(Command::get_name);
         let way_out = match nearest(head, known) {

@@ -168,6 +168,7 @@ fn what_nobody_understands_is_named_with_its_place_and_the_way_out() {
         ("dht = no", "config:1: there is no option 'dht' (did you mean 'no-dht'?)"),
         ("frobnicate", "config:1: there is no option 'frobnicate' (see femtotorrent get --help)"),
         ("[gte]\nquiet", "config:2: [gte] is no command that can be set (did you mean [get]?)"),
+        #[cfg(all(feature = "doctor", feature = "demo"))]
         (
             "[demo]\nquiet",
             "config:2: [demo] is no command that can be set (the heads are [get], [seed], [create], [verify], [show], [doctor])",

@@ -8,9 +8,9 @@
 use super::cryptography::provider;
 use crate::net::server_clock::DOUBT;
 use crate::text::{excerpt, printable, reason};
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -83,40 +83,28 @@ impl Authorities {
         let provider = Arc::new(provider());
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         roots.add_parsable_certificates(self.0.given.iter().cloned());
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(rustls::ALL_VERSIONS)?;
-        let config = match self.0.given.is_empty() {
-            true => builder.with_root_certificates(roots).with_no_client_auth(),
-            false => {
-                let verifier = Verifier::new(roots, self.0.given.clone(), provider)?;
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
-            }
-        };
+        let signatures = provider.signature_verification_algorithms;
+        let verifier = Verifier { roots, given: self.0.given.clone(), signatures };
+        let builder =
+            ClientConfig::builder_with_provider(provider).with_protocol_versions(rustls::ALL_VERSIONS)?;
+        let config =
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
         Ok(Arc::clone(self.0.config.get_or_init(|| Arc::new(config))))
     }
 }
 
-/// Verifies as the library does, and also believes a server that shows one of the given certificates itself.
+/// Verifies by the functions of the library, as its own verifier does, and also believes a server that shows one of the
+/// given certificates itself.
 ///
 /// Who makes a certificate for one server mostly signs it with itself and, without knowing, makes it one of an
 /// authority. The library never takes such a one for a server's. The user has given this very certificate, so
-/// nothing is left to ask but its host and its time.
+/// nothing is left to ask but its host and its time. The library's verifier would also bring what reads lists of
+/// certificates that were taken back, of which we have none.
 #[derive(Debug)]
 struct Verifier {
-    usual: Arc<WebPkiServerVerifier>,
+    roots: RootCertStore,
     given: Vec<CertificateDer<'static>>,
-}
-
-impl Verifier {
-    fn new(
-        roots: RootCertStore,
-        given: Vec<CertificateDer<'static>>,
-        provider: Arc<CryptoProvider>,
-    ) -> Result<Verifier, rustls::Error> {
-        let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-        let usual = usual.map_err(|error| rustls::Error::General(error.to_string()))?;
-        Ok(Verifier { usual, given })
-    }
+    signatures: WebPkiSupportedAlgorithms,
 }
 
 impl ServerCertVerifier for Verifier {
@@ -125,17 +113,24 @@ impl ServerCertVerifier for Verifier {
         shown: &CertificateDer<'_>,
         between: &[CertificateDer<'_>],
         host: &ServerName<'_>,
-        ocsp: &[u8],
+        _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        match self.usual.verify_server_cert(shown, between, host, ocsp, now) {
+        let parsed = ParsedCertificate::try_from(shown)?;
+        let is_signed = verify_server_cert_signed_by_trust_anchor(
+            &parsed,
+            &self.roots,
+            between,
+            now,
+            self.signatures.all,
+        );
+        match is_signed {
             // The library looks at the time of a certificate before it asks whether it is an authority's.
-            Err(error) if is_of_authority(&error) && self.given.iter().any(|given| given == shown) => {
-                rustls::client::verify_server_name(&ParsedCertificate::try_from(shown)?, host)?;
-                Ok(ServerCertVerified::assertion())
-            }
-            verdict => verdict,
+            Err(error) if is_of_authority(&error) && self.given.iter().any(|given| given == shown) => {}
+            verdict => verdict?,
         }
+        verify_server_name(&parsed, host)?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -144,7 +139,7 @@ impl ServerCertVerifier for Verifier {
         shown: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.usual.verify_tls12_signature(message, shown, signed)
+        verify_tls12_signature(message, shown, signed, &self.signatures)
     }
 
     fn verify_tls13_signature(
@@ -153,11 +148,11 @@ impl ServerCertVerifier for Verifier {
         shown: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.usual.verify_tls13_signature(message, shown, signed)
+        verify_tls13_signature(message, shown, signed, &self.signatures)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.usual.supported_verify_schemes()
+        self.signatures.supported_schemes()
     }
 }
 

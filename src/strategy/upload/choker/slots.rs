@@ -354,11 +354,11 @@ fn sort(contenders: &mut [&mut Contender], order: &dyn Fn(&Contender, &Contender
 fn by_claim(a: &Contender, b: &Contender, seeding: bool) -> Ordering {
     // The rates of peers that share our upload differ by chance. Only a peer with twice the rate is faster.
     let speed = |contender: &Contender| {
-        if seeding { contender.peer.upload_rate.max(1.0).log2().floor() } else { 0.0 }
+        if seeding { (contender.peer.upload_rate as u64).checked_ilog2().unwrap_or(0) } else { 0 }
     };
     a.claim()
         .cmp(&b.claim())
-        .then(greatest_first(speed(a), speed(b)))
+        .then(speed(b).cmp(&speed(a)))
         .then(b.since().cmp(&a.since()))
         .then(a.peer.key.cmp(&b.peer.key))
 }
