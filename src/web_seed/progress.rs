@@ -28,12 +28,26 @@ impl Progress {
         room: &mut [u8],
     ) -> Result<Result<usize, WebError>, PeerError> {
         let started = Instant::now();
-        let read = match answer.read(room) {
+        let read = answer.read(room);
+        self.waited += started.elapsed();
+        self.count(read)
+    }
+
+    /// The same, of what is there already. `None` where it would have to wait.
+    pub fn read_at_once(
+        &mut self,
+        answer: &mut RangeAnswer,
+        room: &mut [u8],
+    ) -> Result<Option<Result<usize, WebError>>, PeerError> {
+        answer.read_at_once(room).transpose().map(|read| self.count(read)).transpose()
+    }
+
+    fn count(&mut self, read: Result<usize, WebError>) -> Result<Result<usize, WebError>, PeerError> {
+        let read = match read {
             Ok(0) => return Ok(Err(WebError::Broken(ErrorKind::UnexpectedEof.into()))),
             Ok(read) => read,
             Err(error) => return Ok(Err(error)),
         };
-        self.waited += started.elapsed();
         self.bytes = self.bytes.saturating_add(read);
         if self.bytes >= BLOCK_LENGTH as usize {
             (self.waited, self.bytes) = (Duration::ZERO, 0);

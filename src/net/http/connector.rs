@@ -24,8 +24,10 @@ use crate::net::tap::{Direction, WebTap};
 use crate::net::{BindAddress, CONNECTION_ATTEMPT_DELAY, NameFault, by_turns, resolve};
 use crate::text::reason;
 use crate::thread;
+use rustix::net::RecvFlags;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -113,6 +115,7 @@ impl<Before: Transport> Connector<Before> for BoundConnector {
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
         let outlet = &self.guard.outlet;
         let heads = (!details.needs_tls()).then(Heads::default);
+        let at_once = Arc::clone(&self.guard.at_once);
         let register = |stream: &Arc<TcpStream>| {
             let handle: Weak<TcpStream> = Arc::downgrade(stream);
             (details.register_shutdown)(handle as Weak<dyn ShutdownHandle>)
@@ -127,7 +130,7 @@ impl<Before: Transport> Connector<Before> for BoundConnector {
             register(&stream)?;
             let forwarding = through(details, proxy, &stream)?;
             let tap = WebTap::of(&outlet.tap, &stream, details.needs_tls());
-            return Ok(Some(Connected { stream, buffers, guard: None, forwarding, tap, heads }));
+            return Ok(Some(Connected { stream, buffers, guard: None, forwarding, tap, heads, at_once }));
         }
         let mut failure = Error::HostNotFound;
         let mut addresses: Vec<SocketAddr> = details.addrs.iter().copied().collect();
@@ -148,7 +151,7 @@ impl<Before: Transport> Connector<Before> for BoundConnector {
         register(&stream)?;
         let guard = Some(Arc::clone(&self.guard));
         let tap = WebTap::of(&outlet.tap, &stream, details.needs_tls());
-        Ok(Some(Connected { stream, buffers, guard, forwarding: None, tap, heads }))
+        Ok(Some(Connected { stream, buffers, guard, forwarding: None, tap, heads, at_once }))
     }
 }
 
@@ -278,6 +281,8 @@ pub(super) struct Connected {
     pub(super) tap: Option<WebTap>,
     /// The heads of the answers, where it is plain.
     heads: Option<Heads>,
+    /// No read waits.
+    at_once: Arc<AtomicBool>,
 }
 
 impl Connected {
@@ -287,6 +292,27 @@ impl Connected {
         let to = self.stream.peer_addr().ok().filter(|to| guard.judge(*to).is_ok());
         to.iter().for_each(|to| guard.reached(*to));
         to.is_some()
+    }
+
+    fn read_in_time(&mut self, timeout: NextTimeout) -> Result<usize, Error> {
+        let whole = limit(&timeout)?;
+        let started = Instant::now();
+        loop {
+            let left = whole.map(|whole| whole.saturating_sub(started.elapsed()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(Error::Timeout(timeout.reason));
+            }
+            self.stream.set_read_timeout(left)?;
+            match (&*self.stream).read(self.buffers.input_append_buf()) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => return read.map_err(|error| library_error(error, &timeout)),
+            }
+        }
+    }
+
+    fn read_at_once(&mut self) -> Result<usize, Error> {
+        let read = rustix::net::recv(&*self.stream, self.buffers.input_append_buf(), RecvFlags::DONTWAIT);
+        Ok(read.map_err(io::Error::from)?.0)
     }
 }
 
@@ -311,19 +337,9 @@ impl Transport for Connected {
         if self.heads.as_mut().is_some_and(|heads| heads.hand_on(&mut self.buffers)) {
             return Ok(true);
         }
-        let timeout = timeout.for_read();
-        let whole = limit(&timeout)?;
-        let started = Instant::now();
-        let read = loop {
-            let left = whole.map(|whole| whole.saturating_sub(started.elapsed()));
-            if left.is_some_and(|left| left.is_zero()) {
-                return Err(Error::Timeout(timeout.reason));
-            }
-            self.stream.set_read_timeout(left)?;
-            match (&*self.stream).read(self.buffers.input_append_buf()) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => break read.map_err(|error| library_error(error, &timeout))?,
-            }
+        let read = match self.at_once.load(Ordering::Relaxed) {
+            true => self.read_at_once()?,
+            false => self.read_in_time(timeout.for_read())?,
         };
         self.forwarding.iter_mut().for_each(Forwarding::heard);
         let came = self.buffers.input_append_buf().get(..read).unwrap_or_default();

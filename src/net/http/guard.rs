@@ -10,6 +10,7 @@ use crate::net::proxy::Proxy;
 use crate::strategy::{self, OnWordOf, Question, Refusal, may_ask, may_ask_name};
 use crate::thread::lock;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use ureq::http::Uri;
 
@@ -18,6 +19,8 @@ use ureq::http::Uri;
 pub(super) struct Guard {
     pub outlet: Outlet,
     request: Mutex<Request>,
+    /// No read waits: one that would fails with `WouldBlock`. Connections to a proxy obey it too.
+    pub at_once: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -31,7 +34,8 @@ struct Request {
 impl Guard {
     pub fn new(outlet: Outlet) -> Guard {
         let (word, question) = (OnWordOf::User, Question::Web);
-        Guard { outlet, request: Mutex::new(Request { word, question, reached: None }) }
+        let request = Mutex::new(Request { word, question, reached: None });
+        Guard { outlet, request, at_once: Arc::default() }
     }
 
     /// The proxy that a request to `uri` goes through, if it goes through one.

@@ -9,9 +9,10 @@ use super::retry_after::retry_after;
 use super::{Guard, Site, WebClient, WebError, connector, usual_config};
 use crate::net::Outlet;
 use crate::strategy::Question;
-use std::io::Read;
+use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 use ureq::BodyReader;
 use ureq::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -46,6 +47,7 @@ pub struct RangeAnswer {
     /// Where it came from, if that is not where we asked.
     pub moved_to: Option<Site>,
     body: BodyReader<'static>,
+    at_once: Arc<AtomicBool>,
 }
 
 impl WebClient {
@@ -80,6 +82,7 @@ impl WebClient {
             head: head(parts.status.as_u16(), &parts.headers),
             moved_to,
             body: body.into_reader(),
+            at_once: Arc::clone(&self.guard.at_once),
         })
     }
 }
@@ -91,8 +94,27 @@ impl RangeAnswer {
     ///
     /// The connection broke, or nothing came in time.
     pub fn read(&mut self, into: &mut [u8]) -> Result<usize, WebError> {
-        self.body.read(into).map_err(|error| WebError::from(ureq::Error::from(error)))
+        self.body.read(into).map_err(web_error)
     }
+
+    /// The same, of what is there already. `None` where it would have to wait.
+    ///
+    /// # Errors
+    ///
+    /// The connection broke.
+    pub fn read_at_once(&mut self, into: &mut [u8]) -> Result<Option<usize>, WebError> {
+        self.at_once.store(true, Ordering::Relaxed);
+        let read = self.body.read(into);
+        self.at_once.store(false, Ordering::Relaxed);
+        match read {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            read => read.map(Some).map_err(web_error),
+        }
+    }
+}
+
+fn web_error(error: io::Error) -> WebError {
+    WebError::from(ureq::Error::from(error))
 }
 
 fn head(status: u16, headers: &HeaderMap) -> RangeHead {

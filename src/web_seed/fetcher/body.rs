@@ -11,11 +11,8 @@ use std::time::{Duration, Instant};
 /// Bytes that are sure to be more than one read brings.
 const ENOUGH: u64 = 256 * 1024;
 
-/// A read that brings as much has not emptied the socket, so more comes at once. After any other we may wait for long, and
-/// nobody else can make use of what has not been reported.
-const FAST_READ: usize = 128 * 1024;
-
-/// Of a fast server the coordinator hears so many bytes at once. Waking it costs more than they do.
+/// Of a fast server the coordinator hears so many bytes at once: waking it costs more than they do. Before each wait for
+/// the server it hears of all that came, since that wait may be long, and nobody can make use of what was not reported.
 const REPORTED_BYTES: usize = 512 * 1024;
 
 /// How often the coordinator hears that a server is on its way to what was requested.
@@ -65,18 +62,23 @@ impl Fetcher {
             let portion = self.context()?.down.portion() as u64;
             let most = border.min(end).saturating_sub(self.intake.position());
             let room = self.intake.room(most.min(portion));
-            match self.progress.read(answer, room)? {
-                Ok(read) => {
+            let read = match unreported {
+                0 => Some(self.progress.read(answer, room)?),
+                _ => self.progress.read_at_once(answer, room)?,
+            };
+            match read {
+                Some(Ok(read)) => {
                     self.pay(read)?;
                     self.came(read)?;
                     self.tell_of_reading_on()?;
                     unreported += read;
-                    if read < FAST_READ || unreported >= REPORTED_BYTES {
-                        self.report()?;
-                        unreported = 0;
-                    }
                 }
-                Err(error) => return Ok(BodyEnd::Broken(error)),
+                Some(Err(error)) => return Ok(BodyEnd::Broken(error)),
+                None => unreported = REPORTED_BYTES,
+            }
+            if unreported >= REPORTED_BYTES {
+                self.report()?;
+                unreported = 0;
             }
         }
         self.report()?;

@@ -84,6 +84,26 @@ fn a_server_that_falls_silent_in_a_body_is_left_after_some_tries() {
 }
 
 #[test]
+fn what_came_before_a_server_falls_silent_is_told_at_once() {
+    // The first one is as much as a read brings at most, so that nothing seems to be missing.
+    for length in [128 * 1024, 64 * 1024] {
+        let torrent = Torrent::single(4 * PIECE_LENGTH as usize);
+        let payload = torrent.payload.clone();
+        let server = Server::start(move |asked| {
+            let mut reply = part(&payload, &asked.bytes);
+            let body = reply.bytes.split_off(reply.bytes.len() - asked.bytes.clone().count());
+            Reply { then: Then::Later(Duration::from_millis(50), body[..length].to_vec()), ..reply }
+        });
+        let patience = Patience { silence: DEADLINE * 10, block: DEADLINE * 10 };
+        let worker = torrent.worker_with(server.url("/file.bin"), patience);
+        torrent.order_all(&worker);
+        let outcome = torrent.outcome(length / PIECE_LENGTH as usize);
+        assert_eq!(outcome.blocks as usize * BLOCK_LENGTH as usize, length);
+        assert_eq!((outcome.gone.is_none(), server.heard().len()), (true, 1));
+    }
+}
+
+#[test]
 fn a_server_that_sends_a_byte_now_and_then_is_left() {
     let torrent = Torrent::single(PIECE_LENGTH as usize);
     let payload = torrent.payload.clone();

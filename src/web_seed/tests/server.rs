@@ -49,6 +49,8 @@ pub enum Then {
     Closes,
     /// This is written again and again, with this pause, until the other side has had enough.
     Repeats(Vec<u8>, Duration),
+    /// This is written after this pause, and then nothing, until the other side closes.
+    Later(Duration, Vec<u8>),
     /// Nothing, until the other side closes.
     Waits,
 }
@@ -140,6 +142,13 @@ fn serve(stream: &TcpStream, shared: &Shared, play: &dyn Fn(&Asked) -> Reply) {
         match reply.then {
             Then::Goes => {}
             Then::Closes => return,
+            Then::Later(pause, bytes) => {
+                thread::sleep(pause);
+                if (&*stream).write_all(&bytes).is_ok() {
+                    drop(reader.read_line(&mut String::new()));
+                }
+                return;
+            }
             Then::Waits => drop(reader.read_line(&mut String::new())),
             Then::Repeats(bytes, pause) => {
                 while (&*stream).write_all(&bytes).is_ok() {
