@@ -190,6 +190,8 @@ pub struct ForeignFile {
     pub beyond: u64,
     /// What is wrong may be the part of another file that is in the same piece.
     pub is_suspect: bool,
+    /// An earlier run has left another file in its place.
+    pub has_replaced_ours: bool,
 }
 
 /// What was being done when the system refused. It decides which kind of [`StorageError`] results.
@@ -337,6 +339,7 @@ mod tests {
             right,
             beyond,
             is_suspect,
+            has_replaced_ours: false,
         };
         let said = |files: &[ForeignFile]| StorageError::exists(files.iter().cloned()).to_string();
         let way_out = "Run again with --continue to keep the right ones and fetch the rest";

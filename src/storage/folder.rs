@@ -94,12 +94,6 @@ impl RootFolder {
         &self.path
     }
 
-    /// Whether it was opened under this path, and by [`RootFolder::open_to_read`] or not.
-    pub fn is_of(&self, path: &Path, only_read: bool) -> bool {
-        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        self.path == path && self.follows_links == only_read
-    }
-
     /// Whether it was opened by [`RootFolder::open_to_read`].
     pub fn is_only_read(&self) -> bool {
         self.follows_links

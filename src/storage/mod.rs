@@ -14,19 +14,18 @@
 //! [`fn@examine`] looks at a payload and changes nothing. [`gather`] finds the files for a new torrent, and
 //! [`Gathered::digests`] hashes them.
 //!
-//! A payload may also be written out in order and not be kept (`stream`).
-//!
-//! Of a selection of files, what they share with others is in a `part_file`.
+//! A payload may also be written out in order and not be kept (`stream`). Of a selection of files, what they
+//! share with others is in a `part_file`.
 //!
 //! What is there need not be read again by the next run: `resume` writes down which pieces are synced to the
-//! disk, and the survey believes that as far as the files are what they were.
+//! disk, and the survey believes that as far as the files are what they were. What others have put into their
+//! places is found out by `replaced`.
 //!
 //! The files may have another top name than the torrent's, and until they are whole another ending (`partial_names`).
 //!
 //! Inside, `layout` says where each byte lies, `folder` is the only way to a file by name, `file_pool`
-//! bounds the open files, `files` puts the three together, and `space` measures the free space. The system
-//! calls that read and change files go through `calls`. Peers get what is on the disk from [`ServedPieces`],
-//! which also notices what other programs do to it.
+//! bounds the open files, `files` puts the three together, and `space` measures the free space. The system calls that
+//! read and change files go through `calls`. Peers get what is there from [`ServedPieces`], which also notices changes.
 
 mod cache_file;
 mod calls;
@@ -53,6 +52,7 @@ mod patience;
 mod payload;
 mod plan;
 mod probe;
+mod replaced;
 mod resume;
 mod selection;
 mod served_pieces;

@@ -24,6 +24,7 @@ use super::layout::{Layout, ours};
 use super::marker::{Claimed, Marker};
 use super::part_file::PartFile;
 use super::plan::{self, Plan, Situation};
+use super::replaced;
 use super::resume::{
     CachedRecord, Check, KnownFile, Place, Recorder, ResumeKeeper, ResumePlace, ResumeRecord, TorrentShape,
 };
@@ -47,6 +48,8 @@ pub(super) struct Opening<'a> {
     resume: Resume,
     /// What is there.
     pub survey: Survey,
+    /// The files that others have put into the places of ours since an earlier run, by number.
+    replaced: Vec<usize>,
     digests: Digests,
 }
 
@@ -131,7 +134,11 @@ impl<'a> Opening<'a> {
         let tells_blank = matches!(claimed, Claimed::Damaged | Claimed::Moved | Claimed::Empty)
             || options.existing == Existing::Continue && !matches!(claimed, Claimed::Ours(_));
         if let Some(folder) = folder.as_ref().filter(|_| tells_blank) {
-            survey.tell_blank(folder, &layout, options.open_files, watch)?;
+            survey.tell_blank(folder, &layout, &survey.bad.clone(), options.open_files, watch)?;
+        }
+        let mut replaced = Vec::new();
+        if let (Claimed::Ours(_), Some(folder), Some(record)) = (&claimed, &folder, &beside) {
+            replaced = replaced::by_others(folder, &layout, record, &mut survey, options.open_files, watch)?;
         }
         if let Some(wanted) = layout.wanted() {
             let missing = wanted.iter(payload.geometry).filter(|piece| !survey.good.has(*piece));
@@ -141,7 +148,19 @@ impl<'a> Opening<'a> {
         }
         let resume = Resume { shape, place, cache, beside };
         let (parents, digests) = (Vec::new(), Arc::clone(payload.digests));
-        Ok(Opening { root, layout, folder, parents, marker, claimed, part_file, resume, survey, digests })
+        Ok(Opening {
+            root,
+            layout,
+            folder,
+            parents,
+            marker,
+            claimed,
+            part_file,
+            resume,
+            survey,
+            replaced,
+            digests,
+        })
     }
 
     /// What the run may do, or why it must not start.
@@ -155,6 +174,7 @@ impl<'a> Opening<'a> {
             survey: &self.survey,
             own: self.own(),
             recognised: &self.recognised(),
+            replaced: &self.replaced,
             free: space::free(self.root),
         };
         let plan = plan::decide(&situation, options)?;
@@ -200,8 +220,7 @@ impl<'a> Opening<'a> {
             options.open_files,
         );
         let Resume { shape, place, cache, beside } = self.resume;
-        let newest = beside.map_or(Vec::new(), |record| record.newest);
-        let recorder = Recorder::new(folder, self.layout, shape, &self.survey, newest, &plan.guards);
+        let recorder = Recorder::new(folder, self.layout, shape, &self.survey, beside, &plan.guards);
         Ok(Storage {
             files: PayloadFiles::new(Arc::clone(&served), found, plan.guards.clone(), was_there, options),
             resume: ResumeKeeper::new(recorder, place, served, &self.survey, was_there),
@@ -248,7 +267,7 @@ impl<'a> Opening<'a> {
         for (number, pair) in record.files.iter().zip(&self.survey.found).enumerate() {
             match pair {
                 (Some(known), Some(found))
-                    if known.inode == found.identity.1 && is_unchanged(known, found) =>
+                    if !known.is_doubtful && known.has_number(found) && is_unchanged(known, found) =>
                 {
                     recognised.insert(number, known.kept.min(found.length));
                 }

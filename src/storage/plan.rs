@@ -25,6 +25,8 @@ pub(super) struct Situation<'a> {
     /// If its marker is damaged: the files that its resume file knows, and how many bytes at the start of each
     /// belong to the user.
     pub recognised: &'a Guards,
+    /// The files that others have put into the places of ours since an earlier run, by number.
+    pub replaced: &'a [usize],
     /// Bytes free on the file system, if the system says so.
     pub free: Option<u64>,
 }
@@ -99,11 +101,14 @@ pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Pla
 /// The files that are not the torrent's and that the run would change, by number. A file that is not
 /// selected is left as it is.
 fn foreign(situation: &Situation<'_>) -> Vec<usize> {
-    let Situation { layout, survey, own, recognised, .. } = *situation;
+    let Situation { layout, survey, own, recognised, replaced, .. } = *situation;
     let foreign = match own {
         Some(guards) => {
             let mut foreign = claim::kept_and_too_long(layout, guards);
             foreign.extend(claim::kept_and_too_short(layout, survey, guards));
+            foreign.extend(
+                replaced.iter().filter(|number| !foreign.contains(*number)).copied().collect::<Vec<_>>(),
+            );
             foreign
         }
         None => {
@@ -128,6 +133,7 @@ fn refusal(situation: &Situation<'_>, foreign: &[usize]) -> StorageError {
             right: claim::right_pieces(layout, survey, number),
             beyond: length.saturating_sub(layout.entry(number).map_or(0, |entry| entry.length)),
             is_suspect,
+            has_replaced_ours: situation.replaced.contains(&number),
         }
     };
     let of = |suspects: bool| {
@@ -177,6 +183,7 @@ mod tests {
             survey,
             own,
             recognised: &Guards::new(),
+            replaced: &[],
             free: Some(20),
         };
         decide(&situation, &options).map_err(|error| error.exit_code())

@@ -128,7 +128,7 @@ impl Survey {
         let read = verify(folder, layout, digests, &unread, &right, open_files, &keeping);
         let mut good = right.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let (Err(StorageError::Cancelled), Some(interim)) = (&read, &interim) {
-            interim.keep(&good);
+            interim.keep_what_is_synced(&good);
         }
         read?;
         for piece in belief.good.iter(layout.geometry()).filter(|piece| wanted.has(*piece)) {
@@ -207,8 +207,8 @@ impl Survey {
         unsynced
     }
 
-    /// Finds out which of the bad pieces have nothing but zeros, and counts them as missing: nothing can be lost
-    /// there.
+    /// Finds out which of these pieces, which are bad, have nothing but zeros, and counts them as missing: nothing can
+    /// be lost there.
     ///
     /// # Errors
     ///
@@ -217,6 +217,7 @@ impl Survey {
         &mut self,
         folder: &RootFolder,
         layout: &Layout,
+        pieces: &Bitfield,
         open_files: usize,
         watch: &Watch<'_>,
     ) -> Result<(), StorageError> {
@@ -232,7 +233,7 @@ impl Survey {
                 lock(&blank).insert(piece);
             }
         };
-        hashing::hash(folder, layout, &self.bad, &on_digest, open_files, watch)?;
+        hashing::hash(folder, layout, pieces, &on_digest, open_files, watch)?;
         self.blank = blank.into_inner().unwrap_or_else(PoisonError::into_inner);
         for piece in self.blank.iter(geometry) {
             self.bad.remove(piece);

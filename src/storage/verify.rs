@@ -104,7 +104,7 @@ pub fn examine(
     let survey = Survey::take(folder.as_ref(), &layout, payload.digests, open_files, watch, nothing);
     let mut survey = survey.map_err(only_opened)?;
     if let (Some(folder), 1..) = (&folder, survey.bad.count()) {
-        survey.tell_blank(folder, &layout, open_files, watch).map_err(only_opened)?;
+        survey.tell_blank(folder, &layout, &survey.bad.clone(), open_files, watch).map_err(only_opened)?;
     }
     let files = states(&layout, &survey);
     Ok(Examined { good: survey.good, bad: survey.bad, files })
@@ -135,7 +135,7 @@ pub fn refusal(
     let survey = Survey::take(Some(&folder), &layout, payload.digests, options.open_files, watch, nothing);
     let (survey, recognised) = (survey.map_err(only_opened)?, Guards::new());
     let (layout, survey, recognised) = (&layout, &survey, &recognised);
-    let situation = Situation { root, layout, survey, own: None, recognised, free: None };
+    let situation = Situation { root, layout, survey, own: None, recognised, replaced: &[], free: None };
     Ok(plan::decide(&situation, options).err())
 }
 

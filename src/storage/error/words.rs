@@ -45,14 +45,21 @@ pub(super) fn describe_foreign(
     may_continue: bool,
 ) -> fmt::Result {
     let mut separator = "";
-    for ForeignFile { path, pieces, right, beyond, is_suspect } in files {
+    for ForeignFile { path, pieces, right, beyond, is_suspect, has_replaced_ours } in files {
         write!(to, "{separator}{}", path.display())?;
         separator = "; ";
         match pieces.saturating_sub(*right) {
+            _ if *right == 0 && *has_replaced_ours => write!(
+                to,
+                " is not the file that an earlier run left, and has nothing in common with the torrent"
+            )?,
             _ if *right == 0 => write!(to, " exists and has nothing in common with the torrent")?,
             0 => write!(to, ": {right} of {pieces} pieces are right, {beyond} bytes are too many")?,
             1 => write!(to, ": {right} of {pieces} pieces are right, 1 is wrong or missing")?,
             wrong => write!(to, ": {right} of {pieces} pieces are right, {wrong} are wrong or missing")?,
+        }
+        if *right > 0 && *has_replaced_ours {
+            write!(to, " (it is not the file that an earlier run left)")?;
         }
         if *is_suspect {
             write!(to, " (perhaps in the part of another file)")?;

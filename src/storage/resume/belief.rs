@@ -3,8 +3,9 @@
 //! Each file is judged by itself. One that is what it was, by its inode, its length and its times, has the
 //! pieces that the record vouches for. A run that was killed wrote after its last record, so its files have
 //! other times. They may lie as far behind the record as the next record would have been, and no further:
-//! then no run of ours that went on has written them, and what is vouched for is believed if a sample of it
-//! verifies. Any other file is read.
+//! then no run of ours that went on has written them. But another program may have. So what is vouched for in
+//! such files is read as well, up to 512 MiB, which takes a few seconds; of more than that so much is read,
+//! spread evenly. Of the files that are what they were a sample is read. Any other file is read.
 
 use super::record::{KnownFile, ResumeRecord, Time};
 use super::{BEHIND, Check};
@@ -12,6 +13,8 @@ use crate::piece::{Bitfield, PieceIndex};
 use crate::storage::folder::FileStat;
 use crate::storage::layout::{FileEntry, Layout};
 
+/// How many bytes that are vouched for are read, of the files that were written on after the record.
+const THOROUGH_BYTES: u64 = 512 << 20;
 /// Seconds by which the times of a file may lie before the record, since file systems count in steps, of
 /// which the longest are two seconds.
 const BEFORE: u64 = 2;
@@ -92,6 +95,7 @@ pub fn judge(
         }
     }
     let files = layout.entries().iter().zip(found).zip(&record.files).enumerate();
+    let mut written_on = Vec::new();
     let has_data = |number, entry: &FileEntry| entry.has_data() || layout.part_file() == Some(number);
     for (number, ((_, found), known)) in files.filter(|(number, ((entry, _), _))| has_data(*number, entry)) {
         let is_other = found.is_some_and(|found| known.is_none_or(|known| !known.is_still(&found)));
@@ -103,6 +107,9 @@ pub fn judge(
             Check::Never => Trust::Changed,
             _ => trust(record, known.as_ref(), found.as_ref()),
         };
+        if trust == Trust::WrittenOn {
+            written_on.push(number);
+        }
         for piece in layout.pieces_in(number).filter(|_| trust != Trust::Same) {
             missing.remove(piece);
             if trust == Trust::Changed {
@@ -112,13 +119,14 @@ pub fn judge(
     }
     if !record.is_final && check == Check::Changed {
         sample = choose(&good, layout, &record.newest, start);
+        add_written_on(&mut sample, &good, layout, &written_on, start);
     }
     Belief { good, missing, sample, unproven }
 }
 
 /// Whether it is the file that the record knows, whatever became of it.
 fn is_known(known: Option<&KnownFile>, found: Option<&FileStat>) -> bool {
-    known.zip(found).is_some_and(|(known, found)| known.inode == found.identity.1)
+    known.zip(found).is_some_and(|(known, found)| known.has_number(found) && !known.is_doubtful)
 }
 
 fn trust(record: &ResumeRecord, known: Option<&KnownFile>, found: Option<&FileStat>) -> Trust {
@@ -126,7 +134,7 @@ fn trust(record: &ResumeRecord, known: Option<&KnownFile>, found: Option<&FileSt
     if known.is_still(found) && !is_unclear(record, found) {
         return Trust::Same;
     }
-    let is_ours = found.identity.1 == known.inode && found.length >= known.length;
+    let is_ours = known.has_number(found) && !known.is_doubtful && found.length >= known.length;
     let is_recent = [found.modified, found.changed].into_iter().all(|time| is_within(record.at, time));
     if !record.is_final && is_ours && is_recent { Trust::WrittenOn } else { Trust::Changed }
 }
@@ -154,6 +162,26 @@ fn choose(good: &Bitfield, layout: &Layout, newest: &[PieceIndex], start: u32) -
         sample.insert(piece);
     }
     sample
+}
+
+/// Adds the believed pieces of the files that were written on: all of them of as many files as the bound allows, the
+/// smallest first, and of the others what is left of it, spread evenly.
+fn add_written_on(sample: &mut Bitfield, good: &Bitfield, layout: &Layout, files: &[usize], start: u32) {
+    let piece_length = u64::from(layout.geometry().piece_length()).max(1);
+    let believed = |number: usize| layout.pieces_in(number).filter(|piece| good.has(*piece));
+    let mut counted: Vec<(usize, usize)> =
+        files.iter().map(|number| (believed(*number).count(), *number)).collect();
+    counted.sort_unstable();
+    let mut left = usize::try_from(THOROUGH_BYTES / piece_length).unwrap_or(usize::MAX);
+    for (at, (count, number)) in counted.iter().enumerate() {
+        let share = (left / (counted.len() - at)).max(1);
+        let stride = if *count <= left { 1 } else { count.div_ceil(share) };
+        let first = start as usize % stride;
+        for piece in believed(*number).skip(first).step_by(stride) {
+            sample.insert(piece);
+            left = left.saturating_sub(1);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -314,6 +342,37 @@ mod tests {
         short.remove(layout().geometry().piece(4).unwrap());
         let belief = judge(&record(true), &layout(), &found(), &short, (Place::Beside, Check::Never), 0);
         assert_eq!(belief.good.count(), 4);
+    }
+
+    #[test]
+    fn all_of_small_files_that_were_written_on_is_read_and_of_large_ones_a_bounded_part() {
+        const MIB: i64 = 1 << 20;
+        let budget = u32::try_from(THOROUGH_BYTES >> 20).unwrap();
+        let layout = Layout::of_lengths(&[MIB << 20, 100 * MIB, 200 * MIB], 1 << 20);
+        let good = Bitfield::all(layout.geometry().piece_count());
+        for start in [0, 1, 4711, u32::MAX] {
+            let mut sample = Bitfield::none(good.length());
+            add_written_on(&mut sample, &good, &layout, &[0, 1, 2], start);
+            let read: Vec<u32> = sample.iter(layout.geometry()).map(|piece| piece.get()).collect();
+            assert_eq!(read.iter().filter(|piece| **piece >= 1 << 20).count(), 300);
+            // A terabyte: the rest of the bound, in all parts of it.
+            let of_large: Vec<u32> = read.into_iter().filter(|piece| *piece < 1 << 20).collect();
+            assert!((budget - 310..=budget - 300).contains(&(of_large.len() as u32)), "{}", of_large.len());
+            assert!(of_large.windows(2).all(|two| two[1] - two[0] <= (1 << 20) / 200));
+            let mut sample = Bitfield::none(good.length());
+            add_written_on(&mut sample, &good, &layout, &[0], start);
+            assert!((budget - 2..=budget).contains(&sample.count()), "{}", sample.count());
+        }
+        assert_eq!(judged(&record(false), &found(), Check::Changed)[0], [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn what_nothing_is_vouched_for_is_ours_and_read_all_the_same() {
+        for is_final in [true, false] {
+            let mut record = record(is_final);
+            record.files[1].as_mut().unwrap().is_doubtful = true;
+            assert_eq!(judged(&record, &found(), Check::Changed)[0], [0, 1, 4]);
+        }
     }
 
     #[test]

@@ -3,7 +3,12 @@
 //! To read terabytes takes hours, and whoever ends the run in the middle, or loses power, would have to begin anew. So
 //! what was read goes into the cache from time to time, and when the check is stopped. It says which pieces are there and
 //! nothing of the others: the next run reads those.
+//!
+//! What another program has just written may not be on the disk yet, though it can be read. So it is synced before it is
+//! vouched for. That may take minutes, which are of no matter while the check goes on. Who stops it does not wait for
+//! them: what lies in large files that were not synced yet is left out then, and read again.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -18,6 +23,9 @@ use crate::thread::lock;
 /// How often what was read is kept. Tests do not wait.
 const EVERY: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_secs(60) };
 
+/// How many bytes the files have together, at most, that are synced when a check is stopped.
+const STOPPED_BYTES: u64 = 64 << 20;
+
 /// What is needed for that.
 pub struct Interim<'a> {
     cache: &'a CachedRecord,
@@ -26,6 +34,8 @@ pub struct Interim<'a> {
     /// The pieces that an earlier run vouches for, and nothing else.
     known: Survey,
     last: Mutex<Instant>,
+    /// The files that were synced since they were found.
+    synced: Mutex<BTreeSet<usize>>,
 }
 
 impl<'a> Interim<'a> {
@@ -36,7 +46,8 @@ impl<'a> Interim<'a> {
         layout: &'a Arc<Layout>,
         known: Survey,
     ) -> Interim<'a> {
-        Interim { cache, folder, layout, known, last: Mutex::new(Instant::now()) }
+        let (last, synced) = (Mutex::new(Instant::now()), Mutex::default());
+        Interim { cache, folder, layout, known, last, synced }
     }
 
     /// Keeps these pieces, which are right, if it is time. Any of the threads that read may call it.
@@ -46,20 +57,39 @@ impl<'a> Interim<'a> {
         if last.elapsed() >= EVERY {
             // Whoever reads goes on putting pieces in while this waits for the disk.
             let found = lock(found).clone();
-            self.keep(&found);
+            self.keep(found, u64::MAX);
             *last = Instant::now();
         }
     }
 
-    /// Keeps these pieces, which are right.
-    pub fn keep(&self, found: &Bitfield) {
-        if found.count() == 0 {
-            return;
+    /// The check is stopped: keeps these pieces, which are right, as far as that takes no time.
+    pub fn keep_what_is_synced(&self, found: &Bitfield) {
+        self.keep(found.clone(), STOPPED_BYTES);
+    }
+
+    /// Keeps these pieces but those in files that are not synced yet, if these have more than so many bytes together.
+    fn keep(&self, found: Bitfield, most_bytes: u64) {
+        let mut synced = lock(&self.synced);
+        let with = |pieces: &Bitfield| {
+            let mut good = self.known.good.clone();
+            pieces.iter(self.layout.geometry()).for_each(|piece| _ = good.insert(piece));
+            Survey { good, ..self.known.clone() }
+        };
+        let (mut found, mut left) = (found, most_bytes);
+        for (number, file) in with(&found).unsynced(self.layout) {
+            match left.checked_sub(file.length) {
+                _ if synced.contains(&number) => {}
+                Some(less) => {
+                    left = less;
+                    synced.insert(number);
+                }
+                None => self.layout.pieces_in(number).for_each(|piece| _ = found.remove(piece)),
+            }
         }
-        let mut good = self.known.good.clone();
-        found.iter(self.layout.geometry()).for_each(|piece| _ = good.insert(piece));
-        let survey = Survey { good, ..self.known.clone() };
-        remember(self.cache, Arc::clone(self.folder), Arc::clone(self.layout), &survey, false);
+        if found.count() > 0 {
+            let (folder, layout) = (Arc::clone(self.folder), Arc::clone(self.layout));
+            remember(self.cache, folder, layout, &with(&found), false);
+        }
     }
 }
 
@@ -69,6 +99,7 @@ mod tests {
     use crate::metainfo::InfoHash;
     use crate::piece::{Geometry, PieceDigest};
     use crate::storage::layout::files_of_lengths;
+    use crate::storage::resume::ResumeRecord;
     use crate::storage::{Check, Digests, NewFolder, Payload, ServedPieces};
 
     #[test]
@@ -99,5 +130,32 @@ mod tests {
         ServedPieces::open(&folder.0, &payload, 4, Check::Changed, &watch).unwrap();
         assert!((1..=32).contains(&*lock(&kept)), "{}", lock(&kept));
         assert!(record().is_some_and(|record| record.is_whole && record.pieces.is_full()));
+    }
+
+    #[test]
+    fn who_stops_a_check_waits_for_no_large_file_to_be_synced() {
+        const MIB: u64 = 1 << 20;
+        let new = NewFolder::somewhere();
+        std::fs::create_dir(&new.0).unwrap();
+        let layout = Arc::new(Layout::of_lengths(&[40 << 20, 100 << 20], 1 << 20));
+        for entry in layout.entries() {
+            std::fs::File::create(new.0.join(&entry.path)).unwrap().set_len(entry.length).unwrap();
+        }
+        let folder = Arc::new(RootFolder::open(&new.0).unwrap().unwrap());
+        let found = crate::storage::survey::find_files(&folder, &layout).unwrap();
+        let (info_hash, geometry) = (InfoHash([7; 20]), layout.geometry());
+        let shape = super::super::TorrentShape { info_hash, geometry, files: layout.entries().len() };
+        let cache = CachedRecord::new(&new.0.join("cache"), shape);
+        let interim = Interim::new(&cache, &folder, &layout, Survey { found, ..Survey::empty(&layout) });
+        let kept = || cache.read().map_or(0, |record| record.pieces.count());
+        let all = Bitfield::all(geometry.piece_count());
+        interim.keep_what_is_synced(&all);
+        assert_eq!(kept(), 40);
+        // While the check goes on, there is time for it.
+        interim.keep(all.clone(), 1000 * MIB);
+        assert_eq!(kept(), 140);
+        cache.write(&ResumeRecord { pieces: Bitfield::none(140), ..cache.read().unwrap() });
+        interim.keep_what_is_synced(&all);
+        assert_eq!(kept(), 140, "it was synced");
     }
 }

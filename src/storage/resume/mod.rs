@@ -33,7 +33,7 @@
 //! | 12 | when the files were as it says |
 //! | 8 times 4 | the pieces that were written last; 2^32 - 1 stands for none |
 //! | 1 for 8 pieces | the pieces that are on the disk, as a bitfield of BEP 3 |
-//! | 1, or 49 a file | 0 if it is not there or not known; or 1, inode (8), length (8), time of the last change of its content and of anything about it (12 each), bytes at its start that belong to the user (8) |
+//! | 1, or 58 a file | 0 if it is not there or not known; or 2, inode (8), length (8), time of the last change of its content and of anything about it (12 each), bytes at its start that belong to the user (8), when it was created in nanoseconds since 1970 (8; 0 if not known), and 1 if nothing in it is vouched for, else 0. Or 49: 1, and the same without the last two |
 //! | 20 | the SHA-1 of all these bytes |
 //!
 //! The device of a file is left out: its number depends on the order in which disks are found.
@@ -52,7 +52,7 @@ pub(super) use interim::Interim;
 pub(super) use keeper::ResumeKeeper;
 pub(super) use place::{CachedRecord, ResumePlace};
 pub(super) use record::{KnownFile, ResumeRecord, TorrentShape};
-pub(super) use recorder::{Recorder, remember};
+pub(super) use recorder::{Recorder, born, remember};
 
 /// How long what was written may wait for the next record.
 const SAVE_INTERVAL: Duration = Duration::from_secs(30);

@@ -14,7 +14,11 @@ const MAGIC: [u8; 8] = *b"femtoRS\x01";
 /// Bytes before the bitfield.
 const HEAD: u64 = 8 + 20 + 4 + 4 + 4 + 2 + 12 + 4 * NEWEST as u64;
 /// Bytes for a file that is there.
-const FILE: u64 = 1 + 8 + 8 + 12 + 12 + 8;
+const FILE: u64 = 1 + 8 + 8 + 12 + 12 + 8 + 8 + 1;
+/// How the entry of a file begins: it is not there or not known; as earlier versions wrote it; as this one does.
+const NO_FILE: u8 = 0;
+const SHORT_FILE: u8 = 1;
+const LONG_FILE: u8 = 2;
 /// Bytes in the checksum at the end.
 const CHECKSUM: usize = 20;
 /// How many of the pieces that were written last are named.
@@ -66,18 +70,27 @@ pub struct KnownFile {
     pub changed: Time,
     /// How many bytes at its start belong to the user, as the marker says too.
     pub kept: u64,
+    /// When it was created, in nanoseconds since 1970. 0 if the system does not say.
+    pub born: u64,
+    /// Nothing in it is vouched for: it is only known that this file is the one that is ours.
+    pub is_doubtful: bool,
 }
 
 impl KnownFile {
     /// The file as the system describes it.
     pub fn of(found: &FileStat, kept: u64) -> KnownFile {
         let FileStat { length, identity: (_, inode), modified, changed, .. } = *found;
-        KnownFile { inode, length, modified, changed, kept }
+        KnownFile { inode, length, modified, changed, kept, born: 0, is_doubtful: false }
     }
 
-    /// Whether nothing has changed it since.
+    /// Whether it is vouched for, and nothing has changed it since.
     pub fn is_still(&self, found: &FileStat) -> bool {
-        *self == KnownFile::of(found, self.kept)
+        !self.is_doubtful && *self == KnownFile { born: self.born, ..KnownFile::of(found, self.kept) }
+    }
+
+    /// Whether it is this file, as far as its number tells: a later file may have got the number of one that is gone.
+    pub fn has_number(&self, found: &FileStat) -> bool {
+        self.inode == found.identity.1
     }
 }
 
@@ -105,13 +118,15 @@ impl ResumeRecord {
         }
         bytes.extend(self.pieces.to_wire());
         for file in &self.files {
-            bytes.push(file.is_some().into());
+            bytes.push(if file.is_some() { LONG_FILE } else { NO_FILE });
             if let Some(file) = file {
                 bytes.extend(file.inode.to_be_bytes());
                 bytes.extend(file.length.to_be_bytes());
                 put_time(&mut bytes, file.modified);
                 put_time(&mut bytes, file.changed);
                 bytes.extend(file.kept.to_be_bytes());
+                bytes.extend(file.born.to_be_bytes());
+                bytes.push(file.is_doubtful.into());
             }
         }
         let checksum: [u8; CHECKSUM] = Sha1::digest(&bytes).into();
@@ -144,7 +159,15 @@ impl ResumeRecord {
         let pieces = Bitfield::from_wire(rest.bytes(length.div_ceil(8) as usize)?, length)?;
         let mut files = Vec::new();
         for _ in 0..shape.files {
-            files.push(if rest.flag()? { Some(rest.file()?) } else { None });
+            files.push(match rest.take()? {
+                [NO_FILE] => None,
+                [SHORT_FILE] => Some(rest.file()?),
+                [LONG_FILE] => {
+                    let file = rest.file()?;
+                    Some(KnownFile { born: rest.long()?, is_doubtful: rest.flag()?, ..file })
+                }
+                _ => return None,
+            });
         }
         rest.0.is_empty().then_some(ResumeRecord { is_final, is_whole, at, pieces, newest, files })
     }
@@ -198,7 +221,7 @@ impl<'a> Rest<'a> {
     fn file(&mut self) -> Option<KnownFile> {
         let (inode, length) = (self.long()?, self.long()?);
         let (modified, changed) = (self.time()?, self.time()?);
-        Some(KnownFile { inode, length, modified, changed, kept: self.long()? })
+        Some(KnownFile { inode, length, modified, changed, kept: self.long()?, born: 0, is_doubtful: false })
     }
 }
 
@@ -213,8 +236,16 @@ mod tests {
         let newest: Vec<PieceIndex> = [1, 4, 9].map(|number| geometry.piece(number).unwrap()).into();
         newest.iter().for_each(|piece| assert!(pieces.insert(*piece)));
         let (modified, changed) = ((5, 999_999_999), (6, 0));
-        let file = KnownFile { inode: u64::MAX, length: 600, modified, changed, kept: 17 };
-        let files = vec![Some(file), None, Some(KnownFile { kept: 0, ..file })];
+        let file = KnownFile {
+            inode: u64::MAX,
+            length: 600,
+            modified,
+            changed,
+            kept: 17,
+            born: 18,
+            is_doubtful: false,
+        };
+        let files = vec![Some(file), None, Some(KnownFile { kept: 0, is_doubtful: true, ..file })];
         (shape, ResumeRecord { is_final: true, is_whole: true, at: (1, 2), pieces, newest, files })
     }
 
@@ -232,6 +263,18 @@ mod tests {
             changed[at] ^= 0x10;
             assert_eq!(ResumeRecord::decode(&changed, &shape), None, "{at}");
         }
+    }
+
+    #[test]
+    fn the_short_entries_of_earlier_versions_are_understood() {
+        let (shape, mut record) = example();
+        record.files = vec![None, None, record.files[0].map(|file| KnownFile { born: 0, ..file })];
+        let bytes = record.encode(&shape);
+        let mut short = bytes[..bytes.len() - CHECKSUM - 9].to_vec();
+        let entry = short.len() - 49;
+        assert_eq!(std::mem::replace(&mut short[entry], SHORT_FILE), LONG_FILE);
+        let checksum: [u8; CHECKSUM] = Sha1::digest(&short).into();
+        assert_eq!(ResumeRecord::decode(&[&short[..], &checksum].concat(), &shape), Some(record));
     }
 
     #[test]

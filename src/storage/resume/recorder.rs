@@ -63,14 +63,14 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins with the pieces that the survey believed, which are synced and of which these are the newest, and
-    /// the files as they were found.
+    /// Begins with the pieces that the survey believed, which are synced and of which the record `before` names the
+    /// newest, and the files as they were found.
     pub fn new(
         folder: Arc<RootFolder>,
         layout: Arc<Layout>,
         shape: TorrentShape,
         survey: &Survey,
-        newest: Vec<PieceIndex>,
+        before: Option<ResumeRecord>,
         guards: &Guards,
     ) -> Recorder {
         let kept = |number| guards.get(&number).copied().unwrap_or(0);
@@ -81,14 +81,24 @@ impl Recorder {
         // What the record says of a piece in the part file is not said of the neighbours that it stands for.
         for (number, slot) in files.iter_mut().enumerate().filter(|(number, _)| layout.is_hidden(*number)) {
             let range = layout.entry(number).map_or(0..0, FileEntry::range);
-            if layout.pieces(range).any(|piece| layout.is_elsewhere(number, piece)) {
-                *slot = None;
+            if let Some(known) = slot
+                && layout.pieces(range).any(|piece| layout.is_elsewhere(number, piece))
+            {
+                known.is_doubtful = true;
             }
         }
         // A later run, which the user does not tell to believe them, is to read them.
         for number in &survey.unproven {
-            if let Some(slot) = files.get_mut(*number) {
-                *slot = None;
+            if let Some(Some(known)) = files.get_mut(*number) {
+                known.is_doubtful = true;
+            }
+        }
+        let (newest, before) = before.map_or_else(Default::default, |record| (record.newest, record.files));
+        for (known, before) in files.iter_mut().zip(before) {
+            if let (Some(known), Some(before)) = (known, before)
+                && known.inode == before.inode
+            {
+                known.born = before.born;
             }
         }
         let (is_whole, pieces) = (layout.wanted().is_none(), survey.believed.clone());
@@ -108,8 +118,8 @@ impl Recorder {
             self.folder.sync_all();
         }
         for (number, written) in &cut.written {
-            let synced = if cut.is_unsynced { self.sync(*number, written) } else { Ok(()) };
-            let known = synced.inspect_err(|error| {
+            let synced = if cut.is_unsynced { self.sync(*number, written) } else { Ok(0) };
+            let synced = synced.inspect_err(|error| {
                 debug!(
                     "cannot record the state of {}: {}",
                     self.layout_path(*number).display(),
@@ -119,12 +129,16 @@ impl Recorder {
             });
             let kept = self.guards.get(number).copied().unwrap_or(0);
             if let Some(slot) = self.record.files.get_mut(*number) {
-                *slot = known.is_ok().then(|| KnownFile::of(written, kept));
+                let before = slot.filter(|known| known.has_number(written)).map_or(0, |known| known.born);
+                let born = synced.as_ref().ok().copied().filter(|born| *born > 0).unwrap_or(before);
+                *slot =
+                    Some(KnownFile { born, is_doubtful: synced.is_err(), ..KnownFile::of(written, kept) });
             }
         }
+        // Which file is ours is not forgotten: the next run has to know it from another one under its name.
         for number in self.failed.iter().chain(&cut.doubtful) {
-            if let Some(slot) = self.record.files.get_mut(*number) {
-                *slot = None;
+            if let Some(Some(known)) = self.record.files.get_mut(*number) {
+                known.is_doubtful = true;
             }
         }
         self.record.is_final = cut.is_final;
@@ -171,8 +185,8 @@ impl Recorder {
         self.error.take()
     }
 
-    /// Syncs a file, if it is the one that was written.
-    fn sync(&mut self, number: usize, written: &FileStat) -> io::Result<()> {
+    /// Syncs a file, if it is the one that was written. Returns when it was created.
+    fn sync(&mut self, number: usize, written: &FileStat) -> io::Result<u64> {
         let path = self.layout.entry(number).map(|entry| &entry.path).ok_or(io::ErrorKind::NotFound)?;
         let file: File = patiently(|| naming::open_to_read(&self.folder, path))?;
         if RootFolder::file_stat(&file)?.identity != written.identity {
@@ -182,8 +196,9 @@ impl Recorder {
             let kind = error.kind();
             let failed = StorageError::from_io(Action::Sync, self.folder.join(path), error);
             self.error.get_or_insert(failed);
-            kind.into()
-        })
+            io::Error::from(kind)
+        })?;
+        Ok(born(&file))
     }
 
     fn layout_path(&self, number: usize) -> &Path {
@@ -201,11 +216,18 @@ pub fn remember(
     is_whole: bool,
 ) {
     let written = survey.unsynced(&layout).into_iter().collect();
-    let mut recorder = Recorder::new(folder, layout, cache.shape(), survey, Vec::new(), &Guards::new());
+    let mut recorder = Recorder::new(folder, layout, cache.shape(), survey, None, &Guards::new());
     recorder.record.is_whole &= is_whole;
     let (pieces, newest, doubtful) = (survey.good.clone(), Vec::new(), Vec::new());
     recorder.take(Cut { is_final: true, at: now(), pieces, newest, written, is_unsynced: true, doubtful });
     recorder.cache(cache);
+}
+
+/// When a file was created, in nanoseconds since 1970. 0 if the system does not say.
+pub fn born(file: &File) -> u64 {
+    let created = file.metadata().and_then(|data| data.created()).ok();
+    let since = created.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
 }
 
 /// The time now, as the system stamps files with it.
