@@ -52,7 +52,7 @@ const UNKNOWN: (u32, Duration) = (30, Duration::from_millis(100));
 pub struct MessagePace {
     left: [TokenBucket; MessageKind::COUNT],
     /// Metadata is asked for, so it comes.
-    awaits_metadata: bool,
+    wants_metadata: bool,
 }
 
 impl MessagePace {
@@ -60,7 +60,7 @@ impl MessagePace {
     pub fn new(pieces: u32, now: Instant) -> MessagePace {
         let (at_once, interval) = CHOKE;
         let left = [TokenBucket::every(interval, at_once, now); MessageKind::COUNT];
-        let mut pace = MessagePace { left, awaits_metadata: false };
+        let mut pace = MessagePace { left, wants_metadata: false };
         for (kind, (at_once, interval), more) in [
             (MessageKind::Have, HAVE, pieces),
             (MessageKind::DontHave, DONT_HAVE, pieces),
@@ -86,8 +86,8 @@ impl MessagePace {
 
     /// The same where the peer is asked for metadata.
     #[must_use]
-    pub fn awaiting_metadata(self) -> MessagePace {
-        MessagePace { awaits_metadata: true, ..self }
+    pub fn wanting_metadata(self) -> MessagePace {
+        MessagePace { wants_metadata: true, ..self }
     }
 
     /// Counts a message that was read at this time.
@@ -113,7 +113,7 @@ impl MessagePace {
             Message::Extended(extension::UT_PEX, _) => MessageKind::Pex,
             Message::Extended(extension::LT_DONTHAVE, _) => MessageKind::DontHave,
             Message::Extended(id, body)
-                if body.len() > LONG_EXTENDED && !(self.awaits_metadata && *id == extension::UT_METADATA) =>
+                if body.len() > LONG_EXTENDED && !(self.wants_metadata && *id == extension::UT_METADATA) =>
             {
                 MessageKind::Unknown
             }
@@ -209,7 +209,7 @@ mod tests {
             assert_eq!(at_once(Message::Extended(id, &long[1..])).0, EXTENDED.0 + 1);
         }
         let now = Instant::now() + Duration::from_secs(100_000);
-        let mut pace = MessagePace::new(PIECES, now).awaiting_metadata();
+        let mut pace = MessagePace::new(PIECES, now).wanting_metadata();
         let metadata = Message::Extended(extension::UT_METADATA, &long);
         assert!((0..EXTENDED.0).all(|_| pace.count(&metadata, now).is_ok()), "it was asked for");
     }
