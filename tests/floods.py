@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""What floods cost a download: floods.py BINARY [--kinds A,B] [--peers 2,5,50] [--small] [--magnet] [--seed] ...
+"""What floods cost a download: floods.py BINARY [--kinds A,B] [--peers 2,5,50] [--small] [--udp] [--seed] ...
 
 An honest seeder, which is the same program, gives 64 MiB at 8 MB/s. Beside it peers connect that send one kind
 of message as fast as they can, and come back as soon as they are disconnected. Printed are peak memory, CPU
 and time of the download, and each as a ratio to a quiet one in the same run. All of it happens in a network
 namespace of its own, in which every address of 11/8 is this host: that is a part of the internet, and addresses
 of our own host or network are never kept out, since one of them may stand for everybody: with --near the flood comes
-from there. It needs root or user namespaces, `unshare` and `ip`. All of it takes a quarter of an hour.
+from there. With --udp the floods of packets reach the DHT too. It needs root or user namespaces, `unshare` and `ip`.
+All of it takes half an hour.
 """
 
 import argparse
@@ -43,6 +44,18 @@ def extended(number, body):
     return frame(20, bytes([number]) + body)
 
 
+# Floods that are no messages: lives of peers, and packets.
+LIVES = (
+    "loris", "crowd-of-loris", "connect", "connect-from-many", "half-handshake", "half-handshake-from-many",
+    "http", "http-from-many", "half-key-exchange", "half-key-exchange-from-many", "wrong-keys", "wrong-keys-from-many",
+    "other-torrent", "other-torrent-from-many",
+)  # fmt: skip
+DATAGRAMS = (
+    "utp-syn", "utp-syn-from-many", "utp-garbage", "utp-data-from-many", "dht-query", "dht-query-from-many",
+    "dht-garbage", "local-discovery",
+)  # fmt: skip
+
+
 def floods(pieces):
     """What each kind of flood sends: the messages that come first, and those that come again and again."""
     bits = bytearray(b"\xff" * (pieces // 8))
@@ -75,11 +88,16 @@ def floods(pieces):
         "unknown": (none, frame(99)),
         "long-unknown": (none, frame(99, bytes(32000))),
         "piece": (frame(14), frame(7, word(1) + word(0) + bytes(1024))),
-        "loris": None,
-        "connect": None,
-        "connect-from-many": None,
-        "half-handshake": None,
-        "half-handshake-from-many": None,
+        "bitfield-and-go": (frame(5, some), none),
+        "dont-have": (frame(14) + extended(0, hello), b"".join(extended(3, word(piece)) for piece in many)),
+        "deep-extension": (none, extended(0, b"d1:m" + b"l" * 30000 + b"e" * 30001)),
+        "wide-extension": (none, extended(0, b"d1:md" + b"".join(b"5:%05di1e" % i for i in range(6000)) + b"ee")),
+        "metadata-of-nothing": (none + extended(0, hello), extended(1, b"d8:msg_typei1e5:piecei0ee" + bytes(30000))),
+        "hash-request": (none, frame(21, bytes(48))),
+        "hash-answer": (none, frame(22, bytes(30000))),
+        "lt-and-upload-only": (none, extended(9, b"\1") + extended(200, b"de")),
+        **{name: None for name in LIVES},
+        **{name: None for name in DATAGRAMS},
     }
 
 
@@ -90,14 +108,28 @@ class Flood:
         self.ends, self.target, self.connections, self.held = threading.Event(), target, 0, []
         self.hello = b"\x13BitTorrent protocol" + MODERN + info_hash
         self.from_many = kind.endswith("-from-many")
-        lives = {"loris": self.loris, "connect": self.connect, "half-handshake": self.half}
-        life = lives.get(kind.removesuffix("-from-many"), self.flood)
+        self.kind = kind.removesuffix("-from-many")
+        lives = {
+            "loris": self.loris,
+            "crowd-of-loris": self.crowd,
+            "connect": self.connect,
+            "half-handshake": self.half,
+            "http": lambda peer: peer.sendall(b"GET /announce?info_hash=%00 HTTP/1.1\r\nHost: us\r\n\r\n" * 100),
+            "half-key-exchange": self.half_exchange,
+            "wrong-keys": self.wrong_keys,
+            "other-torrent": lambda peer: peer.sendall(self.hello[:28] + bytes(20) + b"-EV0001-" + os.urandom(12)),
+        }
+        life = lives.get(self.kind, self.flood)
         self.first, self.again = messages or (b"", b"")
         if self.again:
             self.again *= max(1, 65536 // len(self.again))
         # Two in one network, as an attacker has.
         self.threads = [
-            threading.Thread(target=self.live, args=(life, f"{NETWORK}.{1 + i // 2}.0.{1 + i % 2}"), daemon=True)
+            threading.Thread(
+                target=self.send_packets if kind in DATAGRAMS else self.live,
+                args=(life, f"{NETWORK}.{1 + i // 2}.0.{1 + i % 2}"),
+                daemon=True,
+            )
             for i in range(count)
         ]
         for thread in self.threads:
@@ -139,6 +171,72 @@ class Flood:
         peer.sendall(self.hello[:30])
         self.held.append(peer.dup())
         self.ends.wait(0.02)
+
+    def half_exchange(self, peer):
+        """A key, and nothing more."""
+        peer.sendall(os.urandom(96))
+        self.held.append(peer.dup())
+        self.ends.wait(0.02)
+
+    def wrong_keys(self, peer):
+        peer.sendall(os.urandom(96 + 200 + 800))
+        while peer.recv(65536):
+            pass
+
+    def crowd(self, peer):
+        """Twenty connections at a time for each such peer, each of which says a byte a second."""
+        peers = [peer]
+        for number in range(1, 20):
+            other = socket.socket()
+            other.bind((f"{NETWORK}.{random.randrange(1, 250)}.{random.randrange(250)}.{number}", 0))
+            other.settimeout(5)
+            other.connect(self.target)
+            peers.append(other)
+        self.connections += 19
+        for byte in self.hello + b"-EV0001-" + os.urandom(12) + frame(15) + bytes(1000):
+            for one in list(peers):
+                try:
+                    one.sendall(bytes([byte]))
+                except OSError:
+                    peers.remove(one)
+            if self.ends.wait(1) or not peers:
+                break
+        for one in peers:
+            one.close()
+
+    def packet(self):
+        number = os.urandom(2)
+        hour = b"\0\0\0\0" + bytes(4) + b"\0\x10\0\0" + os.urandom(2) + bytes(2)
+        if self.kind == "utp-syn":
+            return b"\x41\0" + number + hour
+        if self.kind == "utp-data":
+            return b"\x01\0" + number + hour + bytes(1000)
+        if self.kind == "dht-query":
+            name, more = random.choice([(b"ping", b""), (b"find_node", b"6:target20:" + os.urandom(20)),
+                (b"get_peers", b"9:info_hash20:" + os.urandom(20))])  # fmt: skip
+            return b"d1:ad2:id20:%s%se1:q%d:%s1:t2:%s1:y1:qe" % (os.urandom(20), more, len(name), name, number)
+        if self.kind == "dht-garbage":
+            return b"d1:ad" + b"l" * 1000 + b"e"
+        if self.kind == "local-discovery":
+            return (b"BT-SEARCH * HTTP/1.1\r\nHost: 239.192.152.143:6771\r\nPort: 6881\r\n"
+                b"Infohash: %s\r\n\r\n\r\n" % self.hello[28:48].hex().encode())  # fmt: skip
+        return os.urandom(random.randrange(1, 1400))
+
+    def send_packets(self, _, at):
+        """To the UDP port, or to the group of the local network."""
+        target = ("239.192.152.143", 6771) if self.kind == "local-discovery" else self.target
+        while not self.ends.is_set():
+            if self.from_many:
+                at = f"{NETWORK}." + ".".join(str(random.randrange(1, 250)) for _ in range(3))
+            with socket.socket(type=socket.SOCK_DGRAM) as sender:
+                sender.bind((at, 0))
+                sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(at))
+                for _ in range(20):
+                    try:
+                        sender.sendto(self.packet(), target)
+                        self.connections += 1
+                    except OSError:
+                        pass
 
     def end(self):
         self.ends.set()
@@ -209,7 +307,8 @@ class Scene:
         out = tempfile.mkdtemp(dir=self.folder)
         what = f"magnet:?xt=urn:btih:{self.info_hash.hex()}" if options.magnet else self.torrent
         command = [self.binary, "get", what, "-o", out, "--peer", f"{SEEDER}:6881", "--port", str(PORT)]
-        command += ["--bind", CLIENT, "--no-dht", "--no-lan", "--timeout", "120"]
+        command += ["--bind", CLIENT, "--timeout", "120"]
+        command += [] if options.udp else ["--no-dht", "--no-lan"]
         command += ["-vv"] if options.log else ["-q"]
         log = open(options.log, "ab") if options.log else None
         if options.magnet:
@@ -270,6 +369,7 @@ def main():
     parser.add_argument("--small", action="store_true", help="256 pieces of 256 KiB, not 65,536 of 1 KiB")
     parser.add_argument("--near", action="store_true", help="flood from our own network, which is never kept out")
     parser.add_argument("--magnet", action="store_true", help="3 s of the flood before the metadata can come")
+    parser.add_argument("--udp", action="store_true", help="with the DHT and the local network, quiet too")
     parser.add_argument("--seed", action="store_true", help="flood the seeder, and measure that")
     parser.add_argument("--files", type=int, help="ulimit -n of the download")
     parser.add_argument("--log", help="append the log of each download to this file")

@@ -258,7 +258,7 @@ struct MetadataExchange<'a> {
 impl MetadataExchange<'_> {
     fn new(key: PeerKey, context: &MetadataContext) -> MetadataExchange<'_> {
         let now = Instant::now();
-        let pace = MessagePace::new(MAX_PIECES, now);
+        let pace = MessagePace::new(MAX_PIECES, now).wanting_metadata();
         let (message_id, outstanding, rejects) = (None, 0, false);
         MetadataExchange { key, context, message_id, outstanding, rejects, last_answer: now, pace }
     }

@@ -30,12 +30,16 @@ const MANY_AT_ONCE: u32 = 500;
 const MANY_INTERVAL: Duration = Duration::from_millis(50);
 /// How many connections may come at once, and in a second, from all networks together: more than come to the
 /// busiest seed. Each takes a tenth of a millisecond.
-const ALL_AT_ONCE: u32 = 1000;
-const ALL_A_SECOND: u32 = 500;
+const ALL_AT_ONCE: u32 = 750;
+const ALL_A_SECOND: u32 = 200;
 /// How many key exchanges may begin at once, and in a second, from all networks together. Each takes a fifth of a
 /// millisecond, and several times that on a small processor.
-const EXCHANGES_AT_ONCE: u32 = 300;
-const EXCHANGES_A_SECOND: u32 = 100;
+const EXCHANGES_AT_ONCE: u32 = 120;
+const EXCHANGES_A_SECOND: u32 = 40;
+/// So many connections in a row are turned away because of the pace of all. Then the system keeps the next ones for so
+/// long, and what finds no place there costs us nothing. One that is honest has the same chance of a place either way.
+const CROWD: u32 = 32;
+const CROWD_WAITS: Duration = Duration::from_millis(25);
 /// How long a network stays away from which a flood came.
 const REFUSED: Duration = Duration::from_secs(10 * 60);
 /// Networks that are remembered.
@@ -49,6 +53,8 @@ pub struct Arrivals {
     pace: TokenBucket,
     /// For the key exchanges of all of them.
     exchanges: TokenBucket,
+    /// How many in a row were turned away because all together came too fast.
+    turned_away: u32,
 }
 
 #[derive(Debug)]
@@ -75,7 +81,7 @@ impl Arrivals {
     pub fn new(now: Instant) -> Arrivals {
         let pace = TokenBucket::with_burst(ALL_A_SECOND, ALL_AT_ONCE, now);
         let exchanges = TokenBucket::with_burst(EXCHANGES_A_SECOND, EXCHANGES_AT_ONCE, now);
-        Arrivals { networks: HashMap::new(), pace, exchanges }
+        Arrivals { networks: HashMap::new(), pace, exchanges, turned_away: 0 }
     }
 
     /// A connection has come from here. Whether it may stay.
@@ -90,10 +96,21 @@ impl Arrivals {
             return false;
         }
         let visitor = self.visitor(network(from), now);
-        !visitor.is_refused(now)
+        let may_come = !visitor.is_refused(now)
             && visitor.pace.take(now)
-            && range.is_none_or(|range| self.visitor(range, now).pace.take(now))
-            && self.pace.take(now)
+            && range.is_none_or(|range| self.visitor(range, now).pace.take(now));
+        let enters = may_come && self.pace.take(now);
+        self.turned_away = if may_come && !enters { self.turned_away.saturating_add(1) } else { 0 };
+        enters
+    }
+
+    /// How long no connection is taken from the system: too many came, from too many networks to tell them apart.
+    pub fn crowd_waits(&mut self) -> Option<Duration> {
+        let waits = self.turned_away >= CROWD;
+        if waits {
+            self.turned_away = 0;
+        }
+        waits.then_some(CROWD_WAITS)
     }
 
     /// A connection from here begins with a key exchange, which costs more than all else. Whether we answer it.
@@ -180,6 +197,22 @@ mod tests {
         let later = now + Duration::from_secs(1);
         let entered = (0..10_000).filter(|number| arrivals.may_enter(from(*number), later)).count();
         assert_eq!(entered, ALL_A_SECOND as usize);
+    }
+
+    #[test]
+    fn a_crowd_of_many_networks_waits_now_and_then_and_one_network_keeps_nobody_waiting() {
+        let now = start();
+        let mut arrivals = Arrivals::new(now);
+        let mut come = |number: u32| {
+            arrivals.may_enter(IpAddr::from((0x3200_0000 + number).to_be_bytes()), now);
+            arrivals.crowd_waits().is_some()
+        };
+        assert!(!(0..10_000).any(|_| come(1)), "one network has its own pace");
+        let waited: Vec<u32> = (1000..3000).filter(|number| come(*number)).collect();
+        let first = 1000 + ALL_AT_ONCE - AT_ONCE + CROWD - 1;
+        assert_eq!(waited.first(), Some(&first));
+        assert!(waited.windows(2).all(|two| two[1] - two[0] == CROWD));
+        assert!(!(0..1000).any(|_| come(1)), "others that are turned away are no crowd");
     }
 
     #[test]

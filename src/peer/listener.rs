@@ -192,7 +192,7 @@ impl Listener {
         let state = Arc::clone(&self.state);
         utp.listen(move |stream, address| {
             // The thread has others to serve.
-            if let Err(error) = state.admit(Ok(stream), address, Duration::ZERO) {
+            if let Err(error) = state.admit(|| Ok(stream), address, Duration::ZERO) {
                 debug!("cannot accept a connection over uTP: {}", reason(&error));
             }
         });
@@ -271,7 +271,7 @@ impl ListenerState {
             }
             let admitted = match accepted {
                 Ok((stream, address)) => {
-                    self.admit(PeerStream::accepted(stream), canonical(address), DEADLINE)
+                    self.admit(|| PeerStream::accepted(stream), canonical(address), DEADLINE)
                 }
                 // A peer that has left again, not something that lasts.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => Ok(()),
@@ -281,13 +281,16 @@ impl ListenerState {
                 debug!("cannot accept a connection: {}", reason(&error));
                 self.wait_while(REST, |_| true);
             }
+            let crowd_waits = lock(&self.arrivals).crowd_waits();
+            crowd_waits.into_iter().for_each(|wait| self.wait_while(wait, |_| true));
         }
     }
 
-    /// Gives a connection its thread. Waits for one at most so long.
+    /// Gives a connection its thread. Waits for one at most so long. A connection that is turned away is not made a stream
+    /// first: that would cost as much as to accept it.
     fn admit(
         self: &Arc<ListenerState>,
-        stream: io::Result<PeerStream>,
+        stream: impl FnOnce() -> io::Result<PeerStream>,
         address: SocketAddr,
         patience: Duration,
     ) -> io::Result<()> {
@@ -297,7 +300,7 @@ impl ListenerState {
         }
         let deadline = now + DEADLINE;
         // It fails where the peer has left again.
-        let Ok(stream) = stream.map(Arc::new) else { return Ok(()) };
+        let Ok(stream) = stream().map(Arc::new) else { return Ok(()) };
         stream.watched_by(&self.tap, address, true);
         self.wait_while(patience, |handshakes| handshakes.threads >= self.bounds.threads);
         let number = {

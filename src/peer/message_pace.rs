@@ -40,8 +40,10 @@ const KEEP_ALIVE: (u32, Duration) = (100, Duration::from_secs(1));
 const EXTENSION_HANDSHAKE: (u32, Duration) = (30, Duration::from_secs(5));
 /// BEP 11 has one a minute.
 const PEX: (u32, Duration) = (60, Duration::from_secs(5));
-/// A request for each piece of the longest metadata, a few times over.
-const EXTENDED: (u32, Duration) = (10_000, Duration::from_millis(50));
+/// A request for each piece of the longest metadata, and more.
+const EXTENDED: (u32, Duration) = (6_000, Duration::from_millis(50));
+/// Longer ones count as unknown: a request for metadata is short, and metadata itself comes only where it was asked for.
+const LONG_EXTENDED: usize = 1024;
 /// Of what we may not know, a client that is correct needs little as long as we never answer. Each may have 32 KiB.
 const UNKNOWN: (u32, Duration) = (30, Duration::from_millis(100));
 
@@ -49,13 +51,16 @@ const UNKNOWN: (u32, Duration) = (30, Duration::from_millis(100));
 #[derive(Debug)]
 pub struct MessagePace {
     left: [TokenBucket; MessageKind::COUNT],
+    /// Metadata is asked for, so it comes.
+    wants_metadata: bool,
 }
 
 impl MessagePace {
     /// The pace for a peer that begins now, of a torrent with this many pieces.
     pub fn new(pieces: u32, now: Instant) -> MessagePace {
         let (at_once, interval) = CHOKE;
-        let mut pace = MessagePace { left: [TokenBucket::every(interval, at_once, now); MessageKind::COUNT] };
+        let left = [TokenBucket::every(interval, at_once, now); MessageKind::COUNT];
+        let mut pace = MessagePace { left, wants_metadata: false };
         for (kind, (at_once, interval), more) in [
             (MessageKind::Have, HAVE, pieces),
             (MessageKind::DontHave, DONT_HAVE, pieces),
@@ -77,6 +82,12 @@ impl MessagePace {
             }
         }
         pace
+    }
+
+    /// The same where the peer is asked for metadata.
+    #[must_use]
+    pub fn wanting_metadata(self) -> MessagePace {
+        MessagePace { wants_metadata: true, ..self }
     }
 
     /// Counts a message that was read at this time.
@@ -101,6 +112,11 @@ impl MessagePace {
             Message::Extended(extension::HANDSHAKE, _) => MessageKind::ExtensionHandshake,
             Message::Extended(extension::UT_PEX, _) => MessageKind::Pex,
             Message::Extended(extension::LT_DONTHAVE, _) => MessageKind::DontHave,
+            Message::Extended(id, body)
+                if body.len() > LONG_EXTENDED && !(self.wants_metadata && *id == extension::UT_METADATA) =>
+            {
+                MessageKind::Unknown
+            }
             Message::Extended(..) => MessageKind::Extended,
             Message::Unknown(_) => MessageKind::Unknown,
         };
@@ -172,8 +188,8 @@ mod tests {
             (Message::KeepAlive, 100, MessageKind::KeepAlive),
             (Message::Extended(extension::HANDSHAKE, b"de"), 30, MessageKind::ExtensionHandshake),
             (Message::Extended(extension::UT_PEX, b"de"), 60, MessageKind::Pex),
-            (Message::Extended(extension::UT_METADATA, b"de"), 10_000, MessageKind::Extended),
-            (Message::Extended(77, b"de"), 10_000, MessageKind::Extended),
+            (Message::Extended(extension::UT_METADATA, b"de"), 6_000, MessageKind::Extended),
+            (Message::Extended(77, b"de"), 6_000, MessageKind::Extended),
             (Message::Unknown(99), 30, MessageKind::Unknown),
         ] {
             assert_eq!(at_once(message), (most + 1, Violation::Flood(kind)));
@@ -182,6 +198,20 @@ mod tests {
         let mut pace = MessagePace::new(PIECES, now);
         let vain = (0..).take_while(|_| pace.count_vain_reject(now).is_ok()).count();
         assert_eq!(vain, 10_000);
+    }
+
+    #[test]
+    fn what_is_long_and_of_no_use_counts_as_unknown() {
+        let long = [0; LONG_EXTENDED + 1];
+        for id in [extension::UT_METADATA, 77] {
+            let flood = Violation::Flood(MessageKind::Unknown);
+            assert_eq!(at_once(Message::Extended(id, &long)), (UNKNOWN.0 + 1, flood));
+            assert_eq!(at_once(Message::Extended(id, &long[1..])).0, EXTENDED.0 + 1);
+        }
+        let now = Instant::now() + Duration::from_secs(100_000);
+        let mut pace = MessagePace::new(PIECES, now).wanting_metadata();
+        let metadata = Message::Extended(extension::UT_METADATA, &long);
+        assert!((0..EXTENDED.0).all(|_| pace.count(&metadata, now).is_ok()), "it was asked for");
     }
 
     #[test]

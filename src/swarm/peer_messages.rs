@@ -194,8 +194,13 @@ impl Coordinator<'_> {
 
     /// A bitfield that is not the first. It costs us as much as many `have` messages, so there is a bound for
     /// them where they are read.
+    /// Who had nothing before, and says then that it has everything, is a seed: that takes no step for each piece, then or
+    /// when it leaves.
     fn another_bitfield(&mut self, key: PeerKey, pieces: &Bitfield, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
+        if pieces.is_full() && matches!(&peer.pieces, PeerPieces::Some(before) if before.count() == 0) {
+            return self.has_pieces(key, PeerPieces::All, now);
+        }
         let new: Vec<PieceIndex> =
             pieces.iter(self.geometry).filter(|piece| !peer.pieces.has(*piece)).collect();
         new.into_iter().for_each(|piece| self.gained_piece(key, piece, now));

@@ -22,6 +22,10 @@ pub const UT_PEX: u8 = 2;
 /// The extended message id that we choose for `lt_donthave`, by which a peer takes back a *have* (BEP 54).
 pub const LT_DONTHAVE: u8 = 3;
 
+/// A longer handshake is not looked at. What clients send has a few hundred bytes, and to read one takes many times its
+/// length.
+const LONGEST_HANDSHAKE: usize = 16 * 1024;
+
 /// What an `lt_donthave` message of this piece consists of.
 pub fn dont_have(piece: u32) -> [u8; 4] {
     piece.to_be_bytes()
@@ -60,9 +64,12 @@ pub struct ExtensionHandshake {
 }
 
 impl ExtensionHandshake {
-    /// Reads the handshake from the payload of a message. `None` if that is no dictionary. A field of the
+    /// Reads the handshake from the payload of a message. `None` if that is no dictionary, or longer than any. A field of the
     /// wrong type counts as absent, because clients disagree about the types of several fields.
     pub fn from_wire(payload: &[u8]) -> Option<ExtensionHandshake> {
+        if payload.len() > LONGEST_HANDSHAKE {
+            return None;
+        }
         let (value, _) = Value::parse_prefix(payload).ok()?;
         let fields = value.dictionary()?;
         let number = |key: &str| fields.get(key).and_then(Value::unsigned);
@@ -143,6 +150,17 @@ mod tests {
         }
         let nothing = ExtensionHandshake::default();
         assert_eq!(ExtensionHandshake::from_wire(&nothing.to_wire()), Some(nothing));
+    }
+
+    #[test]
+    fn a_handshake_that_is_longer_than_any_is_not_looked_at() {
+        let with_name_of = |length: usize| format!("d1:pi9e1:v{length}:{}e", "a".repeat(length));
+        let head = with_name_of(10_000).len() - 10_000;
+        let longest = with_name_of(LONGEST_HANDSHAKE - head);
+        let read = ExtensionHandshake::from_wire(longest.as_bytes()).and_then(|handshake| handshake.port);
+        assert_eq!((longest.len(), read), (LONGEST_HANDSHAKE, Some(9)));
+        let longer = with_name_of(LONGEST_HANDSHAKE - head + 1);
+        assert_eq!(ExtensionHandshake::from_wire(longer.as_bytes()), None);
     }
 
     #[test]

@@ -7,9 +7,10 @@
 //! are started with the first connection that is begun.
 //!
 //! In reading order: `link` is one connection, `table` finds it for a packet, `timers` when something is due. Who asks
-//! for a connection is among the `strangers` until it has shown that it is where its packets say.
+//! for a connection is heard at a `pace`, and among the `strangers` until it has shown that it is where its packets say.
 
 mod link;
+mod pace;
 mod strangers;
 mod table;
 mod timers;

@@ -5,6 +5,7 @@
 //! a request for a new connection, or is told that there is none, as often as [`RESETS`] a second and no more.
 
 use super::link::{Link, Sender};
+use super::pace::Pace;
 use super::strangers::Strangers;
 use super::timers::Timers;
 use super::{Acceptor, LONGEST_SLEEP};
@@ -48,6 +49,7 @@ struct Inside {
     /// Those for which packets have come and that are yet to be seen to.
     touched: Vec<(Key, Arc<Link>)>,
     strangers: Strangers,
+    pace: Pace,
     resets: TokenBucket,
     last_number: u64,
 }
@@ -62,6 +64,7 @@ impl Table {
                 links: HashMap::new(),
                 touched: Vec::new(),
                 strangers: Strangers::default(),
+                pace: Pace::new(Instant::now()),
                 resets: TokenBucket::new(RESETS, Instant::now()),
                 last_number: 0,
             }),
@@ -223,6 +226,12 @@ impl Table {
         self.lock().links.len()
     }
 
+    /// How many requests for connections were looked at, and connections begun.
+    #[cfg(test)]
+    pub(super) fn begun(&self) -> u64 {
+        self.lock().last_number
+    }
+
     #[cfg(test)]
     pub(super) fn due(&self) -> usize {
         self.timers.len()
@@ -242,6 +251,9 @@ impl Diversion for Table {
         let now = Instant::now();
         let found = {
             let mut inside = self.lock();
+            if packet.header.kind == Kind::Syn && !inside.pace.may_ask(from.ip(), now) {
+                return true;
+            }
             let found = Table::find(&inside, &packet.header, from);
             if let Some((key, link)) = &found
                 && !link.touch()

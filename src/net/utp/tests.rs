@@ -5,6 +5,7 @@ use super::timers::Timers;
 use super::*;
 use crate::net::HangUp;
 use crate::net::half_open::{self, Alarm};
+use crate::net::udp_port::Diversion;
 use crate::strategy::utp::Conversation;
 use crate::wire::utp::{Header, Kind, Packet};
 use crossbeam_channel::{Receiver, unbounded};
@@ -154,6 +155,21 @@ fn a_flood_of_requests_takes_bounded_memory_and_keeps_nobody_out() {
     let stream = connect(&other, there).unwrap();
     stream.write_all(b"!").unwrap();
     assert_eq!(read_exact(&coming.recv_timeout(PATIENCE).unwrap(), 1), b"!");
+}
+
+#[test]
+fn a_flood_of_requests_from_elsewhere_has_a_pace() {
+    let (utp, ..) = listening(12);
+    let table = utp.table(IpFamily::V4).unwrap();
+    let from = |number: u32| SocketAddr::from(((0x3200_0000 + number).to_be_bytes(), 9));
+    // The same request again and again as well.
+    (0..10_000).for_each(|_| _ = table.take(&syn(1), from(1)));
+    let of_one = table.begun();
+    assert_eq!(of_one, 1, "the rest is the same one");
+    (0..10_000).for_each(|id| _ = table.take(&syn(id), from(1)));
+    assert!(table.begun() < 1_000, "{}", table.begun());
+    (0..10_000).for_each(|number| _ = table.take(&syn(1), from(number)));
+    assert!(table.begun() < 5_000, "{}", table.begun());
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn is_closed_at_once(listener: &Listener, from: &str) -> bool {
     let before = listener.state.handshakes().pending.iter().count();
     listener
         .state
-        .admit(PeerStream::accepted(stream), SocketAddr::new(from.parse().unwrap(), 40_000), DEADLINE)
+        .admit(|| PeerStream::accepted(stream), SocketAddr::new(from.parse().unwrap(), 40_000), DEADLINE)
         .unwrap();
     if listener.state.handshakes().pending.iter().count() > before {
         // Its thread ends now, as the peer is gone.
@@ -58,7 +58,7 @@ fn is_answered(listener: &Listener, from: &str) -> bool {
     let (stream, _) = socket.accept().unwrap();
     listener
         .state
-        .admit(PeerStream::accepted(stream), SocketAddr::new(from.parse().unwrap(), 40_000), DEADLINE)
+        .admit(|| PeerStream::accepted(stream), SocketAddr::new(from.parse().unwrap(), 40_000), DEADLINE)
         .unwrap();
     peer.write_all(&[9; 96]).unwrap();
     peer.read(&mut [0; 1]).is_ok_and(|read| read > 0)

@@ -40,3 +40,21 @@ fn a_peer_that_came_and_left_without_a_block_came_in_vain() {
     world.gone(key, PeerError::Closed);
     assert_eq!(world.outside.borrow().in_vain.len(), 1);
 }
+
+#[test]
+fn who_has_nothing_and_then_everything_is_a_seed_that_costs_no_step_for_each_piece() {
+    let mut world = Scene::default().start();
+    let sudden = world.dial(address(1), 1);
+    let none = Bitfield::none(world.geometry.piece_count());
+    let all = Bitfield::all(world.geometry.piece_count());
+    world.hear(sudden, [News::Bitfield(none), News::AnotherBitfield(all.clone())]);
+    let availability = |world: &World| world.coordinator.pieces.rarity().availability(world.piece(3));
+    assert_eq!(availability(&world), 0, "seeds say nothing about rarity");
+    world.hear(sudden, [News::Unchoked]);
+    assert!(!world.requests(sudden).is_empty(), "it is asked as any seed");
+    // Who had some is counted piece by piece, and can do that once.
+    let gradual = world.dial(address(2), 2);
+    let some = world.bitfield(&[3]);
+    world.hear(gradual, [News::Bitfield(some), News::AnotherBitfield(all)]);
+    assert_eq!(availability(&world), 1);
+}

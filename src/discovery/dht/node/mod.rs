@@ -138,6 +138,10 @@ impl Node {
         if !self.family.has(from) || !could_be_a_node(from) {
             return;
         }
+        // A flood does not keep us from hearing the answers to our queries.
+        if !self.transactions.is_waiting_for(from) && !self.server.may_be_read(now) {
+            return;
+        }
         let Some(parsed) = Packet::from_wire(packet) else { return };
         if let Body::Query(query) = &parsed.body {
             self.answer(query, &parsed, packet.len(), from);

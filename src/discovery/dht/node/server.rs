@@ -26,6 +26,11 @@ use std::time::Instant;
 const ANSWER_BYTES: u32 = 12_000;
 const ANSWER_BYTES_AT_ONCE: u32 = 100_000;
 
+/// Packets in a second, and at once, that are read although we have asked their senders nothing. That is many times what
+/// we have answers for, and to read one takes longer than to receive it.
+const UNASKED: u32 = 500;
+const UNASKED_AT_ONCE: u32 = 1_000;
+
 /// Bytes of the longest packet that we send (BEP 32, "maximum packet size").
 const MAX_ANSWER: usize = 1_024;
 
@@ -42,6 +47,7 @@ pub(super) struct NodeServer {
     peer_store: PeerStore,
     sampler: Sampler,
     answer_bytes: TokenBucket,
+    unasked: TokenBucket,
 }
 
 impl NodeServer {
@@ -53,12 +59,18 @@ impl NodeServer {
             peer_store: PeerStore::default(),
             sampler: Sampler::new(now),
             answer_bytes: TokenBucket::with_burst(ANSWER_BYTES, ANSWER_BYTES_AT_ONCE, now),
+            unasked: TokenBucket::with_burst(UNASKED, UNASKED_AT_ONCE, now),
         }
     }
 
     /// The node at this address answered a query of ours, so the address is its own.
     pub fn address_proved(&mut self, ip: IpAddr, now: Instant) {
         self.callers.proved(ip, now);
+    }
+
+    /// Whether a packet is read that answers nothing of ours; counts it.
+    pub fn may_be_read(&mut self, now: Instant) -> bool {
+        self.unasked.take(now)
     }
 
     /// Whether a query from this address may be answered; counts it. In a flood we do not work out answers
