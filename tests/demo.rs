@@ -50,6 +50,18 @@ fn the_demo_downloads_verifies_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn what_cannot_be_watched_is_told_in_lines_and_as_fast_as_ever() {
+    let folder = TestFolder::new();
+    let (code, output) = demo(&["--watch", "--liar"], folder.path());
+    assert_eq!(code, Some(0), "it printed:\n{output}");
+    let words = output.split_whitespace().collect::<Vec<_>>().join(" ");
+    // What happens is told only if the seeders do not wait for somebody who looks at a screen.
+    for said in ["--watch shows nothing: ", "its SHA-1 is not the torrent's"] {
+        assert!(words.contains(said), "{output}");
+    }
+}
+
+#[test]
 fn both_seeders_are_needed_and_the_tracker_hears_the_whole_story() {
     let folder = TestFolder::new();
     let (code, output) = demo_into(folder.path());

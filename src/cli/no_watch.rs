@@ -18,6 +18,12 @@ pub enum Wanted {
     Never,
 }
 
+impl Wanted {
+    pub fn opens_at_once(self) -> bool {
+        false
+    }
+}
+
 /// There is none of it.
 pub enum Watch {}
 

@@ -251,12 +251,11 @@ impl Shown<'_> {
         if selected.is_some() {
             let chosen = || self.files().filter(|(_, _, is_selected)| *is_selected);
             let bytes = chosen().map(|(_, file, _)| file.length).sum();
-            let chosen = grouped(chosen().count() as u64);
-            line(
-                out,
-                "Files",
-                format_args!("{count}, of which {chosen} are selected (*): {}", exact(bytes)),
-            )?;
+            let chosen = match chosen().count() as u64 {
+                1 => "1 is".to_owned(),
+                chosen => format!("{} are", grouped(chosen)),
+            };
+            line(out, "Files", format_args!("{count}, of which {chosen} selected (*): {}", exact(bytes)))?;
         } else {
             line(out, "Files", count)?;
         }

@@ -26,6 +26,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the whole transfer may take, redirects included.
 const GLOBAL_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Bytes of a line that may name a torrent.
+const MOST_IN_LINE: usize = 4096;
+
 /// Why a torrent could not be read.
 #[derive(Debug)]
 pub struct SourceError {
@@ -193,12 +196,25 @@ fn parsed(bytes: Vec<u8>) -> Result<Metainfo, SourceFault> {
             let what = "it is a web page (take the address of the .torrent file itself)";
             Err(SourceFault::Other(what.to_owned()))
         }
+        Some(_) if is_list(&bytes) => {
+            Err(SourceFault::Other("it is a list of torrents (give it with -i)".to_owned()))
+        }
         // Every torrent is a dictionary.
         Some(byte) if *byte != b'd' => {
             Err(SourceFault::Other(format!("it begins with '{}'", beginning(&bytes))))
         }
         Some(_) => Metainfo::parse(bytes).map_err(SourceFault::Torrent),
     }
+}
+
+/// Whether the first line of these bytes that says something names a torrent.
+fn is_list(bytes: &[u8]) -> bool {
+    let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let mut said = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#"));
+    said.next().is_some_and(|line| {
+        let is_named = line.ends_with(b".torrent") || line.starts_with(b"magnet:?");
+        is_named && line.len() < MOST_IN_LINE && !line.iter().any(u8::is_ascii_control)
+    })
 }
 
 /// How these bytes begin, fit to print.

@@ -204,13 +204,21 @@ impl Report<'_> {
         }
         let (files, good) = (self.files().count() as u64, self.count(FileState::Good) as u64);
         let (pieces, verified) = (self.piece_count(), self.examined.good.count());
+        let (which_files, are) = match (good, files) {
+            (_, 1) => ("file", "is"),
+            (1, _) => ("files", "is"),
+            _ => ("files", "are"),
+        };
+        let (which_pieces, verify) = match (verified, pieces) {
+            (_, 1) => ("piece", "verifies"),
+            (1, _) => ("pieces", "verifies"),
+            _ => ("pieces", "verify"),
+        };
+        let (good, files, verified, pieces) =
+            (grouped(good), grouped(files), grouped(verified.into()), grouped(pieces.into()));
         writeln!(
             out,
-            "{} of {} files are good, {} of {} pieces verify",
-            grouped(good),
-            grouped(files),
-            grouped(verified.into()),
-            grouped(pieces.into())
+            "{good} of {files} {which_files} {are} good, {verified} of {pieces} {which_pieces} {verify}"
         )
     }
 

@@ -87,6 +87,18 @@ pub enum StorageError {
         /// What the system said.
         source: io::Error,
     },
+    /// A folder that exists takes no file.
+    Unwritable {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// What is to be a folder is something else.
+    NoFolder {
+        /// Which one.
+        path: PathBuf,
+    },
     /// Reading, writing or syncing failed.
     Io {
         /// What was being done, as a verb.
@@ -253,7 +265,10 @@ impl StorageError {
             | StorageError::Shared { .. }
             | StorageError::Linked { .. } => 13,
             StorageError::Open { .. } => 15,
-            StorageError::Create { .. } | StorageError::TooLong { .. } => 16,
+            StorageError::Create { .. }
+            | StorageError::Unwritable { .. }
+            | StorageError::NoFolder { .. }
+            | StorageError::TooLong { .. } => 16,
             StorageError::Io { .. }
             | StorageError::Vanished { .. }
             | StorageError::Unsteady { .. }
@@ -270,6 +285,7 @@ impl StorageError {
         match self {
             StorageError::Open { source, .. }
             | StorageError::Create { source, .. }
+            | StorageError::Unwritable { source, .. }
             | StorageError::Io { source, .. } => too_many_files(source),
             _ => false,
         }
@@ -282,6 +298,7 @@ impl std::error::Error for StorageError {
             StorageError::Full { source, .. }
             | StorageError::Open { source, .. }
             | StorageError::Create { source, .. }
+            | StorageError::Unwritable { source, .. }
             | StorageError::Io { source, .. } => Some(source),
             _ => None,
         }
@@ -344,9 +361,9 @@ mod tests {
         let said = |files: &[ForeignFile]| StorageError::exists(files.iter().cloned()).to_string();
         let way_out = "Run again with --continue to keep the right ones and fetch the rest";
         assert_eq!(
-            said(&[file("photos/a.jpg", 183, 184, 0, false)]),
+            said(&[file("photos/a.jpg", 1830, 1831, 0, false)]),
             format!(
-                "photos/a.jpg: 183 of 184 pieces are right, 1 is wrong or missing. {way_out} (the file will be changed)"
+                "photos/a.jpg: 1,830 of 1,831 pieces are right, 1 is wrong or missing. {way_out} (the file will be changed)"
             )
         );
         assert_eq!(

@@ -66,7 +66,6 @@ mod tests;
 mod verify;
 pub mod writer;
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -93,7 +92,6 @@ pub use verify::{Examined, ExaminedFile, FileState, examine, refusal};
 
 use crate::piece::{Bitfield, PieceIndex};
 use claim::Guards;
-use error::Action;
 use files::PayloadFiles;
 use marker::Marker;
 use opening::Opening;
@@ -390,11 +388,4 @@ impl Drop for Storage {
 /// What the system refuses.
 pub fn create_folder(root: &Path) -> Result<(), StorageError> {
     opening::create_folder(root).map(|parents| opening::sync_folders(&parents))
-}
-
-/// The error for an output folder that cannot be opened. If something else is in its place, it counts as a
-/// folder that cannot be created.
-fn refused(root: &Path, error: io::Error) -> StorageError {
-    let no_folder = error.kind() == io::ErrorKind::NotADirectory;
-    StorageError::from_io(if no_folder { Action::Create } else { Action::Open }, root.to_owned(), error)
 }

@@ -32,7 +32,7 @@ use super::served_pieces::ServedPieces;
 use super::shared_folders::SharedFolders;
 use super::space::{self, Room};
 use super::survey::{Digests, Earlier, KnownPieces, Survey};
-use super::{Existing, Options, Payload, Storage, refused};
+use super::{Existing, Options, Payload, Storage};
 
 /// A payload that is being opened.
 pub(super) struct Opening<'a> {
@@ -305,5 +305,16 @@ pub(super) fn sync_folders(paths: &[PathBuf]) {
         if let Ok(Some(folder)) = RootFolder::open(path) {
             let _ = folder.sync(Path::new(""));
         }
+    }
+}
+
+/// The error for an output folder that cannot be opened. If something else is in its place, or above it, it counts as a
+/// folder that cannot be created.
+pub(super) fn refused(root: &Path, error: io::Error) -> StorageError {
+    let path = root.to_owned();
+    match error.kind() {
+        io::ErrorKind::NotADirectory if root.exists() => StorageError::NoFolder { path },
+        io::ErrorKind::NotADirectory => StorageError::from_io(Action::Create, path, error),
+        _ => StorageError::from_io(Action::Open, path, error),
     }
 }

@@ -11,7 +11,6 @@ use super::marker::Marker;
 use super::space;
 use crate::metainfo::InfoHash;
 use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -50,9 +49,14 @@ fn write_at(place: &Path, free: Option<u64>) -> Result<f64, StorageError> {
     let path = place.join(format!(".femtotorrent-doctor-{:016x}", fastrand::u64(..)));
     let failed = |action| move |error| StorageError::from_io(action, place.to_owned(), error);
     if !place.is_dir() {
-        return Err(failed(Action::Create)(ErrorKind::NotADirectory.into()));
+        return Err(StorageError::NoFolder { path: place.to_owned() });
     }
-    let file = File::options().write(true).create_new(true).open(&path).map_err(failed(Action::Create))?;
+    let created = File::options().write(true).create_new(true).open(&path);
+    let file = created.map_err(failed(Action::Create)).map_err(|error| match error {
+        // The folder is there: it was not to be created.
+        StorageError::Create { path, source } => StorageError::Unwritable { path, source },
+        other => other,
+    })?;
     fs::remove_file(&path).map_err(failed(Action::Remove))?;
     let half = free.map_or(u64::MAX, |free| free / 2);
     let most = usize::try_from(half).map_or(BYTES, |half| half.clamp(1, BYTES));
@@ -88,6 +92,16 @@ mod tests {
     use super::*;
     use crate::storage::NewFolder;
 
+    // Root may write everywhere but where the kernel alone does.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_folder_that_is_there_is_not_said_to_be_missing() {
+        let error = probe(Path::new("/proc")).speed.unwrap_err();
+        assert_eq!(error.exit_code(), 16);
+        let said = error.fault();
+        assert!(said.starts_with("/proc is there, but nothing can be written in it: "), "{said}");
+    }
+
     #[test]
     fn a_folder_is_tried_and_nothing_is_left_there() {
         let folder = NewFolder::somewhere();
@@ -100,7 +114,9 @@ mod tests {
         assert!(below.speed.is_ok() && below.place == folder.0);
         fs::write(folder.0.join("file"), "words").unwrap();
         let file = probe(&folder.0.join("file"));
-        assert_eq!(file.speed.map_err(|error| error.exit_code()), Err(16));
+        let error = file.speed.unwrap_err();
+        assert_eq!(error.exit_code(), 16);
+        assert_eq!(error.fault(), format!("{} is not a folder", folder.0.join("file").display()));
         let files = [(Path::new("file"), 3), (Path::new("other"), 9)];
         assert_eq!(bytes_there(&folder.0, files.into_iter()), 3);
     }

@@ -4,6 +4,7 @@
 //! folder and no marker, takes no lock and opens nothing for writing. So it can examine a read-only disk, a
 //! running download, and files that belong to another user.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,10 +14,11 @@ use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
 use super::layout::{FileEntry, Layout};
 use super::marker::Marker;
+use super::opening;
 use super::part_file::PartFile;
 use super::plan::{self, Situation};
 use super::survey::{self, Earlier, Survey};
-use super::{Options, Payload, refused};
+use super::{Options, Payload};
 use crate::piece::Bitfield;
 
 /// What is there of a payload.
@@ -91,7 +93,8 @@ pub fn examine(
     open_files: usize,
     watch: &Watch<'_>,
 ) -> Result<Examined, StorageError> {
-    let folder = RootFolder::open_to_read(root).map_err(|error| only_opened(refused(root, error)))?;
+    let folder =
+        RootFolder::open_to_read(root).map_err(|error| only_opened(opening::refused(root, error)))?;
     let folder = folder.map(Arc::new);
     let mut marker = Marker::new(payload.name, payload.info_hash);
     let mut layout = payload.layout_as_it_is(folder.as_deref(), &mut marker)?;
@@ -122,7 +125,8 @@ pub fn refusal(
     options: &Options,
     watch: &Watch<'_>,
 ) -> Result<Option<StorageError>, StorageError> {
-    let Some(folder) = RootFolder::open_to_read(root).map_err(|error| only_opened(refused(root, error)))?
+    let Some(folder) =
+        RootFolder::open_to_read(root).map_err(|error| only_opened(opening::refused(root, error)))?
     else {
         return Ok(None);
     };
@@ -165,6 +169,9 @@ fn use_part_file(
 fn only_opened(error: StorageError) -> StorageError {
     match error {
         StorageError::Create { path, source } => StorageError::Open { path, source },
+        StorageError::NoFolder { path } => {
+            StorageError::Open { path, source: io::ErrorKind::NotADirectory.into() }
+        }
         other => other,
     }
 }

@@ -182,7 +182,7 @@ fn what_is_not_as_it_should_be_is_told_and_left_alone_code_32() {
         "incomplete  things/b/ž 世.bin (1 of 5 pieces verify; it ends at 20,000 of 70,000 bytes)\n",
         "too long    things/z (40,001 of 40,000 bytes)\n",
         "missing pieces: 1-4\n",
-        "1 of 4 files are good",
+        "1 of 4 files is good",
     ];
     let before = work.listing();
     work.ends_with(&["verify", "things.torrent", "--dir", "."], 32, &words);

@@ -286,7 +286,7 @@ fn the_program_shows_fetches_and_verifies_what_the_user_chooses() {
             .finish(Duration::from_secs(60))
     };
     let shown = run(&["show", &torrent, "--iselect", "*.mkv", "--exclude", "s/c*"]);
-    assert!(shown.output.contains("3, of which 1 are selected (*): 146.5 KiB"), "{}", shown.output);
+    assert!(shown.output.contains("3, of which 1 is selected (*): 146.5 KiB"), "{}", shown.output);
     assert!(shown.output.contains("\n      1*          150,000  many/s/B.MKV\n"), "{}", shown.output);
     let shown = run(&["show", &torrent, "--json", "--select", "2"]).output;
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();

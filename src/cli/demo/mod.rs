@@ -32,7 +32,6 @@ use super::events::Events;
 use super::exit::Exit;
 use super::progress::Style;
 use super::runs::CommandFailure;
-use super::watch_option::WatchOption;
 use crate::text::reason;
 pub use arguments::DemoArguments;
 use download::View;
@@ -54,7 +53,7 @@ pub fn run(arguments: &DemoArguments, events: &mut Events) -> Result<Exit, Comma
     arguments.pcap.check(!arguments.quiet || arguments.json, "what the demo says")?;
     let material = Material::new()?;
     let wanted = arguments.watch().wanted(arguments.style() == Style::Bars, false);
-    let is_watched = arguments.watch() != WatchOption::default();
+    let is_watched = wanted.opens_at_once();
     let mood = Mood { lies: *liar, is_slow: *slow, chokes: *choke, is_watched, ..Mood::default() };
     let voice = match (arguments.quiet, arguments.json) {
         (true, _) => Voice::Silent,

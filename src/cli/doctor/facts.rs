@@ -100,6 +100,8 @@ pub struct Folder {
     pub name: String,
     /// Bytes a second that it takes, or why it takes none, with the exit code of that.
     pub speed: Option<Result<f64, (Exit, String)>>,
+    /// What has its name is no folder.
+    pub is_no_folder: bool,
     /// Bytes that are free.
     pub free: Option<u64>,
     /// Bytes that the payload still takes. `None` while that is not known.

@@ -38,20 +38,25 @@ impl Place {
         let probe = asking.ok().and_then(|_| told.recv_timeout(patience).ok());
         let name = shown(path);
         let silent = || Err((Exit::IO, format!("{name} does not answer within {} s", patience.as_secs())));
+        let is_no_folder =
+            matches!(probe, Some(FolderProbe { speed: Err(StorageError::NoFolder { .. }), .. }));
         let (speed, free, longest) = match probe {
             Some(FolderProbe { speed, free, longest, .. }) => {
                 (speed.map_err(|error| (Exit(error.exit_code()), error.fault())), free, longest)
             }
             None => (silent(), None, None),
         };
-        Place { folder: Folder { name, speed: Some(speed), free, ..Folder::default() }, longest }
+        Place {
+            folder: Folder { name, speed: Some(speed), free, is_no_folder, ..Folder::default() },
+            longest,
+        }
     }
 
     /// The same for this torrent. A folder that does not answer is not asked again.
     pub fn for_torrent(&self, path: &Path, torrent: &Torrent) -> Folder {
         let mut folder = self.folder.clone();
         let Torrent::Whole(metainfo) = torrent else { return folder };
-        if folder.free.is_none() && matches!(folder.speed, Some(Err(_))) {
+        if folder.is_no_folder || folder.free.is_none() && matches!(folder.speed, Some(Err(_))) {
             return folder;
         }
         folder.needed = Some(needed(path, metainfo));

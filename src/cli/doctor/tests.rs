@@ -168,6 +168,9 @@ fn a_full_disk_and_a_folder_that_takes_nothing() {
     facts.folder.speed = Some(Err((Exit::CANNOT_CREATE, "cannot create dl: read-only".to_owned())));
     let advice = "Make the folder writable, or choose another folder with -d: cannot create dl: read-only.";
     assert_says(&facts, 16, advice);
+    facts.folder.speed = Some(Err((Exit::CANNOT_CREATE, "dl is not a folder".to_owned())));
+    facts.folder.is_no_folder = true;
+    assert_says(&facts, 16, "Choose another folder with -d: dl is not a folder.");
 }
 
 #[test]

@@ -45,6 +45,7 @@ fn of_the_folder(facts: &Facts) -> Option<(Exit, String)> {
         let other = "choose another folder with -d";
         return Some(match *exit {
             Exit::DISK_FULL => (*exit, format!("Make room on the disk, or {other}: {why}.")),
+            _ if folder.is_no_folder => (*exit, format!("Choose another folder with -d: {why}.")),
             _ => (*exit, format!("Make the folder writable, or {other}: {why}.")),
         });
     }

@@ -151,7 +151,11 @@ fn bytes_that_are_not_a_torrent_have_an_exit_code() {
     let (address, server) = serve(vec![answer("200 OK", "", b"d4:spam4:eggse")]);
     assert_eq!(load(&address, &Outlet::default()).unwrap_err().exit_code(), 26);
     server.join().unwrap();
-    for (body, expected) in [(&b"\n<!DOCTYPE html>"[..], "a web page"), (b"", "it is empty")] {
+    for (body, expected) in [
+        (&b"\n<!DOCTYPE html>"[..], "a web page"),
+        (b"", "it is empty"),
+        (b"# Linux\n\ndebian.torrent\n", "it is a list of torrents (give it with -i)"),
+    ] {
         let (address, server) = serve(vec![answer("200 OK", "", body)]);
         let error = torrent(&address, &Outlet::default()).unwrap_err();
         assert_eq!(error.exit_code(), 25);

@@ -50,6 +50,13 @@ pub enum Wanted {
     Now,
 }
 
+impl Wanted {
+    /// Whether the view is open from the beginning, as far as the terminal allows it.
+    pub fn opens_at_once(self) -> bool {
+        self == Wanted::Now && full::trouble().is_none()
+    }
+}
+
 /// The live view.
 pub struct Watch {
     keyboard: Keyboard,

@@ -41,6 +41,11 @@ impl StorageError {
             StorageError::Create { path, source } => {
                 write!(to, "cannot create {}: {}", path.display(), reason(source))
             }
+            StorageError::Unwritable { path, source } => {
+                let why = reason(source);
+                write!(to, "{} is there, but nothing can be written in it: {why}", path.display())
+            }
+            StorageError::NoFolder { path } => write!(to, "{} is not a folder", path.display()),
             StorageError::Io { action, path, source } => {
                 write!(to, "cannot {action} {}: {}", path.display(), reason(source))
             }
@@ -99,9 +104,10 @@ impl StorageError {
             StorageError::NoRoom { .. } => {
                 Some("free some space, or choose another folder with --output-dir")
             }
-            StorageError::Create { .. } | StorageError::Shared { .. } => {
-                Some("choose another folder with --output-dir")
-            }
+            StorageError::Create { .. }
+            | StorageError::Unwritable { .. }
+            | StorageError::NoFolder { .. }
+            | StorageError::Shared { .. } => Some("choose another folder with --output-dir"),
             StorageError::Linked { .. } => Some(
                 "replace it by a copy of its own with --overwrite, or choose another folder with --output-dir",
             ),

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::ForeignFile;
 use crate::net::too_many_files;
-use crate::text;
+use crate::text::{self, grouped};
 
 /// Whether the error says that there is no room left: the disk's or the user's quota.
 pub(super) fn is_full(error: &io::Error) -> bool {
@@ -48,15 +48,16 @@ pub(super) fn describe_foreign(
     for ForeignFile { path, pieces, right, beyond, is_suspect, has_replaced_ours } in files {
         write!(to, "{separator}{}", path.display())?;
         separator = "; ";
+        let of_all = format!("{} of {} pieces are right", grouped(*right as u64), grouped(*pieces as u64));
         match pieces.saturating_sub(*right) {
             _ if *right == 0 && *has_replaced_ours => write!(
                 to,
                 " is not the file that an earlier run left, and has nothing in common with the torrent"
             )?,
             _ if *right == 0 => write!(to, " exists and has nothing in common with the torrent")?,
-            0 => write!(to, ": {right} of {pieces} pieces are right, {beyond} bytes are too many")?,
-            1 => write!(to, ": {right} of {pieces} pieces are right, 1 is wrong or missing")?,
-            wrong => write!(to, ": {right} of {pieces} pieces are right, {wrong} are wrong or missing")?,
+            0 => write!(to, ": {of_all}, {} bytes are too many", grouped(*beyond))?,
+            1 => write!(to, ": {of_all}, 1 is wrong or missing")?,
+            wrong => write!(to, ": {of_all}, {} are wrong or missing", grouped(wrong as u64))?,
         }
         if *right > 0 && *has_replaced_ours {
             write!(to, " (it is not the file that an earlier run left)")?;
