@@ -63,6 +63,20 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
+/// The bytes that this text in Base64 stands for, up to the first character that is none of its digits.
+pub fn base64_decoded(text: &[u8]) -> Vec<u8> {
+    let (mut bytes, mut bits, mut count) = (Vec::new(), 0_u32, 0);
+    for digit in text.iter().map_while(|byte| DIGITS.iter().position(|digit| digit == byte)) {
+        bits = (bits << 6 | digit as u32) & 0xfff;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+        }
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,8 +92,10 @@ mod tests {
             ("Aladdin:open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
         ] {
             assert_eq!(base64(plain.as_bytes()), expected);
+            assert_eq!(base64_decoded(expected.as_bytes()), plain.as_bytes());
         }
         assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
+        assert_eq!(base64_decoded(b"+//+ rest"), [0xfb, 0xff, 0xfe]);
     }
 
     #[test]

@@ -6,10 +6,14 @@
 //! requests, whose paths are names of files, what looks like a key. What a server repeats of it is overwritten
 //! too. Lengths stay as they were, so that the numbers of bytes do.
 
+use crate::net::basic_auth::base64_decoded;
+
 /// Bytes of the shortest part that counts as a key. Shorter ones are words such as `announce`.
 const SHORTEST: usize = 9;
 /// The same, where parts are names of files.
 const SHORTEST_OF_A_FILE: usize = 16;
+/// The same of a password that is sent as Base64 and may be repeated in plain words. Shorter ones are in many words.
+const SHORTEST_PASSWORD: usize = 4;
 /// The most keys that are remembered of one connection, and the most bytes of one.
 const MOST: usize = 32;
 const LONGEST: usize = 512;
@@ -54,7 +58,10 @@ impl Keys {
                 let end = rest.trim_ascii_end().len();
                 let value = rest.get_mut(1..end).unwrap_or_default();
                 let scheme = value.iter().position(|byte| *byte == b' ').map_or(0, |at| at + 1);
-                self.hide(value.get_mut(scheme..).unwrap_or_default());
+                let secret = value.get_mut(scheme..).unwrap_or_default();
+                let plain = base64_decoded(secret);
+                self.hide(secret);
+                self.remember_password(&plain);
             } else if number == 0 && matches!(&*word, b"GET" | b"POST") {
                 let target = rest.get_mut(1..).unwrap_or_default();
                 let end = target.iter().position(|byte| *byte == b' ').unwrap_or(target.len());
@@ -98,14 +105,24 @@ impl Keys {
     }
 
     fn hide(&mut self, key: &mut [u8]) {
-        // What is shorter is in many words.
-        if (SHORTEST - 1..=LONGEST).contains(&key.len())
+        self.remember(key, SHORTEST - 1);
+        key.fill(b'x');
+    }
+
+    /// What follows the name of the user ("Basic", RFC 7617).
+    fn remember_password(&mut self, plain: &[u8]) {
+        let password = plain.iter().position(|byte| *byte == b':').and_then(|at| plain.get(at + 1..));
+        self.remember(password.unwrap_or_default(), SHORTEST_PASSWORD);
+    }
+
+    /// What is shorter is in many words.
+    fn remember(&mut self, key: &[u8], shortest: usize) {
+        if (shortest..=LONGEST).contains(&key.len())
             && self.0.len() < MOST
             && !self.0.iter().any(|known| known == key)
         {
             self.0.push(key.to_vec());
         }
-        key.fill(b'x');
     }
 }
 
@@ -167,6 +184,10 @@ mod tests {
             assert_eq!(request_now, request.replace(KEY, &x));
             assert_eq!(answer_now, answer.replace(&repeated.to_ascii_uppercase(), &x));
         }
+        // aladdin:opensesame
+        let basic =
+            "GET /announce?info_hash=%01 HTTP/1.1\r\nAuthorization: Basic YWxhZGRpbjpvcGVuc2VzYW1l\r\n\r\n";
+        assert_eq!(hidden(basic, "opensesame is wrong")[1], "xxxxxxxxxx is wrong");
         let short = hidden("GET /announce?k=geheim&info_hash=%01&port=6881 HTTP/1.1\r\n\r\n", "geheim");
         assert_eq!(short, ["GET /announce?k=xxxxxx&info_hash=%01&port=6881 HTTP/1.1\r\n\r\n", "geheim"]);
         let harmless = "GET /pub/directory-of-images/debian-12.1.0-amd64-netinst.iso HTTP/1.1\r\nrange: bytes=0-1234567890\r\n\r\n";

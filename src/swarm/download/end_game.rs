@@ -10,8 +10,12 @@
 //! If all peers share one thin line they are slow together, and asking twice makes the line carry twice. So what
 //! comes in time beside all that is on its way is left alone (`swarm/download/pace.rs`), and only few blocks are asked
 //! for twice at a time: as many as come in a moment. From fast peers these are enough to make up for slow ones.
+//!
+//! What a web seed was asked for over HTTP comes in any case: it hears no `cancel`. So as long as pieces wait for memory,
+//! a server that keeps its pace is left to send what it owes. What a peer sent of that meanwhile would come twice, and
+//! the server would have sent nothing else in that time.
 
-use super::pace::RUN_NEVER_LATE;
+use super::pace::{RUN_IN_PACE, RUN_NEVER_LATE};
 use super::requests::Leased;
 use crate::message::PeerKey;
 use crate::piece::{BLOCK_LENGTH, Block};
@@ -93,6 +97,9 @@ impl Coordinator<'_> {
     /// takes longest comes first.
     fn holders(&self, helper: PeerKey, longer_than: f64, now: Instant) -> Vec<Holder> {
         let patience = self.patience();
+        // Of a stream the first piece is always urgent.
+        let is_urgent = self.pieces.rarity().is_empty() || self.pieces.is_stream();
+        let run_never_late = if is_urgent { RUN_NEVER_LATE } else { RUN_IN_PACE };
         let others = self.roster.all().map(|(key, peer)| (key, peer, self.requests.count(key)));
         let mut holders: Vec<Holder> = others
             .filter(|(key, _, owed)| *key != helper && *owed > 0)
@@ -102,7 +109,7 @@ impl Coordinator<'_> {
                 let block_time = peer.download.pipeline.block_time().or(unknown)?;
                 let time_left = owed as f64 * block_time;
                 let is_silent = silence > patience;
-                let never_late = if peer.is_web_seed() && !is_silent { RUN_NEVER_LATE } else { 0.0 };
+                let never_late = if peer.is_web_seed() && !is_silent { run_never_late } else { 0.0 };
                 (time_left > longer_than.max(never_late)).then_some(Holder {
                     key,
                     block_time,

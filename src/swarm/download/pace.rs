@@ -18,6 +18,8 @@ const NEVER_LATE: f64 = 0.1;
 /// cannot be taken back, and comes in any case; and what it could send for a peer near the end, the peer may send before
 /// `cancel` comes.
 pub(in crate::swarm) const RUN_NEVER_LATE: f64 = 0.5;
+/// A server is asked for what it sends in three seconds. One that has more left has fallen behind.
+pub(in crate::swarm) const RUN_IN_PACE: f64 = 4.0;
 /// If the blocks that are on their way take so many times as long as all of them should, a peer is to blame.
 const TOO_LATE: f64 = 1.5;
 /// A peer with so many times the rate of another is much faster.

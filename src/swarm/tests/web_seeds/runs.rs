@@ -109,3 +109,61 @@ fn near_the_end_a_server_has_no_more_to_send_than_its_part() {
         }
     }
 }
+
+/// A server and a peer that is several times as fast, and then no memory for another piece: what is complete waits for
+/// the disk.
+fn short_of_memory() -> (World, PeerKey, PeerKey) {
+    let mut world = Scene { pieces: 2000, memory: 8 << 20, ..scene() }.start();
+    let (server, peer) = (world.web_seed(), world.seed(1));
+    for turn in 0..400 {
+        if turn >= 100 && !world.coordinator.pieces.has_room() {
+            break;
+        }
+        world.wait(SECOND / 40);
+        for (key, blocks) in [(server, 4), (peer, 16)] {
+            world.deliver(key, blocks);
+            let complete: Vec<PieceIndex> = world.coordinator.requests.complete_pieces();
+            complete.iter().for_each(|piece| world.hear(key, [News::Verified(*piece, Vec::new())]));
+            if turn < 100 {
+                world.tell(Event::Stored(complete));
+            }
+        }
+    }
+    assert!(!world.coordinator.pieces.has_room() && !world.coordinator.pieces.rarity().is_empty());
+    (world, server, peer)
+}
+
+#[test]
+fn where_memory_is_short_what_a_server_owes_is_left_to_it_as_long_as_it_keeps_its_pace() {
+    let (mut world, server, peer) = short_of_memory();
+    assert!(world.owed(server).len() > 160, "more than it sends in a second");
+    world.deliver(peer, 1000);
+    for _ in 0..20 {
+        world.wait(SECOND / 40);
+        world.deliver(server, 4);
+    }
+    assert_eq!((world.owed(peer).len(), world.coordinator.requests.count_twice()), (0, 0));
+    world.wait(10 * SECOND);
+    assert!(!world.owed(peer).is_empty(), "it is silent");
+}
+
+#[test]
+fn a_server_waits_for_memory_for_what_is_next_in_its_answer() {
+    let (mut world, server, peer) = short_of_memory();
+    let goes_on = |world: &World| {
+        let server = world.coordinator.roster.web_seeds().of(server).unwrap();
+        server.ahead.contains(&server.run.start)
+    };
+    world.requests_and_ahead(server);
+    let owed = world.owed(server).len();
+    world.deliver(server, owed);
+    assert!(goes_on(&world) && !world.owed(peer).is_empty());
+    for _ in 0..9 {
+        world.wait(SECOND / 10);
+        assert_eq!(world.requests_and_ahead(server), (vec![], vec![]), "the answer is not cut");
+    }
+    for _ in 0..30 {
+        world.wait(SECOND / 10);
+    }
+    assert!(!world.owed(server).is_empty() && !goes_on(&world), "the peer sends nothing, so it helps");
+}
