@@ -146,24 +146,3 @@ fn where_memory_is_short_what_a_server_owes_is_left_to_it_as_long_as_it_keeps_it
     world.wait(10 * SECOND);
     assert!(!world.owed(peer).is_empty(), "it is silent");
 }
-
-#[test]
-fn a_server_waits_for_memory_for_what_is_next_in_its_answer() {
-    let (mut world, server, peer) = short_of_memory();
-    let goes_on = |world: &World| {
-        let server = world.coordinator.roster.web_seeds().of(server).unwrap();
-        server.ahead.contains(&server.run.start)
-    };
-    world.requests_and_ahead(server);
-    let owed = world.owed(server).len();
-    world.deliver(server, owed);
-    assert!(goes_on(&world) && !world.owed(peer).is_empty());
-    for _ in 0..9 {
-        world.wait(SECOND / 10);
-        assert_eq!(world.requests_and_ahead(server), (vec![], vec![]), "the answer is not cut");
-    }
-    for _ in 0..30 {
-        world.wait(SECOND / 10);
-    }
-    assert!(!world.owed(server).is_empty() && !goes_on(&world), "the peer sends nothing, so it helps");
-}
