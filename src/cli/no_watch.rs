@@ -18,6 +18,7 @@ pub enum Wanted {
     Never,
 }
 
+#[cfg(feature = "demo")]
 impl Wanted {
     pub fn opens_at_once(self) -> bool {
         false

@@ -52,6 +52,7 @@ pub enum Wanted {
 
 impl Wanted {
     /// Whether the view is open from the beginning, as far as the terminal allows it.
+    #[cfg(feature = "demo")]
     pub fn opens_at_once(self) -> bool {
         self == Wanted::Now && full::trouble().is_none()
     }
