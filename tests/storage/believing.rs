@@ -16,35 +16,16 @@ use crate::support::folder::TestFolder;
 const ALWAYS: Options = Options { check: Check::Always, ..OPTIONS };
 const NEVER: Options = Options { check: Check::Never, ..OPTIONS };
 
-/// Ten pieces in three files: a has 0 to 3, b 3 to 6, c 6 to 9.
-fn three_files() -> Sample {
-    Sample::new(1000, &[("t/a", 3300), ("t/b", 3300), ("t/c", 3300)])
-}
-
-/// A download that ended after it had written these pieces.
-fn interrupted(sample: &Sample, pieces: &[u32]) -> TestFolder {
-    let root = TestFolder::new();
-    let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
-    sample.write(&mut storage, pieces.iter().copied());
-    root
-}
-
 /// The same after a kill: the resume file is the one that the run wrote before these pieces.
 fn killed(sample: &Sample, before: &[u32], pieces: &[u32]) -> TestFolder {
-    let root = interrupted(sample, before);
+    let root = sample.interrupted(before);
     let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
     sample.write(&mut storage, pieces.iter().copied().take(1));
-    let record = fs::read(resume(sample, root.path())).unwrap();
+    let record = fs::read(sample.resume_file(root.path())).unwrap();
     sample.write(&mut storage, pieces.iter().copied().skip(1));
     drop(storage);
-    fs::write(resume(sample, root.path()), record).unwrap();
+    fs::write(sample.resume_file(root.path()), record).unwrap();
     root
-}
-
-fn resume(sample: &Sample, root: &Path) -> PathBuf {
-    let mut name = sample.marker(root).into_os_string();
-    name.push("-resume");
-    name.into()
 }
 
 /// The pieces that a run finds, and how many bytes it reads for that. It changes nothing.
@@ -89,8 +70,8 @@ fn change_in_secret(path: &Path, at: usize) {
 
 #[test]
 fn after_a_clean_end_nothing_is_read() {
-    let sample = three_files();
-    let root = interrupted(&sample, &[2, 3, 9]);
+    let sample = Sample::three_files();
+    let root = sample.interrupted(&[2, 3, 9]);
     assert_eq!(found(&sample, root.path(), OPTIONS), (vec![2, 3, 9], 0));
     // A run that only looked has not made it worse.
     assert_eq!(found(&sample, root.path(), OPTIONS), (vec![2, 3, 9], 0));
@@ -102,7 +83,7 @@ fn after_a_clean_end_nothing_is_read() {
 
 #[test]
 fn a_file_that_was_changed_is_read_and_no_other() {
-    let sample = three_files();
+    let sample = Sample::three_files();
     let all: Vec<u32> = (0..9).collect();
     type Case = (&'static str, fn(&Path), Vec<u32>, u64);
     let cases: [Case; 4] = [
@@ -129,7 +110,7 @@ fn a_file_that_was_changed_is_read_and_no_other() {
         ),
     ];
     for (case, change, good, read) in cases {
-        let root = interrupted(&sample, &[0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        let root = sample.interrupted(&[0, 1, 2, 3, 4, 5, 6, 7, 8]);
         change(&root.path().join("t/b"));
         assert_eq!(found(&sample, root.path(), OPTIONS), (good, read), "{case}");
         sample.complete(root.path(), OPTIONS);
@@ -139,13 +120,13 @@ fn a_file_that_was_changed_is_read_and_no_other() {
 
 #[test]
 fn the_user_may_have_nothing_read_whatever_the_times_say() {
-    let sample = three_files();
-    let root = interrupted(&sample, &[0, 1, 2, 3, 4, 5, 6]);
+    let sample = Sample::three_files();
+    let root = sample.interrupted(&[0, 1, 2, 3, 4, 5, 6]);
     set_modified(&root.path().join("t/a"), SystemTime::UNIX_EPOCH);
     File::options().write(true).open(root.path().join("t/c")).unwrap().set_len(0).unwrap();
     // What is not there by the length of its file is never believed to be there.
     assert_eq!(found(&sample, root.path(), NEVER), (vec![0, 1, 2, 3, 4, 5], 0));
-    fs::remove_file(resume(&sample, root.path())).unwrap();
+    fs::remove_file(sample.resume_file(root.path())).unwrap();
     assert_eq!(found(&sample, root.path(), NEVER), (vec![0, 1, 2, 3, 4, 5], 6000), "without it all is read");
 }
 
@@ -216,10 +197,10 @@ fn after_a_kill_a_file_that_was_changed_much_later_is_read() {
 
 #[test]
 fn what_is_wrong_with_a_resume_file_costs_a_check_and_nothing_else() {
-    let sample = three_files();
+    let sample = Sample::three_files();
     let other = Sample::new(1000, &[("t/a", 3300), ("t/b", 3300), ("t/c", 3301)]);
-    let foreign = interrupted(&other, &[0]);
-    let foreign = fs::read(resume(&other, foreign.path())).unwrap();
+    let foreign = other.interrupted(&[0]);
+    let foreign = fs::read(other.resume_file(foreign.path())).unwrap();
     type Damage<'a> = &'a dyn Fn(&Path, &Path);
     let cut = |path: &Path, length| File::options().write(true).open(path).unwrap().set_len(length).unwrap();
     let damages: [(&str, Damage<'_>); 9] = [
@@ -246,11 +227,11 @@ fn what_is_wrong_with_a_resume_file_costs_a_check_and_nothing_else() {
         }),
     ];
     for (case, damage) in damages {
-        let root = interrupted(&sample, &[0, 1, 2, 3, 7]);
+        let root = sample.interrupted(&[0, 1, 2, 3, 7]);
         let victim = TestFolder::new();
         let victim = victim.path().join("victim");
         fs::write(&victim, "mine").unwrap();
-        damage(&resume(&sample, root.path()), &victim);
+        damage(&sample.resume_file(root.path()), &victim);
         let (good, read) = found(&sample, root.path(), OPTIONS);
         assert_eq!((good, read > 0), (vec![0, 1, 2, 3, 7], true), "{case}");
         sample.complete(root.path(), OPTIONS);
@@ -262,23 +243,23 @@ fn what_is_wrong_with_a_resume_file_costs_a_check_and_nothing_else() {
 
 #[test]
 fn a_resume_file_that_cannot_be_written_costs_a_check_and_nothing_else() {
-    let sample = three_files();
+    let sample = Sample::three_files();
     let root = TestFolder::new();
-    fs::create_dir_all(resume(&sample, root.path()).join("inside")).unwrap();
+    fs::create_dir_all(sample.resume_file(root.path()).join("inside")).unwrap();
     let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
     sample.write(&mut storage, [0, 1]);
     drop(storage);
     assert_eq!(found(&sample, root.path(), OPTIONS).0, [0, 1]);
     sample.complete(root.path(), OPTIONS);
     sample.assert_complete(root.path());
-    assert!(resume(&sample, root.path()).join("inside").exists());
+    assert!(sample.resume_file(root.path()).join("inside").exists());
 }
 
 #[test]
 fn one_that_is_left_over_beside_a_complete_payload_goes() {
-    let sample = three_files();
-    let root = interrupted(&sample, &[0, 1]);
-    let (marker, record) = (sample.marker(root.path()), resume(&sample, root.path()));
+    let sample = Sample::three_files();
+    let root = sample.interrupted(&[0, 1]);
+    let (marker, record) = (sample.marker(root.path()), sample.resume_file(root.path()));
     let (kept_marker, kept_record) = (fs::read(&marker).unwrap(), fs::read(&record).unwrap());
     sample.complete(root.path(), OPTIONS);
     fs::write(marker, kept_marker).unwrap();
@@ -290,8 +271,8 @@ fn one_that_is_left_over_beside_a_complete_payload_goes() {
 
 #[test]
 fn what_a_selection_left_out_is_not_forgotten() {
-    let mut sample = three_files();
-    let root = interrupted(&sample, &[0, 1, 2, 3, 7]);
+    let mut sample = Sample::three_files();
+    let root = sample.interrupted(&[0, 1, 2, 3, 7]);
     sample.select(&[2]);
     sample.complete(root.path(), OPTIONS);
     sample.selection = None;
@@ -303,8 +284,8 @@ fn what_a_selection_left_out_is_not_forgotten() {
     sample.assert_complete(root.path());
 
     // Nothing was known of it.
-    let root = interrupted(&sample, &[0, 1, 2, 3, 7]);
-    fs::remove_file(resume(&sample, root.path())).unwrap();
+    let root = sample.interrupted(&[0, 1, 2, 3, 7]);
+    fs::remove_file(sample.resume_file(root.path())).unwrap();
     sample.select(&[2]);
     sample.complete(root.path(), OPTIONS);
     sample.selection = None;
@@ -314,7 +295,7 @@ fn what_a_selection_left_out_is_not_forgotten() {
 #[test]
 fn what_is_complete_is_not_read_again_and_nothing_beside_it_changes() {
     let cache = TestFolder::new();
-    let mut sample = three_files();
+    let mut sample = Sample::three_files();
     sample.cache = Some(cache.path().join("in/a/folder"));
     let root = TestFolder::new();
     sample.complete(root.path(), OPTIONS);
@@ -344,7 +325,7 @@ fn what_is_complete_is_not_read_again_and_nothing_beside_it_changes() {
 #[test]
 fn what_is_shared_is_read_once() {
     let cache = TestFolder::new();
-    let mut sample = three_files();
+    let mut sample = Sample::three_files();
     sample.cache = Some(cache.path().to_owned());
     let root = TestFolder::new();
     fs::create_dir(root.path().join("t")).unwrap();
@@ -420,8 +401,8 @@ fn a_check_that_is_stopped_goes_on_where_it_was() {
 
 #[test]
 fn what_is_shared_of_an_unfinished_download_is_not_read() {
-    let sample = three_files();
-    let root = interrupted(&sample, &[0, 1, 5]);
+    let sample = Sample::three_files();
+    let root = sample.interrupted(&[0, 1, 5]);
     let read = Read::default();
     let digests = sample.digests();
     let watch = |done, of| read.watch(done, of);
@@ -441,7 +422,7 @@ fn during_a_download_what_was_written_is_vouched_for_every_64_mebibytes() {
         storage.write(sample.index(number), &zeros).unwrap();
     };
     write(&mut storage, 0);
-    let path = resume(&sample, root.path());
+    let path = sample.resume_file(root.path());
     let first = fs::read(&path).expect("it is there before the first byte");
     (1..63).for_each(|number| write(&mut storage, number));
     std::thread::sleep(Duration::from_millis(50));
@@ -463,7 +444,7 @@ fn during_a_download_what_was_written_is_vouched_for_every_64_mebibytes() {
 
 #[test]
 fn what_was_written_waits_half_a_minute_at_most_to_be_vouched_for() {
-    let sample = three_files();
+    let sample = Sample::three_files();
     let root = TestFolder::new();
     let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
     assert_eq!(storage.next_save(), None);
@@ -474,8 +455,8 @@ fn what_was_written_waits_half_a_minute_at_most_to_be_vouched_for() {
 
 #[test]
 fn a_piece_that_is_not_offered_any_more_is_not_lost() {
-    let sample = three_files();
-    let root = interrupted(&sample, &[0, 1, 2, 3]);
+    let sample = Sample::three_files();
+    let root = sample.interrupted(&[0, 1, 2, 3]);
     let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
     sample.write(&mut storage, [8]);
     storage.served_pieces().unreadable(sample.index(1), &std::io::Error::other("a test"));

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -26,12 +26,6 @@ fn spoil(path: &Path, at: u64) {
     sleep(Duration::from_millis(20));
     File::options().write(true).open(path).unwrap().write_all_at(&[0xee; 9], at).unwrap();
     sleep(Duration::from_millis(20));
-}
-
-fn resume(sample: &Sample, root: &Path) -> PathBuf {
-    let mut name = sample.marker(root).into_os_string();
-    name.push("-resume");
-    name.into()
 }
 
 #[test]
@@ -83,7 +77,7 @@ fn a_change_that_was_noticed_is_in_the_record_before_a_kill_can_hide_it() {
     spoil(&root.path().join("t/a"), 1500);
     assert!(!storage.served_pieces().find(sample.index(1), 0, 10, &mut Vec::new()));
     let vouches = |record: &[u8]| record.get(PIECES_AT).is_some_and(|first| first & 0x40 != 0);
-    let read = || fs::read(resume(&sample, root.path())).unwrap_or_default();
+    let read = || fs::read(sample.resume_file(root.path())).unwrap_or_default();
     assert!(vouches(&read()));
     let deadline = Instant::now() + Duration::from_secs(20);
     while vouches(&read()) {
@@ -95,7 +89,7 @@ fn a_change_that_was_noticed_is_in_the_record_before_a_kill_can_hide_it() {
     }
     let record = read();
     drop(storage);
-    fs::write(resume(&sample, root.path()), record).unwrap();
+    fs::write(sample.resume_file(root.path()), record).unwrap();
     let (_, good) = sample.open(root.path(), NEVER).unwrap();
     assert!(!numbers(&good).contains(&1));
 }
@@ -111,10 +105,10 @@ fn a_kill_while_spoiled_pieces_are_fetched_again_does_not_bring_them_back() {
     sample.write(&mut storage, [6]);
     spoil(&root.path().join("t/a"), 1500);
     assert_eq!(storage.finish().unwrap(), Finished::Spoiled(vec![sample.index(1)]));
-    let record = fs::read(resume(&sample, root.path())).unwrap();
+    let record = fs::read(sample.resume_file(root.path())).unwrap();
     sample.write(&mut storage, [1]);
     drop(storage);
-    fs::write(resume(&sample, root.path()), record).unwrap();
+    fs::write(sample.resume_file(root.path()), record).unwrap();
     // No sample is read, so that this is all that the record says.
     let (_, good) = sample.open(root.path(), NEVER).unwrap();
     assert_eq!(numbers(&good), [0, 2, 3, 4, 5, 6]);
@@ -188,9 +182,9 @@ fn a_resume_file_that_was_left_over_does_not_have_all_read_each_time() {
     let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
     sample.write(&mut storage, 0..3);
     drop(storage);
-    let record = fs::read(resume(&sample, root.path())).unwrap();
+    let record = fs::read(sample.resume_file(root.path())).unwrap();
     sample.complete(root.path(), OPTIONS);
-    fs::write(resume(&sample, root.path()), record).unwrap();
+    fs::write(sample.resume_file(root.path()), record).unwrap();
     let reads = std::sync::atomic::AtomicU64::new(0);
     let watch = |done, _| {
         reads.fetch_max(done, std::sync::atomic::Ordering::SeqCst);

@@ -1,37 +1,18 @@
 //! Another file is under the name of one that an earlier run has written: it is the user's unless it is a copy of ours.
 
 use std::fs::{self, File, FileTimes};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use femtotorrent::storage::StorageError;
 
 use crate::sample::{CONTINUE, FULL, OPTIONS, OVERWRITE, Sample, assert_foreign, failure, numbers};
 use crate::support::folder::TestFolder;
 
-/// Ten pieces in three files: a has 0 to 3, b 3 to 6, c 6 to 9.
-fn sample() -> Sample {
-    Sample::new(1000, &[("t/a", 3300), ("t/b", 3300), ("t/c", 3300)])
-}
-
-/// A download that ended after it had written these pieces.
-fn interrupted(sample: &Sample, pieces: &[u32]) -> TestFolder {
-    let root = TestFolder::new();
-    let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
-    sample.write(&mut storage, pieces.iter().copied());
-    root
-}
-
 /// Puts another file in the place of one that stays as long as both are there, so that it has another number.
 fn replace(path: &Path, content: &[u8]) {
     let new = path.with_extension("new");
     fs::write(&new, content).unwrap();
     fs::rename(&new, path).unwrap();
-}
-
-fn resume(sample: &Sample, root: &Path) -> PathBuf {
-    let mut name = sample.marker(root).into_os_string();
-    name.push("-resume");
-    name.into()
 }
 
 /// Copies a folder with all that is in it.
@@ -68,7 +49,7 @@ fn assert_it_stays(sample: &Sample, root: &Path, name: &str, case: &str) {
 #[test]
 fn a_file_that_was_replaced_during_a_run_is_not_written_to_by_the_next_one() {
     for before in [vec![0, 1, 2, 3], vec![0, 1, 2, 3, 4, 5, 6, 7, 8, 9]] {
-        let (root, sample) = (TestFolder::new(), sample());
+        let (root, sample) = (TestFolder::new(), Sample::three_files());
         let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
         sample.write(&mut storage, before);
         replace(&root.path().join("t/a"), &[7; 3300]);
@@ -86,20 +67,20 @@ fn a_file_that_was_replaced_during_a_run_is_not_written_to_by_the_next_one() {
 
 #[test]
 fn one_that_was_replaced_between_two_runs_is_not_written_to_whether_the_first_was_killed_or_not() {
-    let sample = sample();
+    let sample = Sample::three_files();
     let long = vec![7; 4000];
     let contents: [(&str, &[u8]); 4] =
         [("as long", &long[..3300]), ("short", b"mine"), ("long", &long), ("of no piece", &long[..999])];
     for (case, content) in contents {
         for is_final in [true, false] {
-            let root = interrupted(&sample, &[0, 1, 3, 4, 7]);
+            let root = sample.interrupted(&[0, 1, 3, 4, 7]);
             if !is_final {
                 // The last record of a run that is killed after it.
                 let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
                 sample.write(&mut storage, [8]);
-                let record = fs::read(resume(&sample, root.path())).unwrap();
+                let record = fs::read(sample.resume_file(root.path())).unwrap();
                 drop(storage);
-                fs::write(resume(&sample, root.path()), record).unwrap();
+                fs::write(sample.resume_file(root.path()), record).unwrap();
             }
             replace(&root.path().join("t/a"), content);
             assert_it_stays(&sample, root.path(), "t/a", case);
@@ -109,8 +90,8 @@ fn one_that_was_replaced_between_two_runs_is_not_written_to_whether_the_first_wa
 
 #[test]
 fn one_that_has_the_number_of_the_one_that_is_gone_is_told_by_when_it_was_created() {
-    let sample = sample();
-    let root = interrupted(&sample, &[0, 1, 2, 3]);
+    let sample = Sample::three_files();
+    let root = sample.interrupted(&[0, 1, 2, 3]);
     let path = root.path().join("t/a");
     if fs::metadata(&path).unwrap().created().is_err() {
         return;
@@ -123,8 +104,8 @@ fn one_that_has_the_number_of_the_one_that_is_gone_is_told_by_when_it_was_create
 
 #[test]
 fn one_that_was_put_where_no_file_of_ours_was_is_not_written_to() {
-    let sample = sample();
-    let root = interrupted(&sample, &[0, 1]);
+    let sample = Sample::three_files();
+    let root = sample.interrupted(&[0, 1]);
     fs::write(root.path().join("t/c"), "mine").unwrap();
     assert_it_stays(&sample, root.path(), "t/c", "in a free place");
     // While the run went on, which ended with it.
@@ -141,9 +122,9 @@ fn one_that_was_put_where_no_file_of_ours_was_is_not_written_to() {
 
 #[test]
 fn where_nothing_can_be_lost_and_where_a_part_is_right_the_user_need_not_say_much() {
-    let sample = sample();
+    let sample = Sample::three_files();
     for content in [vec![], vec![0; 100], vec![0; 3300]] {
-        let root = interrupted(&sample, &[0, 1, 2]);
+        let root = sample.interrupted(&[0, 1, 2]);
         replace(&root.path().join("t/a"), &content);
         if content.len() == 100 {
             // It has no whole piece that could be read.
@@ -153,7 +134,7 @@ fn where_nothing_can_be_lost_and_where_a_part_is_right_the_user_need_not_say_muc
             sample.assert_complete(root.path());
         }
     }
-    let root = interrupted(&sample, &[0, 1, 2, 3]);
+    let root = sample.interrupted(&[0, 1, 2, 3]);
     let mut content = sample.content(&sample.files[0]);
     content[1500..].fill(7);
     replace(&root.path().join("t/a"), &content);
@@ -164,17 +145,17 @@ fn where_nothing_can_be_lost_and_where_a_part_is_right_the_user_need_not_say_muc
 
 #[test]
 fn a_download_that_was_copied_or_restored_goes_on_with_whatever_times_its_files_have() {
-    let sample = sample();
+    let sample = Sample::three_files();
     for options in [OPTIONS, FULL] {
         for keeps_times in [true, false] {
             for is_killed in [true, false] {
                 let root = TestFolder::new();
                 let (mut storage, _) = sample.open(root.path(), options).unwrap();
                 sample.write(&mut storage, [0, 1, 3, 7]);
-                let record = fs::read(resume(&sample, root.path())).unwrap();
+                let record = fs::read(sample.resume_file(root.path())).unwrap();
                 drop(storage);
                 if is_killed {
-                    fs::write(resume(&sample, root.path()), record).unwrap();
+                    fs::write(sample.resume_file(root.path()), record).unwrap();
                 }
                 let copy = TestFolder::new();
                 copy_all(root.path(), copy.path(), keeps_times);
@@ -195,7 +176,7 @@ fn a_download_that_was_copied_or_restored_goes_on_with_whatever_times_its_files_
 
 #[test]
 fn what_was_changed_in_place_is_ours_whatever_is_in_it_now() {
-    let sample = sample();
+    let sample = Sample::three_files();
     let changes: [fn(&Path); 3] = [
         |path| fs::write(path, [7; 3300]).unwrap(),
         |path| fs::write(path, "short").unwrap(),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::folder::TestFolder;
 use femtotorrent::metainfo::{File, InfoHash};
 use femtotorrent::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use femtotorrent::storage::{
@@ -175,6 +176,25 @@ impl Sample {
 
     pub fn marker(&self, root: &Path) -> PathBuf {
         root.join(format!(".{}.abababab.femtotorrent", self.name))
+    }
+
+    pub fn resume_file(&self, root: &Path) -> PathBuf {
+        let mut name = self.marker(root).into_os_string();
+        name.push("-resume");
+        name.into()
+    }
+
+    /// Ten pieces in three files: a has 0 to 3, b 3 to 6, c 6 to 9.
+    pub fn three_files() -> Sample {
+        Sample::new(1000, &[("t/a", 3300), ("t/b", 3300), ("t/c", 3300)])
+    }
+
+    /// A download that ended after it had written these pieces.
+    pub fn interrupted(&self, pieces: &[u32]) -> TestFolder {
+        let root = TestFolder::new();
+        let (mut storage, _) = self.open(root.path(), OPTIONS).unwrap();
+        self.write(&mut storage, pieces.iter().copied());
+        root
     }
 }
 
