@@ -93,7 +93,16 @@ pub enum Stall {
     /// Other torrents have all the memory that is allowed.
     NoMemory,
     /// The peers do not send for this reason, and this is wrong with the web seeds.
-    AndWebSeeds(Box<Stall>, String),
+    AndWebSeeds(Box<Stall>, WebSeedTrouble),
+}
+
+/// What is wrong with the web seeds of a torrent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSeedTrouble {
+    /// In words that name the server.
+    pub said: String,
+    /// Whether no web seed is ever asked again.
+    pub is_final: bool,
 }
 
 impl Stall {
@@ -126,7 +135,7 @@ impl fmt::Display for Stall {
             Stall::Silent => write!(out, "the peers do not send what we have requested"),
             Stall::SlowDisk => write!(out, "the disk is slower than the peers"),
             Stall::SlowReader => write!(out, "whoever reads standard output takes nothing"),
-            Stall::AndWebSeeds(peers, said) => write!(out, "{peers}; {said}"),
+            Stall::AndWebSeeds(peers, of_web) => write!(out, "{peers}; {}", of_web.said),
             Stall::NoMemory => {
                 write!(out, "waiting for memory, which other torrents are using (raise --memory)")
             }

@@ -67,7 +67,7 @@ impl Coordinator<'_> {
         }
         let of_peers = self.stall_of_peers(now);
         match self.web_seed_trouble() {
-            Some(said) => Stall::AndWebSeeds(Box::new(of_peers), said),
+            Some(trouble) => Stall::AndWebSeeds(Box::new(of_peers), trouble),
             None => of_peers,
         }
     }

@@ -5,7 +5,7 @@ use super::report::Finding;
 use super::verdict::{self, Verdict};
 use super::{MADE, report};
 use crate::cli::exit::Exit;
-use crate::message::{Snapshot, Stall};
+use crate::message::{Snapshot, Stall, WebSeedTrouble};
 use crate::metainfo::Magnet;
 use crate::session::Torrent;
 use std::net::SocketAddr;
@@ -111,7 +111,8 @@ fn no_seed() {
     let facts = met(&[Meeting::Plain, Meeting::Refused], Stall::NobodyHas(7));
     let advice = "Wait for a seed, or ask for one: none of the connected peers has piece 7.";
     assert_says(&facts, 2, advice);
-    let with_web = Stall::AndWebSeeds(Box::new(Stall::NobodyHas(7)), "http://w: gone".to_owned());
+    let of_web = WebSeedTrouble { said: "http://w: gone".to_owned(), is_final: false };
+    let with_web = Stall::AndWebSeeds(Box::new(Stall::NobodyHas(7)), of_web);
     assert_says(&met(&[Meeting::Plain], with_web), 2, advice);
 }
 

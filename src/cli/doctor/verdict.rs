@@ -103,10 +103,10 @@ fn why_nothing(facts: &Facts, stall: Option<&Stall>) -> String {
         (_, Some(Stall::Proxy(why))) => {
             return format!("Look after the proxy, or choose another one with --proxy: {why}.");
         }
-        (_, Some(Stall::AndWebSeeds(of_peers, said))) => {
+        (_, Some(Stall::AndWebSeeds(of_peers, of_web))) => {
             let is_all = facts.seen.tried() == 0 && facts.seen.trackers.is_empty() && facts.nodes.is_none();
             return match is_all {
-                true => format!("Look after the web seed, or add another with --web-seed: {said}."),
+                true => format!("Look after the web seed, or add another with --web-seed: {}.", of_web.said),
                 false => why_nothing(facts, Some(of_peers)),
             };
         }

@@ -161,6 +161,7 @@ fn seeding_sentence(snapshot: &Snapshot) -> String {
 fn remedy(stall: &Stall) -> Option<&'static str> {
     match stall {
         Stall::NoPeers(_) => Some("still looking for peers"),
+        Stall::AndWebSeeds(of_peers, of_web) if of_web.is_final => remedy(of_peers),
         Stall::Unreachable(..) | Stall::Proxy(_) | Stall::AndWebSeeds(..) => Some("trying again"),
         Stall::NothingSaid(_) => Some("waiting"),
         Stall::NoMetadata(_) => Some("asking others as well"),
@@ -176,6 +177,7 @@ fn remedy(stall: &Stall) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::WebSeedTrouble;
 
     fn running(snapshot: Snapshot) -> View {
         View::Running(Box::new(snapshot))
@@ -210,6 +212,12 @@ mod tests {
             stalled(Stall::NoPeers(Some(why.clone()))).trouble().as_deref(),
             Some("no peers: http://t.example: \u{fffd}[2Jno; still looking for peers")
         );
+        let with_web = |is_final| {
+            let of_web = WebSeedTrouble { said: "the web seed w: gone".to_owned(), is_final };
+            stalled(Stall::AndWebSeeds(Box::new(Stall::NobodyHas(7)), of_web)).trouble().unwrap()
+        };
+        assert!(with_web(false).ends_with("the web seed w: gone; trying again"));
+        assert!(with_web(true).ends_with("the web seed w: gone; waiting for a peer that has it"));
         assert!(stalled(Stall::NoMemory).trouble().unwrap().ends_with(&Stall::NoMemory.to_string()));
         let state = MetadataState { trouble: Some(why), ..MetadataState::default() };
         let searching = View::Metadata(state.clone()).trouble().unwrap();

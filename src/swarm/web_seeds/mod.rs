@@ -15,7 +15,7 @@ mod servers;
 
 pub use servers::{Server, WebSeeds};
 
-use crate::message::{HangUp, Order, PeerError, PeerKey, WebSeedFailure};
+use crate::message::{HangUp, Order, PeerError, PeerKey, WebSeedFailure, WebSeedTrouble};
 use crate::piece::Bitfield;
 use crate::strategy::PeerPieces;
 use crate::swarm::Coordinator;
@@ -169,10 +169,11 @@ impl Coordinator<'_> {
     }
 
     /// What is wrong with the web seeds, if nothing comes from them.
-    pub(in crate::swarm) fn web_seed_trouble(&self) -> Option<String> {
+    pub(in crate::swarm) fn web_seed_trouble(&self) -> Option<WebSeedTrouble> {
         let asked = self.roster.running_web_seeds().find(|key| self.requests.count(*key) > 0);
         let silent = asked.and_then(|key| self.roster.get(key));
         let silent = silent.map(|peer| format!("{} does not send what was requested", peer.name()));
+        let silent = silent.map(|said| WebSeedTrouble { said, is_final: false });
         silent.or_else(|| self.roster.web_seeds().trouble())
     }
 }

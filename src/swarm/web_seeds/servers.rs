@@ -4,7 +4,7 @@
 //! one of each host, and one that fails is asked more and more seldom. It never matters: where web seeds fail, peers
 //! remain.
 
-use crate::message::{HangUp, PeerError, PeerKey, WebSeedFailure};
+use crate::message::{HangUp, PeerError, PeerKey, WebSeedFailure, WebSeedTrouble};
 use crate::piece::PieceIndex;
 use crate::strategy::ServerRest;
 use crate::web_seed::WebSeed;
@@ -148,15 +148,16 @@ impl WebSeeds {
     }
 
     /// What is wrong with them, if something is.
-    pub fn trouble(&self) -> Option<String> {
+    pub fn trouble(&self) -> Option<WebSeedTrouble> {
         let mut in_trouble =
             self.servers.iter().filter_map(|server| Some((server, server.trouble.as_ref()?)));
         let (first, why) = in_trouble.next()?;
-        let said = format!("the web seed {}: {why}", first.seed.host());
-        Some(match in_trouble.count() {
-            0 => said,
-            others => format!("{said} ({others} more have failed, too)"),
-        })
+        let mut said = format!("the web seed {}: {why}", first.seed.host());
+        match in_trouble.count() {
+            0 => {}
+            others => said.push_str(&format!(" ({others} more have failed, too)")),
+        }
+        Some(WebSeedTrouble { said, is_final: self.servers.iter().all(Server::is_over) })
     }
 }
 
@@ -381,8 +382,21 @@ mod tests {
         let server = seeds.get_mut(0).unwrap();
         server.begun(PeerKey(1));
         server.ended(PeerKey(1), &failure(WebSeedFailure::Failed("it answers 500".to_owned())), 0.5, now);
-        assert_eq!(seeds.trouble().as_deref(), Some("the web seed one.example: it answers 500"));
+        let said = "the web seed one.example: it answers 500".to_owned();
+        assert_eq!(seeds.trouble(), Some(WebSeedTrouble { said, is_final: false }));
         seeds.get_mut(0).unwrap().succeeded();
         assert_eq!(seeds.trouble(), None);
+    }
+
+    #[test]
+    fn nobody_says_that_a_server_is_asked_again_when_it_is_not() {
+        let (mut seeds, now) = (web_seeds(&["http://one.example/", "http://two.example/"]), Instant::now());
+        let is_final = |seeds: &WebSeeds| seeds.trouble().map(|trouble| trouble.is_final);
+        for (number, expected) in [(0, false), (1, true)] {
+            let server = seeds.get_mut(number).unwrap();
+            server.begun(PeerKey(1));
+            server.ended(PeerKey(1), &failure(WebSeedFailure::Refused("a loop".to_owned())), 0.5, now);
+            assert_eq!(is_final(&seeds), Some(expected));
+        }
     }
 }
