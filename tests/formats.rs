@@ -141,10 +141,10 @@ fn a_torrent_of_a_million_pieces_and_a_hundred_thousand_files_loads() {
         ("files", files),
     ]);
     let torrent = Metainfo::parse(Item::dictionary([("info", info)]).encode()).unwrap();
-    assert_eq!((torrent.piece_count(), torrent.files.len()), (1_000_000, 100_000));
-    assert_eq!(torrent.total_size, 16_384_000_000);
+    assert_eq!((torrent.geometry.piece_count(), torrent.files.len()), (1_000_000, 100_000));
+    assert_eq!(torrent.geometry.total_size(), 16_384_000_000);
     let last: [u8; 20] = std::array::from_fn(|index| (20_000_000_u32 - 20 + index as u32) as u8);
-    assert_eq!(torrent.piece_digest(999_999), Some(PieceDigest(last)));
+    assert_eq!(torrent.piece_digest(999_999), Some(PieceDigest::Sha1(last)));
     assert_eq!(*torrent.files[99_999].path, *Path::new("large/folder 999/file 99999.bin"));
     assert_eq!(torrent.files[99_999].offset, 16_384_000_000 - 163_840);
 }

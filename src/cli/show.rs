@@ -166,9 +166,9 @@ impl Shown<'_> {
             "exit_code": exit.0,
             "name": torrent.name,
             "info_hash": torrent.info_hash.to_string(),
-            "piece_length": torrent.piece_length,
-            "pieces": torrent.piece_count(),
-            "total_size": torrent.total_size,
+            "piece_length": torrent.geometry.piece_length(),
+            "pieces": torrent.geometry.piece_count(),
+            "total_size": torrent.geometry.total_size(),
             "private": torrent.private,
             "trackers": torrent.trackers,
             "web_seeds": torrent.web_seeds,
@@ -216,9 +216,9 @@ impl Shown<'_> {
         let exact = |bytes| format!("{} ({} bytes)", size(bytes), grouped(bytes));
         line(out, "Name", printable(&torrent.name))?;
         line(out, "Info-hash", torrent.info_hash)?;
-        line(out, "Size", exact(torrent.total_size))?;
-        let pieces = grouped(torrent.piece_count().into());
-        line(out, "Pieces", format_args!("{pieces} of {}", size(torrent.piece_length.into())))?;
+        line(out, "Size", exact(torrent.geometry.total_size()))?;
+        let pieces = grouped(torrent.geometry.piece_count().into());
+        line(out, "Pieces", format_args!("{pieces} of {}", size(torrent.geometry.piece_length().into())))?;
         line(
             out,
             "Private",

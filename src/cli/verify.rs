@@ -91,8 +91,7 @@ fn verify(
     let torrent = source::load(source, outlet);
     let torrent = torrent.map_err(|error| (Exit(error.exit_code()), error.to_string()))?;
     let torrent = Arc::new(torrent);
-    let geometry = Geometry::new(torrent.total_size, torrent.piece_length);
-    let geometry = geometry.ok_or_else(|| failure(StorageError::Layout))?;
+    let geometry = torrent.geometry;
     let selected = arguments.selection.choice().selected(&torrent.files, &[]);
     let selected = selected.map_err(|error| (Exit::BAD_OPTION, error.to_string()))?;
     let selection = selected.and_then(|selected| Selection::of(selected, &torrent.files, geometry));

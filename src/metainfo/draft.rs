@@ -172,9 +172,9 @@ mod tests {
         draft.date = Some(7);
         let bytes = draft.encode(vec![7; 20]);
         let read = Metainfo::parse(bytes.clone()).unwrap();
-        assert_eq!((read.name.as_str(), read.private, read.total_size), ("name", true, 30));
+        assert_eq!((read.name.as_str(), read.private, read.geometry.total_size()), ("name", true, 30));
         assert_eq!((&read.trackers, &read.web_seeds), (&draft.trackers, &draft.web_seeds));
-        assert_eq!(read.piece_digest(0), Some(PieceDigest([7; 20])));
+        assert_eq!(read.piece_digest(0), Some(PieceDigest::Sha1([7; 20])));
         let paths: Vec<_> = read.files.iter().map(|file| file.path.to_str().unwrap()).collect();
         assert_eq!(paths, ["name/a", "name/b/c", "name/b/č"]);
         assert_eq!(draft.taken_for_padding(&read).count(), 0);

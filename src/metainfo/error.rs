@@ -13,8 +13,8 @@ pub enum MetainfoError {
     NotADictionary,
     /// There is no `info` dictionary, so nothing says what to download.
     NoInfo,
-    /// The torrent is of version 2 only (BEP 52).
-    VersionTwoOnly,
+    /// The torrent is of a version after 2 (BEP 52).
+    NewerVersion,
     /// A field is missing or cannot be used.
     Field {
         /// Its name.
@@ -77,10 +77,10 @@ impl fmt::Display for MetainfoError {
             MetainfoError::NoInfo => {
                 write!(out, "not a complete torrent: it has no 'info' dictionary")
             }
-            MetainfoError::VersionTwoOnly => {
+            MetainfoError::NewerVersion => {
                 write!(
                     out,
-                    "a version 2 torrent (BEP 52), which is not supported (use a version 1 or hybrid torrent)"
+                    "a torrent of a newer version than 2 (BEP 52), which nobody knows yet (use another one)"
                 )
             }
             MetainfoError::Field { name, fault } => write!(out, "bad torrent: '{name}' {fault}"),

@@ -48,46 +48,96 @@ fn field(name: &'static str, fault: &'static str) -> MetainfoError {
 type EntryFault = (&'static str, &'static str);
 
 fn read_list(list: List, name: &[u8]) -> Result<FileList, MetainfoError> {
-    let mut table = PathTable::new(name);
-    let mut read = FileList { files: Vec::new(), total_size: 0, symlinks: 0 };
-    let mut paths = Vec::new();
-    let mut path_bytes = 0_usize;
+    let mut listing = Listing::new(name);
     for (index, entry) in list.iter().enumerate() {
-        let fail = |(name, fault): EntryFault| MetainfoError::FileField {
-            file: index.saturating_add(1),
-            name,
-            fault,
-        };
+        let number = index.saturating_add(1);
+        let fail = |(name, fault): EntryFault| MetainfoError::FileField { file: number, name, fault };
         let entry = entry.dictionary().ok_or(field("files", "has an entry that is not a dictionary"))?;
         let kind = FileKind::of(entry);
         if kind == FileKind::Symlink {
             check_link(entry).map_err(fail)?;
-            read.symlinks = read.symlinks.saturating_add(1);
+            listing.skip_link();
             continue;
         }
         let length = length(entry).map_err(fail)?;
-        let padding = kind == FileKind::Padding;
-        let (path, natural) = match padding {
-            true => (padding_path(length), None),
-            false => {
-                let elements = elements(entry).map_err(|fault| fail(("path", fault)))?;
-                let elements = elements.iter().filter_map(Value::bytes);
-                let (path, natural) = table.add(elements).map_err(|fault| fail(("path", fault)))?;
-                (path, Some(natural))
-            }
-        };
-        let more = natural.as_ref().map_or(name.len(), NaturalPath::bytes);
-        path_bytes = path_bytes.saturating_add(path.as_os_str().len()).saturating_add(more);
-        if path_bytes > MAX_ALL_PATHS_BYTES {
+        if kind == FileKind::Padding {
+            listing.add_padding(length)?;
+            continue;
+        }
+        let elements = elements(entry).map_err(|fault| fail(("path", fault)))?;
+        listing.add(number, &mut elements.iter().filter_map(Value::bytes), length)?;
+    }
+    Ok(listing.settle())
+}
+
+/// The files of a torrent that has a folder, one after the other.
+pub(super) struct Listing<'a> {
+    table: PathTable<'a>,
+    name: &'a [u8],
+    paths: Vec<Option<NaturalPath>>,
+    path_bytes: usize,
+    read: FileList,
+}
+
+impl<'a> Listing<'a> {
+    /// None yet, below a folder of this name.
+    pub(super) fn new(name: &'a [u8]) -> Listing<'a> {
+        let read = FileList { files: Vec::new(), total_size: 0, symlinks: 0 };
+        Listing { table: PathTable::new(name), name, paths: Vec::new(), path_bytes: 0, read }
+    }
+
+    /// Where the next one begins in the payload, in bytes.
+    pub(super) fn end(&self) -> u64 {
+        self.read.total_size
+    }
+
+    /// Adds a file under this path, which is the entry of this `number`, from 1.
+    pub(super) fn add(
+        &mut self,
+        number: usize,
+        path: &mut dyn Iterator<Item = &[u8]>,
+        length: u64,
+    ) -> Result<(), MetainfoError> {
+        let fail = |fault| MetainfoError::FileField { file: number, name: "path", fault };
+        let (path, natural) = self.table.add(path).map_err(fail)?;
+        let more = natural.bytes();
+        self.push(path, Some(natural), more, length)
+    }
+
+    /// Adds padding.
+    pub(super) fn add_padding(&mut self, length: u64) -> Result<(), MetainfoError> {
+        self.push(padding_path(length), None, self.name.len(), length)
+    }
+
+    /// Counts a link.
+    pub(super) fn skip_link(&mut self) {
+        self.read.symlinks = self.read.symlinks.saturating_add(1);
+    }
+
+    /// All of them, when there are no more.
+    pub(super) fn settle(mut self) -> FileList {
+        self.table.settle(self.paths, &mut self.read.files);
+        self.read.files.shrink_to_fit();
+        self.read
+    }
+
+    fn push(
+        &mut self,
+        path: FilePath,
+        natural: Option<NaturalPath>,
+        more: usize,
+        length: u64,
+    ) -> Result<(), MetainfoError> {
+        self.path_bytes = self.path_bytes.saturating_add(path.as_os_str().len()).saturating_add(more);
+        if self.path_bytes > MAX_ALL_PATHS_BYTES {
             return Err(field("files", "has paths of more than 64 MiB together"));
         }
-        paths.push(natural);
-        read.files.push(File { path, offset: read.total_size, length, padding });
-        read.total_size = read.total_size.checked_add(length).ok_or(MetainfoError::TooLarge)?;
+        let padding = natural.is_none();
+        self.paths.push(natural);
+        self.read.files.push(File { path, offset: self.read.total_size, length, padding });
+        self.read.total_size = self.read.total_size.checked_add(length).ok_or(MetainfoError::TooLarge)?;
+        Ok(())
     }
-    table.settle(paths, &mut read.files);
-    read.files.shrink_to_fit();
-    Ok(read)
 }
 
 fn length(entry: Dictionary) -> Result<u64, EntryFault> {

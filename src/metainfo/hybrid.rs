@@ -7,13 +7,13 @@
 
 use super::File;
 use super::error::MetainfoError;
+use super::file_tree;
 use super::files::FileKind;
-use crate::bencode::{Dictionary, Step, Value};
+use crate::bencode::{Dictionary, Value};
 
 /// Checks that the `file tree`, if there is one, describes the files of version 1.
 pub(super) fn check(info: Dictionary, files: &[File], piece_length: u32) -> Result<(), MetainfoError> {
-    let Some(tree) = info.get("file tree") else { return Ok(()) };
-    let tree = tree.dictionary().ok_or(MetainfoError::Hybrid("'file tree' is not a dictionary"))?;
+    let Some(tree) = file_tree::of(info)? else { return Ok(()) };
     check_tree(tree, &mut listed(info))?;
     let unaligned = |file: &File| {
         !file.padding && file.length > 0 && !file.offset.is_multiple_of(u64::from(piece_length))
@@ -41,53 +41,20 @@ fn listed(info: Dictionary<'_>) -> Box<dyn Iterator<Item = (Vec<&[u8]>, u64)> + 
     }))
 }
 
-/// Walks over the tree in its order and compares each file with the next one of the list. In the tree a file
-/// is a dictionary that has an entry with an empty key: its properties. A stranger chooses the depth. So
-/// there is one pass: nothing here is recursive, and no byte is read again for each folder around it.
+/// Compares each file of the tree with the next one of the list.
 fn check_tree<'a>(
     tree: Dictionary<'a>,
     listed: &mut dyn Iterator<Item = (Vec<&'a [u8]>, u64)>,
 ) -> Result<(), MetainfoError> {
-    let without_length = MetainfoError::Hybrid("'file tree' has a file without a length");
-    let mut path: Vec<&[u8]> = Vec::new();
-    let mut properties: Option<Properties> = None;
-    for step in tree.walk() {
-        match (step, &mut properties) {
-            (Step::Enter(_), Some(inside)) => inside.depth = inside.depth.saturating_add(1),
-            (Step::Enter(b""), None) => properties = Some(Properties::default()),
-            (Step::Enter(name), None) => path.push(name),
-            (Step::Entry(b"length", length), Some(inside)) if inside.depth == 0 => {
-                inside.length = length.unsigned();
-            }
-            (Step::Entry(..), Some(_)) => {}
-            (Step::Entry(b"", _), None) => return Err(without_length),
-            (Step::Entry(..), None) => {
-                return Err(MetainfoError::Hybrid("'file tree' has a file without properties"));
-            }
-            (Step::Leave, Some(inside)) if inside.depth > 0 => inside.depth = inside.depth.saturating_sub(1),
-            (Step::Leave, Some(inside)) => {
-                let length = inside.length.ok_or(without_length.clone())?;
-                let same = |(listed, size): (Vec<&[u8]>, u64)| listed == path && size == length;
-                if !listed.next().is_some_and(same) {
-                    return Err(MetainfoError::Hybrid("'file tree' and the file list name different files"));
-                }
-                properties = None;
-            }
-            (Step::Leave, None) => {
-                path.pop();
-            }
+    file_tree::walk(tree, &mut |file| {
+        let same = |(listed, size): (Vec<&[u8]>, u64)| listed == file.path && size == file.length;
+        match listed.next().is_some_and(same) {
+            true => Ok(()),
+            false => Err(MetainfoError::Hybrid("'file tree' and the file list name different files")),
         }
-    }
+    })?;
     match listed.next() {
         Some(_) => Err(MetainfoError::Hybrid("'file tree' lacks a file of the file list")),
         None => Ok(()),
     }
-}
-
-/// The properties of a file while the walk is inside them.
-#[derive(Default)]
-struct Properties {
-    length: Option<u64>,
-    /// How many dictionaries deep the walk is inside them.
-    depth: usize,
 }

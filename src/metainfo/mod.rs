@@ -10,6 +10,7 @@ mod about;
 pub mod draft;
 mod element;
 mod error;
+mod file_tree;
 mod files;
 mod glob;
 mod hybrid;
@@ -22,6 +23,7 @@ mod path_table;
 mod patterns;
 mod percent;
 mod trackers;
+mod version_two;
 
 pub use about::About;
 pub use error::MetainfoError;
@@ -34,16 +36,19 @@ pub use patterns::{ChoiceError, FileChoice, FilePattern};
 pub use percent::percent_decoded;
 
 use crate::bencode::{Dictionary, Value};
-use crate::piece::PieceDigest;
+use crate::piece::{Geometry, PieceDigest};
 use crate::text::printable;
 use sha1::{Digest, Sha1};
+use sha2::Sha256;
 use std::fmt;
 use std::ops::Range;
+use version_two::Layers;
 
 /// Bytes in the longest piece. A piece is verified as a whole and has to be held in memory until then.
 pub const MAX_PIECE_LENGTH: u32 = 1 << 30;
 
-/// The SHA-1 of the `info` value as it stands in the file. It identifies a torrent (BEP 3).
+/// The SHA-1 of the `info` value as it stands in the file. It identifies a torrent (BEP 3). In version 2 it is the first
+/// part of the SHA-256 (BEP 52, "infohash"), of which [`InfoHashV2`] is the whole.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InfoHash(pub [u8; 20]);
 
@@ -74,16 +79,39 @@ impl fmt::Debug for InfoHash {
     }
 }
 
+/// The SHA-256 of the `info` value of a torrent of version 2 (BEP 52, "infohash").
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct InfoHashV2(pub [u8; 32]);
+
+impl InfoHashV2 {
+    /// The part of it that stands where version 1 has its info-hash: between peers, at trackers, in the DHT.
+    pub fn truncated(&self) -> InfoHash {
+        InfoHash(self.0.first_chunk().copied().unwrap_or_default())
+    }
+}
+
+impl fmt::Display for InfoHashV2 {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for InfoHashV2 {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
 /// A torrent: what to download, in which pieces, and where to ask for peers.
 pub struct Metainfo {
     /// The torrent's own name, to be shown: without hidden characters, and not always that on the disk.
     pub name: String,
-    /// The SHA-1 of the received `info` bytes.
+    /// The SHA-1 of the received `info` bytes, or in version 2 the first part of their SHA-256.
     pub info_hash: InfoHash,
-    /// Bytes in every piece but the last: at least 1, at most [`MAX_PIECE_LENGTH`].
-    pub piece_length: u32,
-    /// Bytes in all files together, padding included. Never 0.
-    pub total_size: u64,
+    /// All of that SHA-256, in version 2.
+    pub info_hash_v2: Option<InfoHashV2>,
+    /// How the payload is cut into pieces: at least one, and none longer than [`MAX_PIECE_LENGTH`].
+    pub geometry: Geometry,
     /// Only the torrent's own trackers may be asked for peers (BEP 27).
     pub private: bool,
     /// Announce addresses by tier (BEP 12).
@@ -100,8 +128,15 @@ pub struct Metainfo {
     raw: Vec<u8>,
     /// Where the `info` value is in `raw`.
     info: Range<usize>,
-    /// Where the digests are in `raw`.
-    pieces: Range<usize>,
+    digests: Digests,
+}
+
+/// Where the digests of the pieces are in the bytes of a torrent.
+enum Digests {
+    /// Of version 1, one after the other.
+    Sha1(Range<usize>),
+    /// Of version 2.
+    Layers(Layers),
 }
 
 /// One file of a torrent.
@@ -129,23 +164,31 @@ impl Metainfo {
         let torrent = Value::parse_lenient(&raw)?;
         let torrent = torrent.dictionary().ok_or(MetainfoError::NotADictionary)?;
         let info = torrent.get("info").and_then(Value::dictionary).ok_or(MetainfoError::NoInfo)?;
-        let info_hash = InfoHash(Sha1::digest(info.raw()).into());
-        let is_version_two = info.get("meta version").is_some() || info.get("file tree").is_some();
-        if is_version_two && info.get("pieces").is_none() {
-            return Err(MetainfoError::VersionTwoOnly);
-        }
+        let info_hash_v2 = version_two::is_alone(info).then(|| InfoHashV2(Sha256::digest(info.raw()).into()));
+        let info_hash =
+            info_hash_v2.map_or_else(|| InfoHash(Sha1::digest(info.raw()).into()), |v2| v2.truncated());
         limits::check_counts(info)?;
         let name = name(info, &info_hash.to_string())?;
         let piece_length = piece_length(info)?;
-        let read = files::read(info, &name)?;
+        let (read, geometry, digests) = match info_hash_v2 {
+            Some(_) => {
+                let read = version_two::read(&raw, torrent, info, &name, piece_length)?;
+                (read.files, read.geometry, Digests::Layers(read.layers))
+            }
+            None => {
+                let read = files::read(info, &name)?;
+                hybrid::check(info, &read.files, piece_length)?;
+                let digests = digests(info, read.total_size, piece_length)?;
+                let geometry = Geometry::new(read.total_size, piece_length).ok_or(MetainfoError::TooLarge)?;
+                (read, geometry, Digests::Sha1(place(&raw, digests)))
+            }
+        };
         limits::check_depth(&read.files)?;
-        hybrid::check(info, &read.files, piece_length)?;
-        let digests = digests(info, read.total_size, piece_length)?;
         Ok(Metainfo {
             name: printable(&String::from_utf8_lossy(&name)),
             info_hash,
-            piece_length,
-            total_size: read.total_size,
+            info_hash_v2,
+            geometry,
             private: info.get("private").and_then(Value::integer).is_some_and(|private| private != 0),
             trackers: trackers::tiers(torrent),
             web_seeds: trackers::web_seeds(torrent),
@@ -153,26 +196,21 @@ impl Metainfo {
             files: read.files,
             symlinks: read.symlinks,
             info: place(&raw, info.raw()),
-            pieces: place(&raw, digests),
+            digests,
             raw,
         })
     }
 
-    /// How many pieces there are, at least one.
-    pub fn piece_count(&self) -> u32 {
-        // When the torrent was read, the number of digests was compared with a 32-bit number of pieces.
-        u32::try_from(self.pieces.len() / PieceDigest::LENGTH).unwrap_or(u32::MAX)
-    }
-
-    /// The SHA-1 that the piece must have. `None` past the last piece.
+    /// The digest that the piece must have. `None` past the last piece.
     pub fn piece_digest(&self, index: u32) -> Option<PieceDigest> {
-        let digests = self.raw.get(self.pieces.clone())?;
-        digests
-            .as_chunks::<{ PieceDigest::LENGTH }>()
-            .0
-            .get(usize::try_from(index).ok()?)
-            .copied()
-            .map(PieceDigest)
+        let piece = self.geometry.piece(index)?;
+        match &self.digests {
+            Digests::Sha1(place) => {
+                let digests = self.raw.get(place.clone())?.as_chunks::<{ PieceDigest::LENGTH }>().0;
+                digests.get(piece.slot()).copied().map(PieceDigest::Sha1)
+            }
+            Digests::Layers(layers) => layers.digest(&self.raw, index),
+        }
     }
 
     /// The whole file as received.

@@ -1,4 +1,5 @@
 mod spellings;
+mod version_two;
 
 use super::*;
 use crate::bencode::Item;
@@ -47,8 +48,8 @@ fn the_info_hash_is_taken_over_the_received_bytes() {
     let info = &raw[7..raw.len() - 2];
     assert_eq!(metainfo.info_bytes(), info);
     assert_eq!(metainfo.info_hash.0, <[u8; 20]>::from(Sha1::digest(info)));
-    assert_eq!(metainfo.piece_digest(0).unwrap().0, *b"01234567890123456789");
-    assert_eq!((metainfo.piece_digest(1), metainfo.piece_count()), (None, 1));
+    assert_eq!(metainfo.piece_digest(0).unwrap().bytes(), b"01234567890123456789");
+    assert_eq!((metainfo.piece_digest(1), metainfo.geometry.piece_count()), (None, 1));
     assert_eq!(*metainfo.files[0].path, *Path::new("x"));
 }
 
@@ -70,7 +71,7 @@ fn sizes_past_four_gigabytes_add_up() {
         ("files", Some(Item::list([file(&["a"], terabyte), file(&["b"], 0), file(&["c"], terabyte + 1)]))),
     ]);
     let metainfo = Metainfo::parse(raw).unwrap();
-    assert_eq!(metainfo.total_size, (1 << 41) + 1);
+    assert_eq!(metainfo.geometry.total_size(), (1 << 41) + 1);
     assert_eq!(metainfo.files.iter().map(|file| file.offset).collect::<Vec<_>>(), [0, 1 << 40, 1 << 40]);
     let too_large = vec![file(&["a"], i64::MAX), file(&["b"], i64::MAX), file(&["c"], 2)];
     assert!(refusal(with_files(too_large)).contains("64 bits"));
@@ -126,7 +127,7 @@ fn padding_is_part_of_the_payload_and_takes_no_name() {
         metainfo.files.iter().map(|file| file.padding).collect::<Vec<_>>(),
         [false, true, true, true, false]
     );
-    assert_eq!((metainfo.files[4].offset, metainfo.total_size), (25, 35));
+    assert_eq!((metainfo.files[4].offset, metainfo.geometry.total_size()), (25, 35));
     assert_eq!(*metainfo.files[4].path, *Path::new("name/x"));
 }
 
@@ -148,7 +149,7 @@ fn symbolic_links_are_left_out() {
         without_length,
     ] {
         let metainfo = Metainfo::parse(with_files(vec![file(&["a"], 1), link, file(&["b"], 2)])).unwrap();
-        assert_eq!((metainfo.files.len(), metainfo.symlinks, metainfo.total_size), (2, 1, 3));
+        assert_eq!((metainfo.files.len(), metainfo.symlinks, metainfo.geometry.total_size()), (2, 1, 3));
         assert_eq!(metainfo.files[1].offset, 1);
     }
     let broken = Some(("symlink path", Item::list([1.into()])));
@@ -172,7 +173,7 @@ fn what_the_field_takes_is_read_as_libtorrent_reads_it() {
     ] {
         let info = format!("d{info}e");
         let metainfo = Metainfo::parse(format!("d{before}4:info{info}{after}").into_bytes()).unwrap();
-        assert_eq!((metainfo.name.as_str(), metainfo.total_size), ("x", 1), "{info}");
+        assert_eq!((metainfo.name.as_str(), metainfo.geometry.total_size()), ("x", 1), "{info}");
         assert_eq!(metainfo.info_hash.0, <[u8; 20]>::from(Sha1::digest(&info)), "{info}");
         assert!(metainfo.trackers.iter().flatten().all(|tracker| tracker == "t"));
     }
@@ -201,7 +202,7 @@ fn each_limit_is_named_with_its_figure_and_a_way_out() {
     };
     let folders = |count: usize| with_files(vec![file(&["a"], 1), file(&vec!["d"; count], 1)]);
     let deep = |depth: usize| format!("d1:x{}{}e", "l".repeat(depth), "e".repeat(depth)).into_bytes();
-    assert_eq!(Metainfo::parse(pieces(MAX_PIECES as usize)).unwrap().piece_count(), MAX_PIECES);
+    assert_eq!(Metainfo::parse(pieces(MAX_PIECES as usize)).unwrap().geometry.piece_count(), MAX_PIECES);
     assert!(Metainfo::parse(folders(MAX_FOLDER_DEPTH)).is_ok());
     for (raw, parts) in [
         (pieces(MAX_PIECES as usize + 1), ["2,097,153 pieces, and the limit is 2,097,152", "larger pieces"]),
@@ -249,16 +250,6 @@ fn a_refusal_names_the_fault() {
         let refusal = refusal(raw);
         assert!(refusal.contains(part), "{refusal} / {part}");
     }
-}
-
-#[test]
-fn a_torrent_of_version_two_alone_is_refused_as_such() {
-    let raw = torrent(&[("pieces", None), ("length", None), ("meta version", Some(2.into()))]);
-    assert_eq!(Metainfo::parse(raw).unwrap_err(), MetainfoError::VersionTwoOnly);
-    let tree =
-        Item::dictionary([("name", Item::dictionary([("", Item::dictionary([("length", 100.into())]))]))]);
-    let raw = torrent(&[("pieces", None), ("length", None), ("file tree", Some(tree))]);
-    assert!(refusal(raw).contains("version 2"));
 }
 
 #[test]

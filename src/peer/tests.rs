@@ -8,7 +8,7 @@ use super::*;
 use crate::message::{Event, Greeting, InboxSlot, News, PeerError, Violation, Write};
 use crate::metainfo::Metainfo;
 use crate::net::Throttle;
-use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, BufferPool, Geometry, Span};
+use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, BufferPool, Span};
 use crate::storage::{Check, Payload, ServedPieces, digests_of};
 use crate::strategy::{Encryption, Security};
 use crate::wire::extension::{self, ExtensionHandshake};
@@ -59,7 +59,7 @@ impl Torrent {
             digests.len()
         );
         let metainfo = Arc::new(Metainfo::parse([head.as_bytes(), &digests, b"ee"].concat()).unwrap());
-        let geometry = Geometry::new(metainfo.total_size, metainfo.piece_length).unwrap();
+        let geometry = metainfo.geometry;
         let served = Payload {
             name: &metainfo.name,
             output_name: None,

@@ -1,7 +1,7 @@
 //! One piece while it is being put together from blocks.
 //!
 //! Several workers may share an assembly, when their peers send blocks of the same piece. Each worker copies
-//! its block into the buffer under the lock. Then it moves the SHA-1 forward over the bytes that are in
+//! its block into the buffer under the lock. Then it moves the hash forward over the bytes that are in
 //! order, while they are still in the cache: one block for each time that it takes the lock, so that others
 //! can copy theirs in between. The worker whose block completes the piece gets the verdict and the buffer.
 //!
@@ -11,7 +11,7 @@
 //! first version of it waits for the second one as a digest. See `swarm/download/inquiry.rs`.
 
 use super::buffers::BufferPool;
-use super::digest::PieceDigest;
+use super::digest::{Hashing, PieceDigest, PieceHash};
 use super::geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex};
 use super::peer_key::PeerKey;
 use super::suspects::{BlockDigest, Suspects, Version};
@@ -24,6 +24,7 @@ use std::sync::{Mutex, MutexGuard};
 pub struct Assembly {
     piece: PieceIndex,
     length: u32,
+    hashing: Hashing,
     expected: PieceDigest,
     /// Who sent which blocks in earlier attempts at this piece, which did not verify.
     suspects: Vec<Suspects>,
@@ -38,7 +39,7 @@ struct Inside {
     /// The sender of each block that has arrived.
     senders: Vec<Option<PeerKey>>,
     missing: usize,
-    hash: Sha1,
+    hash: PieceHash,
     /// How many blocks the hash has seen.
     hashed: usize,
     /// Peers that were convicted meanwhile: what they send is dropped.
@@ -82,6 +83,7 @@ impl Assembly {
         Assembly {
             piece,
             length: geometry.length(piece),
+            hashing: geometry.hashing(piece),
             expected,
             suspects,
             is_compared: false,
@@ -89,7 +91,7 @@ impl Assembly {
                 buffer: Vec::new(),
                 senders: vec![None; blocks],
                 missing: blocks,
-                hash: Sha1::new(),
+                hash: PieceHash::new(geometry.hashing(piece)),
                 hashed: 0,
                 refused: Vec::new(),
                 disputed: Vec::new(),
@@ -151,7 +153,7 @@ impl Assembly {
             return Put::Kept;
         }
         inside.done = true;
-        let digest = PieceDigest::from(std::mem::take(&mut inside.hash));
+        let digest = std::mem::take(&mut inside.hash).finish();
         let buffer = std::mem::take(&mut inside.buffer);
         if digest == self.expected {
             let earlier = self.suspects.iter().flat_map(|suspects| suspects.convicted_by(&buffer));
@@ -177,7 +179,7 @@ impl Assembly {
     pub fn refuse(&self, sender: PeerKey) -> Vec<u32> {
         let mut inside = self.lock();
         inside.refused.push(sender);
-        if inside.done { Vec::new() } else { inside.drop_blocks_of(sender) }
+        if inside.done { Vec::new() } else { inside.drop_blocks_of(sender, self.hashing) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
@@ -251,7 +253,7 @@ impl Inside {
         true
     }
 
-    fn drop_blocks_of(&mut self, sender: PeerKey) -> Vec<u32> {
+    fn drop_blocks_of(&mut self, sender: PeerKey, hashing: Hashing) -> Vec<u32> {
         let mut dropped = Vec::new();
         for (number, slot) in (0..).zip(&mut self.senders) {
             if *slot == Some(sender) {
@@ -262,7 +264,7 @@ impl Inside {
         self.missing += dropped.len();
         if dropped.first().is_some_and(|first| (*first as usize) < self.hashed) {
             // The hash cannot go back. The next block takes it from the beginning to where it was.
-            (self.hash, self.hashed) = (Sha1::new(), 0);
+            (self.hash, self.hashed) = (PieceHash::new(hashing), 0);
         }
         dropped
     }

@@ -5,8 +5,14 @@
 //! has a digest. A piece is requested in *blocks* of 16 KiB, only the last of which may be shorter. A block
 //! never crosses the border between two pieces.
 //!
+//! In version 2 (BEP 52, "info dictionary") each file begins at a piece, and the piece that its last bytes are in ends
+//! with them. Behind it there is a gap, which has numbers of bytes and no bytes.
+//!
 //! An index that comes from the wire becomes a [`PieceIndex`] only here. So code that has a `PieceIndex` can
 //! rely on it: the piece is inside the torrent.
+
+use super::digest::Hashing;
+use super::merkle;
 
 /// Bytes in a block, which is what we ask for in one request. BEP 3 leaves the size open, and many
 /// clients refuse to send more than 16 KiB. That we would send up to 128 KiB is another matter: BEP 3 allows it.
@@ -60,8 +66,21 @@ impl Span {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
     total_size: u64,
+    end: u64,
     piece_length: u32,
     piece_count: u32,
+    /// Of version 2: the last piece of each file, in order. It is never freed, so that every part of the program can have
+    /// a copy of the geometry: a torrent costs 12 bytes a file, once.
+    last_pieces: Option<&'static [LastPiece]>,
+}
+
+/// The piece that the last bytes of a file are in (version 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct LastPiece {
+    number: u32,
+    length: u32,
+    /// It is the only piece of the file, so its tree is no higher than its blocks need.
+    is_only: bool,
 }
 
 impl Geometry {
@@ -73,15 +92,40 @@ impl Geometry {
             return None;
         }
         let piece_count = u32::try_from(total_size.div_ceil(u64::from(piece_length))).ok()?;
-        Some(Geometry { total_size, piece_length, piece_count })
+        Some(Geometry { total_size, end: total_size, piece_length, piece_count, last_pieces: None })
     }
 
-    /// Bytes in the payload.
+    /// The geometry of files of these lengths in version 2: each of them begins at a piece.
+    ///
+    /// `None` if the piece length is no power of two or less than a block, or there would be 2^32 pieces or more.
+    pub fn of_files(lengths: impl Iterator<Item = u64>, piece_length: u32) -> Option<Geometry> {
+        if !piece_length.is_power_of_two() || piece_length < BLOCK_LENGTH {
+            return None;
+        }
+        let (mut total_size, mut end, mut piece_count, mut last_pieces) = (0_u64, 0, 0_u32, Vec::new());
+        for length in lengths.filter(|length| *length > 0) {
+            let pieces = u32::try_from(length.div_ceil(piece_length.into())).ok()?;
+            let behind_whole = u64::from(pieces.saturating_sub(1)) * u64::from(piece_length);
+            end = u64::from(piece_count) * u64::from(piece_length) + length;
+            total_size = total_size.checked_add(length)?;
+            piece_count = piece_count.checked_add(pieces)?;
+            let length = u32::try_from(length.saturating_sub(behind_whole)).ok()?;
+            last_pieces.push(LastPiece { number: piece_count - 1, length, is_only: pieces == 1 });
+        }
+        Some(Geometry { total_size, end, piece_length, piece_count, last_pieces: Some(last_pieces.leak()) })
+    }
+
+    /// Bytes in all pieces together.
     pub fn total_size(&self) -> u64 {
         self.total_size
     }
 
-    /// Bytes in every piece but the last.
+    /// Where the last piece ends. In version 2 there may be gaps before.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Bytes in every piece but the last, in version 2 but the last of each file.
     pub fn piece_length(&self) -> u32 {
         self.piece_length
     }
@@ -106,10 +150,31 @@ impl Geometry {
         u64::from(piece.0) * u64::from(self.piece_length)
     }
 
-    /// Bytes in this piece: the piece length, or what is left of the payload for the last one.
+    /// Bytes in this piece: the piece length, or what is left of the payload for the last one, in version 2 what is left
+    /// of its file.
     pub fn length(&self, piece: PieceIndex) -> u32 {
-        let left = self.total_size.saturating_sub(self.offset(piece));
+        if let Some(last) = self.last_piece(piece) {
+            return last.length;
+        }
+        let left = self.end.saturating_sub(self.offset(piece));
         u32::try_from(left).map_or(self.piece_length, |left| left.min(self.piece_length))
+    }
+
+    /// How this piece is hashed.
+    pub fn hashing(&self, piece: PieceIndex) -> Hashing {
+        if self.last_pieces.is_none() {
+            return Hashing::Sha1;
+        }
+        let only = self.last_piece(piece).filter(|last| last.is_only);
+        Hashing::Tree(merkle::levels(u64::from(
+            only.map_or(self.piece_length, |last| last.length).div_ceil(BLOCK_LENGTH),
+        )))
+    }
+
+    fn last_piece(&self, piece: PieceIndex) -> Option<LastPiece> {
+        let last_pieces = self.last_pieces?;
+        let at = last_pieces.binary_search_by_key(&piece.0, |last| last.number).ok()?;
+        last_pieces.get(at).copied()
     }
 
     /// How many blocks the piece has.
@@ -193,6 +258,24 @@ mod tests {
         for (index, begin, length) in [(0, 0, 0), (0, 1, 40_000), (2, 0, 20_001), (3, 0, 1), (0, u32::MAX, 2)]
         {
             assert_eq!(cut.part(index, begin, length), None, "{index} {begin} {length}");
+        }
+    }
+
+    #[test]
+    fn in_version_two_each_file_begins_at_a_piece_and_ends_one() {
+        let cut = Geometry::of_files([100_000, 0, 65_536, 1, 40_000].into_iter(), 65_536).unwrap();
+        assert_eq!((cut.piece_count(), cut.total_size(), cut.end()), (5, 205_537, 4 * 65_536 + 40_000));
+        let pieces: Vec<(u32, Hashing)> =
+            cut.pieces().map(|piece| (cut.length(piece), cut.hashing(piece))).collect();
+        let tree = Hashing::Tree;
+        assert_eq!(
+            pieces,
+            [(65_536, tree(2)), (34_464, tree(2)), (65_536, tree(2)), (1, tree(0)), (40_000, tree(2))]
+        );
+        assert_eq!(cut.block(1, 32_768, 1_696).map(|block| block.number), Some(2));
+        assert!(cut.block(1, 32_768, 16_384).is_none() && cut.part(3, 0, 2).is_none());
+        for piece_length in [0, 8_192, 65_537, 3 << 14] {
+            assert!(Geometry::of_files([1].into_iter(), piece_length).is_none());
         }
     }
 

@@ -8,13 +8,14 @@ mod bitfield;
 mod buffers;
 mod digest;
 mod geometry;
+pub mod merkle;
 mod peer_key;
 mod suspects;
 
 pub use assembly::{Assembly, Put};
 pub use bitfield::{Bitfield, mask};
 pub use buffers::BufferPool;
-pub use digest::PieceDigest;
+pub use digest::{Hashing, PieceDigest, PieceHash};
 pub use geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex, Span};
 pub use peer_key::PeerKey;
 pub use suspects::Suspects;

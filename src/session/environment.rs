@@ -105,7 +105,10 @@ impl Environment for RunEnvironment<'_> {
     }
 
     fn pieces_of_file(&self, number: usize) -> Range<u32> {
-        self.metainfo.files.get(number).map_or(0..0, |file| pieces_of(file, self.metainfo.piece_length))
+        self.metainfo
+            .files
+            .get(number)
+            .map_or(0..0, |file| pieces_of(file, self.metainfo.geometry.piece_length()))
     }
 
     fn piece_digest(&self, piece: PieceIndex) -> PieceDigest {

@@ -45,8 +45,6 @@ pub enum SessionError {
         /// How many files there are.
         files: usize,
     },
-    /// The torrent's size and piece length give too many pieces.
-    Geometry,
     /// The system has no more threads.
     Threads(io::Error),
     /// This thread of ours panicked.
@@ -62,7 +60,6 @@ impl SessionError {
             SessionError::NoPeerSource { .. } | SessionError::NoOwnTracker => 6,
             SessionError::NothingThere { .. } => 32,
             SessionError::Choice(_) | SessionError::NotOneFile { .. } => 28,
-            SessionError::Geometry => 26,
             SessionError::NothingSelected { .. } => 27,
             SessionError::Threads(_) | SessionError::Panicked(_) | SessionError::LongPieces { .. } => 1,
         }
@@ -121,7 +118,6 @@ impl fmt::Display for SessionError {
                 "--stdout writes one file, and there are {count} (choose one with --select, or write them all as an archive with --stdout=tar)"
             ),
             SessionError::Choice(error) => write!(out, "{error}"),
-            SessionError::Geometry => write!(out, "the torrent has too many pieces"),
             SessionError::Threads(error) => write!(out, "cannot start a thread: {}", reason(error)),
             SessionError::Panicked(thread) => write!(
                 out,

@@ -56,7 +56,7 @@ pub(super) fn check(
     run: RunContext<'_>,
     metainfo: &Arc<Metainfo>,
 ) -> Result<Begin<CheckedPayload>, SessionError> {
-    let geometry = Geometry::new(metainfo.total_size, metainfo.piece_length).ok_or(SessionError::Geometry)?;
+    let geometry = metainfo.geometry;
     let digests = storage::digests_of(metainfo);
     let selection = choice::selection(run.job, metainfo, geometry)?;
     let order = choice::order(run.job, &metainfo.files, geometry)?;

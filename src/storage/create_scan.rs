@@ -142,7 +142,7 @@ impl Gathered {
             let mut digests = lock(&digests);
             let slot = digests.as_chunks_mut().0.get_mut(piece.slot());
             // A file that is shorter now has changed. The check below finds that out.
-            if let (Some(slot), Some(PieceDigest(digest))) = (slot, digest) {
+            if let (Some(slot), Some(PieceDigest::Sha1(digest))) = (slot, digest) {
                 *slot = digest;
             }
         };

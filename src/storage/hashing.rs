@@ -13,8 +13,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread::{self, Builder};
 
-use sha1::{Digest, Sha1};
-
 use super::calls;
 use super::error::{Action, StorageError};
 use super::folder::RootFolder;
@@ -22,7 +20,7 @@ use super::layout::{Layout, Slice};
 use super::naming;
 use super::patience::patiently;
 use super::sha1_pair::{self, Lane};
-use crate::piece::{Bitfield, PieceDigest, PieceIndex};
+use crate::piece::{Bitfield, PieceDigest, PieceHash, PieceIndex};
 use crate::thread::lock;
 
 /// Is told how many bytes are hashed, and of how many, from any of the threads. It returns false to stop the
@@ -31,7 +29,7 @@ use crate::thread::lock;
 /// It is also called, with zeros, while all room for a download is taken in advance.
 pub type Watch<'a> = dyn Fn(u64, u64) -> bool + Sync + 'a;
 
-/// Is told the SHA-1 of each piece, in no order and from any of the threads. `None` if a file turned out to
+/// Is told the digest of each piece, in no order and from any of the threads. `None` if a file turned out to
 /// be shorter than the layout says.
 pub(super) type OnDigest<'a> = dyn Fn(PieceIndex, Option<PieceDigest>) + Sync + 'a;
 
@@ -221,7 +219,7 @@ impl<'a> Hasher<'a> {
                 self.count(u64::from(job.layout.geometry().length(piece)))?;
                 (job.on_digest)(piece, Some(self.digest_of_zeros(piece)?));
             } else if let Some((lane, _)) = self.lanes.get_mut(number) {
-                lane.begin(piece, job.layout.slices(piece));
+                lane.begin(piece, job.layout.geometry().hashing(piece), job.layout.slices(piece));
             }
         }
     }
@@ -258,7 +256,7 @@ impl<'a> Hasher<'a> {
         }
     }
 
-    fn hash_zeros(&mut self, hash: &mut Sha1, length: u64) -> Result<(), StorageError> {
+    fn hash_zeros(&mut self, hash: &mut PieceHash, length: u64) -> Result<(), StorageError> {
         const ZEROS: [u8; 4096] = [0; 4096];
         let mut left = length;
         while left > 0 {
@@ -270,19 +268,19 @@ impl<'a> Hasher<'a> {
         Ok(())
     }
 
-    /// The digest of as many zeros as the piece has bytes. Only the last piece can be shorter.
+    /// The digest of as many zeros as the piece has bytes.
     fn digest_of_zeros(&mut self, piece: PieceIndex) -> Result<PieceDigest, StorageError> {
         let geometry = self.job.layout.geometry();
         let whole = geometry.length(piece) == geometry.piece_length();
         if let (true, Some(known)) = (whole, self.job.zeros.get()) {
             return Ok(*known);
         }
-        let mut hash = Sha1::new();
+        let mut hash = PieceHash::new(geometry.hashing(piece));
         // These zeros are not part of the progress: the caller counts the piece.
         let unreported = self.unreported;
         self.hash_zeros(&mut hash, u64::from(geometry.length(piece)))?;
         self.unreported = unreported;
-        let digest = PieceDigest::from(hash);
+        let digest = hash.finish();
         Ok(if whole { *self.job.zeros.get_or_init(|| digest) } else { digest })
     }
 

@@ -94,12 +94,12 @@ impl Layout {
         }
         let (selection, has_part_file, hidden, slots) = (None, false, Vec::new(), Vec::new());
         let layout = Layout { entries, geometry, selection, has_part_file, hidden, slots };
-        (end == geometry.total_size()).then_some(layout)
+        (end == geometry.end()).then_some(layout)
     }
 
     /// Adds the part file, which has no bytes of the payload that are its own.
     pub fn add_part_file(&mut self, path: &Path) {
-        let (path, offset) = (PathOnDisk::as_it_is(path), self.geometry.total_size());
+        let (path, offset) = (PathOnDisk::as_it_is(path), self.geometry.end());
         self.entries.push(FileEntry { path, offset, length: 0, padding: false });
         self.has_part_file = true;
     }

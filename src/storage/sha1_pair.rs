@@ -10,11 +10,11 @@
 
 use std::ops::Range;
 
-use sha1::{Digest, Sha1};
+use sha1::Digest;
 
 use super::error::StorageError;
 use super::layout::Slice;
-use crate::piece::{PieceDigest, PieceIndex};
+use crate::piece::{Hashing, PieceDigest, PieceHash, PieceIndex};
 
 /// Bytes read at once. Two such buffers, and what the reads bring with them, stay in the second-level cache
 /// until they are hashed.
@@ -30,7 +30,7 @@ pub(super) struct Lane {
     piece: Option<PieceIndex>,
     /// What is still to be read of it, in reverse order: the next part is the last.
     slices: Vec<Slice>,
-    hash: Sha1,
+    hash: PieceHash,
     buffer: Vec<u8>,
     /// The part of the buffer that is read and not hashed yet.
     unhashed: Range<usize>,
@@ -44,7 +44,7 @@ impl Lane {
         Lane {
             piece: None,
             slices: Vec::new(),
-            hash: Sha1::new(),
+            hash: PieceHash::default(),
             buffer: vec![0; BUFFER],
             unhashed: 0..0,
             is_short: false,
@@ -57,12 +57,12 @@ impl Lane {
     }
 
     /// Takes a piece that consists of these parts.
-    pub fn begin(&mut self, piece: PieceIndex, slices: impl Iterator<Item = Slice>) {
+    pub fn begin(&mut self, piece: PieceIndex, hashing: Hashing, slices: impl Iterator<Item = Slice>) {
         self.piece = Some(piece);
         self.slices.clear();
         self.slices.extend(slices);
         self.slices.reverse();
-        self.hash = Sha1::new();
+        self.hash = PieceHash::new(hashing);
         self.unhashed = 0..0;
         self.is_short = false;
     }
@@ -73,7 +73,7 @@ impl Lane {
             return None;
         }
         let piece = self.piece.take()?;
-        let digest = PieceDigest::from(std::mem::take(&mut self.hash));
+        let digest = std::mem::take(&mut self.hash).finish();
         Some((piece, (!self.is_short).then_some(digest)))
     }
 
@@ -125,11 +125,15 @@ pub(super) fn hash_both(one: &mut Lane, other: &mut Lane) -> usize {
         let is_next = other.unhashed.is_empty() || (1..=other.unhashed.len()).contains(&one.unhashed.len());
         return if is_next { one.hash_all() } else { other.hash_all() };
     }
+    let (PieceHash::Sha1(hash), PieceHash::Sha1(other_hash)) = (&mut one.hash, &mut other.hash) else {
+        // A tree has chains enough of its own.
+        return one.hash_all();
+    };
     let (blocks, _) = one.buffer.get(one.unhashed.clone()).unwrap_or_default().as_chunks::<BLOCK>();
     let (others, _) = other.buffer.get(other.unhashed.clone()).unwrap_or_default().as_chunks::<BLOCK>();
     for (block, other_block) in blocks.iter().zip(others) {
-        one.hash.update(block);
-        other.hash.update(other_block);
+        hash.update(block);
+        other_hash.update(other_block);
     }
     one.unhashed.start += both;
     other.unhashed.start += both;
@@ -151,7 +155,7 @@ mod tests {
             padding: *length < 0,
         };
         let mut lane = Lane::new();
-        lane.begin(piece, lengths.iter().enumerate().map(slice));
+        lane.begin(piece, Hashing::Sha1, lengths.iter().enumerate().map(slice));
         lane
     }
 
@@ -160,14 +164,14 @@ mod tests {
     }
 
     fn expected(lengths: &[i64]) -> PieceDigest {
-        let mut hash = Sha1::new();
+        let mut hash = PieceHash::default();
         for (file, length) in lengths.iter().enumerate() {
             let bytes: Vec<u8> = (7..7 + length.unsigned_abs())
                 .map(|offset| if *length < 0 { 0 } else { byte(file, offset) })
                 .collect();
-            hash.update(bytes);
+            hash.update(&bytes);
         }
-        hash.into()
+        hash.finish()
     }
 
     fn read(slice: &Slice, part: &mut [u8]) -> Result<bool, StorageError> {

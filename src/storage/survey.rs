@@ -10,7 +10,6 @@ use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use log::warn;
-use sha1::{Digest, Sha1};
 
 use super::error::{Action, StorageError, reason};
 use super::folder::{FileSearch, FileStat, RootFolder};
@@ -20,7 +19,7 @@ use super::naming;
 use super::resume::{self, Belief, CachedRecord, Check, Interim, Place, ResumeRecord};
 use crate::metainfo::Metainfo;
 use crate::net::too_many_files;
-use crate::piece::{Bitfield, PieceDigest, PieceIndex};
+use crate::piece::{Bitfield, Hashing, PieceDigest, PieceHash, PieceIndex};
 use crate::thread::lock;
 
 /// The SHA-1 that a piece must have. Shared, because files that change are hashed again later, by any thread.
@@ -225,9 +224,12 @@ impl Survey {
         let whole = OnceLock::new();
         let blank = Mutex::new(Bitfield::none(geometry.piece_count()));
         let on_digest = |piece, digest| {
+            let hashing = geometry.hashing(piece);
             let of_zeros = match geometry.length(piece) {
-                length if length == geometry.piece_length() => *whole.get_or_init(|| digest_of_zeros(length)),
-                length => digest_of_zeros(length),
+                length if length == geometry.piece_length() => {
+                    *whole.get_or_init(|| digest_of_zeros(hashing, length))
+                }
+                length => digest_of_zeros(hashing, length),
             };
             if digest == Some(of_zeros) {
                 lock(&blank).insert(piece);
@@ -282,15 +284,15 @@ fn verify(
     hashing::hash(folder, layout, pieces, &on_digest, open_files, watch)
 }
 
-fn digest_of_zeros(length: u32) -> PieceDigest {
-    let mut hash = Sha1::new();
+fn digest_of_zeros(hashing: Hashing, length: u32) -> PieceDigest {
+    let mut hash = PieceHash::new(hashing);
     let mut left = length as usize;
     while left > 0 {
         let part = [0; 4096].len().min(left);
         hash.update([0_u8; 4096].get(..part).unwrap_or_default());
         left -= part;
     }
-    PieceDigest::from(hash)
+    hash.finish()
 }
 
 /// The file under each name. Padding is on no disk and counts as missing.

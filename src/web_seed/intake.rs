@@ -70,7 +70,7 @@ pub fn block_at(geometry: &Geometry, at: u64) -> Option<Block> {
     let length = u64::from(geometry.piece_length());
     let index = u32::try_from(at.checked_div(length)?).ok()?;
     let number = u32::try_from(at.checked_rem(length)? / u64::from(BLOCK_LENGTH)).ok()?;
-    (at < geometry.total_size()).then_some(Block { piece: geometry.piece(index)?, number })
+    (at < geometry.end()).then_some(Block { piece: geometry.piece(index)?, number })
 }
 
 #[cfg(test)]

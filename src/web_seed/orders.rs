@@ -30,8 +30,7 @@ impl Orders {
     /// Where a request ends that begins with this run: between two requests the line is idle for a round trip, so it
     /// covers what is likely to be ordered while it is being answered.
     pub fn end_ahead(&self, geometry: &Geometry, run: &Range<u64>) -> u64 {
-        let border =
-            |number: u32| geometry.piece(number).map_or(geometry.total_size(), |it| geometry.offset(it));
+        let border = |number: u32| geometry.piece(number).map_or(geometry.end(), |it| geometry.offset(it));
         let ahead = border(self.ahead.start)..border(self.ahead.end);
         if ahead.contains(&run.start) { run.end.max(ahead.end) } else { run.end }
     }

@@ -8,7 +8,7 @@ use super::*;
 use crate::message::{Event, Lease, News, Order, PeerError, WebSeedFailure, Write};
 use crate::metainfo::Metainfo;
 use crate::net::Throttle;
-use crate::piece::{Assembly, BLOCK_LENGTH, Block, BufferPool, Geometry, PieceIndex, Span};
+use crate::piece::{Assembly, BLOCK_LENGTH, Block, BufferPool, PieceIndex, Span};
 use crate::storage::{Check, Payload, ServedPieces, digests_of};
 use crate::wire::PeerId;
 use crossbeam_channel::{Receiver, bounded};
@@ -90,7 +90,7 @@ impl Torrent {
         let digests: Vec<u8> = payload.chunks(PIECE_LENGTH as usize).flat_map(Sha1::digest).collect();
         let head = format!("d4:infod{info}12:piece lengthi{PIECE_LENGTH}e6:pieces{}:", digests.len());
         let metainfo = Arc::new(Metainfo::parse([head.as_bytes(), &digests, b"ee"].concat()).unwrap());
-        let geometry = Geometry::new(metainfo.total_size, metainfo.piece_length).unwrap();
+        let geometry = metainfo.geometry;
         let served = Payload {
             name: &metainfo.name,
             output_name: None,

@@ -132,7 +132,10 @@ fn one_file_has_no_list_and_the_piece_length_that_was_chosen() {
     let work = WorkFolder::new();
     work.ends_with(&["create", "things/z", "--piece-length", "32K", "--quiet"], 0, &["  z.torrent\n"]);
     let torrent = work.torrent("z.torrent");
-    assert_eq!((torrent.name.as_str(), torrent.piece_length, torrent.files.len()), ("z", 32_768, 1));
+    assert_eq!(
+        (torrent.name.as_str(), torrent.geometry.piece_length(), torrent.files.len()),
+        ("z", 32_768, 1)
+    );
     work.ends_with(&["verify", "z.torrent", "-d", "things"], 0, &["good        z\n"]);
     work.ends_with(&["verify", "z.torrent"], 32, &["missing     z\n", "name the folder that contains z"]);
     for bad in ["48K", "8K", "0", "256M", "x"] {

@@ -162,9 +162,9 @@ fn result(made: &Metainfo, gathered: &Gathered, path: &Path) -> Value {
         "exit_code": Exit::DONE.0,
         "info_hash": made.info_hash.to_string(),
         "name": made.name,
-        "total_size": made.total_size,
-        "piece_length": made.piece_length,
-        "pieces": made.piece_count(),
+        "total_size": made.geometry.total_size(),
+        "piece_length": made.geometry.piece_length(),
+        "pieces": made.geometry.piece_count(),
         "files": made.files.len(),
         "left_out": gathered.left_out.len(),
     });

@@ -32,8 +32,7 @@ impl Material {
     /// The torrent inside is none.
     pub fn new() -> Result<Material, CommandFailure> {
         let metainfo = Metainfo::parse(TORRENT.to_vec()).map_err(|error| (Exit::OTHER, error.to_string()))?;
-        let geometry = Geometry::new(metainfo.total_size, metainfo.piece_length)
-            .ok_or((Exit::OTHER, "the torrent inside has no pieces".to_owned()))?;
+        let geometry = metainfo.geometry;
         let payload = payload::factors(geometry.total_size()).into();
         Ok(Material { metainfo, geometry, payload })
     }
@@ -64,7 +63,7 @@ impl Material {
             comment: None,
             date: None,
         };
-        let digests = self.digests().iter().flat_map(|digest| digest.0).collect();
+        let digests = self.digests().iter().flat_map(|digest| digest.bytes().to_vec()).collect();
         let bytes = draft.encode(digests);
         let path = folder.join("factors.torrent");
         let is_ours = |there: Vec<u8>| {

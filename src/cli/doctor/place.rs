@@ -3,7 +3,7 @@
 use super::facts::Folder;
 use crate::cli::exit::Exit;
 use crate::metainfo::Metainfo;
-use crate::piece::Geometry;
+
 use crate::session::Torrent;
 use crate::storage::{self, FileLimit, FolderProbe, Options, Payload, StorageError};
 use crate::text::{shown, size};
@@ -71,9 +71,7 @@ impl Place {
 /// Why `get` would not begin because of the files that are there, with its exit code; and whether not all of them were read
 /// in time.
 fn foreign(path: &Path, metainfo: &Arc<Metainfo>, patience: Duration) -> (Option<(Exit, String)>, bool) {
-    let Some(geometry) = Geometry::new(metainfo.total_size, metainfo.piece_length) else {
-        return (None, false);
-    };
+    let geometry = metainfo.geometry;
     let digests = storage::digests_of(metainfo);
     let payload = Payload {
         name: &metainfo.name,

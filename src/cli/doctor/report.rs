@@ -155,9 +155,9 @@ fn of_the_torrent(torrent: &Torrent) -> String {
     let size = match torrent {
         Torrent::Whole(metainfo) => format!(
             "{} in {} pieces of {}, version 1{privacy}",
-            size(metainfo.total_size),
-            grouped(metainfo.piece_count().into()),
-            size(metainfo.piece_length.into())
+            size(metainfo.geometry.total_size()),
+            grouped(metainfo.geometry.piece_count().into()),
+            size(metainfo.geometry.piece_length().into())
         ),
         Torrent::Magnet(_) => "a link whose metadata has not come".to_owned(),
     };

@@ -140,7 +140,8 @@ impl Trial {
             Some(Err(error)) => End::Failed(Exit(error.exit_code()), error.to_string()),
             Some(Ok(Outcome { end, snapshot })) => {
                 let stall = snapshot.stall.clone();
-                let is_empty = self.metainfo.as_ref().is_some_and(|torrent| torrent.total_size == 0);
+                let is_empty =
+                    self.metainfo.as_ref().is_some_and(|torrent| torrent.geometry.total_size() == 0);
                 let is_partial = matches!(stall, Some(Stall::NobodyHas(_)));
                 self.seen.stands(snapshot);
                 match self.came {

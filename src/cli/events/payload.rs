@@ -7,9 +7,9 @@ use crate::piece::PieceIndex;
 
 pub(super) fn metadata(line: &mut Line<'_>, metainfo: &Metainfo) {
     line.text("name", &metainfo.name);
-    line.number("size", metainfo.total_size);
-    line.number("piece_length", metainfo.piece_length.into());
-    line.number("pieces", metainfo.piece_count().into());
+    line.number("size", metainfo.geometry.total_size());
+    line.number("piece_length", metainfo.geometry.piece_length().into());
+    line.number("pieces", metainfo.geometry.piece_count().into());
     line.count("files", metainfo.files.iter().filter(|file| !file.padding).count());
     line.flag("private", metainfo.private);
 }

@@ -233,7 +233,7 @@ mod tests {
     use super::*;
     use crate::message::{MetadataState, PieceSight, Sight, SourceSight};
     use crate::metainfo::Metainfo;
-    use crate::piece::{Bitfield, Geometry};
+    use crate::piece::Bitfield;
 
     /// A torrent of these files, in pieces of four bytes.
     fn metainfo(lengths: &[(&str, u64)]) -> Arc<Metainfo> {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     fn sight(metainfo: &Arc<Metainfo>, stored: &[u32]) -> Progress {
-        let geometry = Geometry::new(metainfo.total_size, metainfo.piece_length).unwrap();
+        let geometry = metainfo.geometry;
         let mut bits = Bitfield::none(geometry.piece_count());
         stored.iter().for_each(|piece| assert!(bits.insert(geometry.piece(*piece).unwrap())));
         let sight = Sight {

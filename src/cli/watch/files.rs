@@ -96,7 +96,7 @@ impl FileTable for StoredFiles {
 impl StoredFiles {
     /// How many bytes of the file are in pieces that are on the disk.
     fn done(&self, file: &File) -> u64 {
-        let length = u64::from(self.list.metainfo.piece_length.max(1));
+        let length = u64::from(self.list.metainfo.geometry.piece_length().max(1));
         let (start, end) = (file.offset, file.offset.saturating_add(file.length));
         // The first piece may begin before the file, and the last one end after it.
         let number = |piece: u64| u32::try_from(piece).unwrap_or(u32::MAX);

@@ -39,8 +39,10 @@ impl Sample {
             comment: None,
             date: None,
         };
-        let digests =
-            geometry.pieces().flat_map(|piece| PieceDigest::of(&bytes(geometry, piece)).0).collect();
+        let digests = geometry
+            .pieces()
+            .flat_map(|piece| PieceDigest::of(&bytes(geometry, piece)).bytes().to_vec())
+            .collect();
         Sample { torrent: Arc::new(Metainfo::parse(draft.encode(digests)).unwrap()), geometry }
     }
 

@@ -34,7 +34,7 @@ fn select(metainfo: &Metainfo, numbers: &[usize]) -> Option<Selection> {
 }
 
 fn geometry(metainfo: &Metainfo) -> Geometry {
-    Geometry::new(metainfo.total_size, metainfo.piece_length).unwrap()
+    metainfo.geometry
 }
 
 /// A stream at work.

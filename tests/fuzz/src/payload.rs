@@ -27,14 +27,14 @@ fn sizes(torrent: &Metainfo) {
         assert_eq!(file.offset, end);
         end = end.checked_add(file.length).expect("a sum that was checked");
     }
-    assert_eq!(end, torrent.total_size);
-    assert!(end > 0 && (1..=MAX_PIECE_LENGTH).contains(&torrent.piece_length));
-    assert!(torrent.piece_count() <= MAX_PIECES && torrent.files.len() <= MAX_FILES);
+    assert_eq!(end, torrent.geometry.total_size());
+    assert!(end > 0 && (1..=MAX_PIECE_LENGTH).contains(&torrent.geometry.piece_length()));
+    assert!(torrent.geometry.piece_count() <= MAX_PIECES && torrent.files.len() <= MAX_FILES);
 
-    let cut = Geometry::new(torrent.total_size, torrent.piece_length).expect("a cut that was checked");
-    assert_eq!(cut.piece_count(), torrent.piece_count());
+    let cut = Geometry::new(torrent.geometry.total_size(), torrent.geometry.piece_length()).expect("a cut that was checked");
+    assert_eq!(cut.piece_count(), torrent.geometry.piece_count());
     assert!(
-        torrent.piece_digest(torrent.piece_count()).is_none() && cut.piece(torrent.piece_count()).is_none()
+        torrent.piece_digest(torrent.geometry.piece_count()).is_none() && cut.piece(torrent.geometry.piece_count()).is_none()
     );
     let mut covered = 0_u64;
     for piece in cut.pieces() {

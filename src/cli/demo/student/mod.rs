@@ -15,10 +15,11 @@ pub mod seeder;
 #[cfg(test)]
 mod tests;
 
-use crate::piece::{Geometry, PieceDigest};
+use crate::piece::Geometry;
 use crate::wire::{Frame, FrameLimits, HANDSHAKE_LENGTH};
 pub use handshake::Expected;
 use report::{Fault, PROTOCOL};
+use sha1::{Digest, Sha1};
 
 /// What has come from a program and was not used yet.
 #[derive(Debug)]
@@ -100,6 +101,6 @@ impl Student {
 impl Expected {
     /// What a handshake for this torrent has in it.
     pub fn of(torrent: &crate::metainfo::Metainfo) -> Expected {
-        Expected { info_hash: torrent.info_hash, of_file: PieceDigest::of(torrent.bytes()).0 }
+        Expected { info_hash: torrent.info_hash, of_file: Sha1::digest(torrent.bytes()).into() }
     }
 }

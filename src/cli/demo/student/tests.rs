@@ -3,6 +3,7 @@ use super::report::{Fault, MESSAGES, Report};
 use super::seeder::TheirSeeder;
 use super::*;
 use crate::metainfo::{InfoHash, Metainfo};
+use crate::piece::PieceDigest;
 use crate::wire::{BlockRequest, Message, PeerId};
 
 const HASH: InfoHash = InfoHash([7; 20]);
@@ -112,7 +113,7 @@ fn the_info_hash_is_known_from_the_hash_of_the_file() {
     let metainfo = Metainfo::parse(torrent.to_vec()).unwrap();
     let expected = Expected::of(&metainfo);
     assert_ne!(expected.of_file, expected.info_hash.0);
-    assert_eq!(expected.of_file, PieceDigest::of(torrent).0);
+    assert_eq!(expected.of_file, PieceDigest::of(torrent).bytes());
 }
 
 #[test]

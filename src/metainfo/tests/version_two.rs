@@ -1,0 +1,176 @@
+//! Torrents of version 2 (BEP 52).
+
+use super::*;
+use crate::piece::merkle::{self, BlockHash, Node, Summit};
+
+const PIECE: usize = 32_768;
+
+/// The digests of the pieces of a file of these bytes, and its root.
+fn hashed(bytes: &[u8]) -> (Vec<Node>, Node) {
+    let levels = match bytes.len() {
+        ..=PIECE => merkle::levels(bytes.len().div_ceil(16_384) as u64),
+        _ => 1,
+    };
+    let node = |piece: &[u8]| {
+        let mut hash = BlockHash::default();
+        hash.update(piece);
+        hash.node(levels)
+    };
+    let nodes: Vec<Node> = bytes.chunks(PIECE).map(node).collect();
+    let mut root = Summit::default();
+    nodes.iter().for_each(|node| root.push(*node));
+    let above = merkle::levels(nodes.len() as u64);
+    (nodes, root.node(above, merkle::without_blocks(1)))
+}
+
+fn leaf(bytes: &[u8]) -> Item {
+    let mut properties = vec![("length", Item::from(bytes.len() as i64))];
+    if !bytes.is_empty() {
+        properties.push(("pieces root", hashed(bytes).1.to_vec().into()));
+    }
+    Item::dictionary([("", Item::dictionary(properties))])
+}
+
+fn layers<'a>(files: impl IntoIterator<Item = &'a [u8]>) -> Item {
+    let of_file = |bytes: &[u8]| (hashed(bytes).1, Item::from(hashed(bytes).0.concat()));
+    let mut layers: Vec<(Node, Item)> =
+        files.into_iter().filter(|bytes| bytes.len() > PIECE).map(of_file).collect();
+    layers.sort_by_key(|(root, _)| *root);
+    Item::dictionary(layers)
+}
+
+/// A torrent with this tree and these layers; `others` replace entries of `info`.
+fn of_tree(tree: Item, layers: Item, others: &[(&'static str, Item)]) -> Vec<u8> {
+    let mut info = vec![
+        ("name", Item::from("name")),
+        ("piece length", (PIECE as i64).into()),
+        ("meta version", 2.into()),
+        ("file tree", tree),
+    ];
+    for (key, value) in others {
+        info.retain(|(name, _)| name != key);
+        info.push((key, value.clone()));
+    }
+    Item::dictionary([("info", Item::dictionary(info)), ("piece layers", layers)]).encode()
+}
+
+fn bytes(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at % 251) as u8).collect()
+}
+
+#[test]
+fn files_begin_at_pieces_and_have_their_digests() {
+    let (large, small, twin) = (bytes(100_000), bytes(20_000), bytes(100_000));
+    let folder = Item::dictionary([("c", leaf(&small)), ("empty", leaf(&[]))]);
+    let tree = Item::dictionary([("a", leaf(&large)), ("b", folder), ("d", leaf(&twin)), ("e", leaf(b"x"))]);
+    let raw = of_tree(tree, layers([&large[..]]), &[]);
+    let torrent = Metainfo::parse(raw).unwrap();
+    let hash: [u8; 32] = Sha256::digest(torrent.info_bytes()).into();
+    assert_eq!((torrent.info_hash_v2, &torrent.info_hash.0[..]), (Some(InfoHashV2(hash)), &hash[..20]));
+    let files: Vec<(&str, u64, u64, bool)> = torrent
+        .files
+        .iter()
+        .map(|file| (file.path.to_str().unwrap(), file.offset, file.length, file.padding))
+        .collect();
+    assert_eq!(
+        files,
+        [
+            ("name/a", 0, 100_000, false),
+            (".pad/31072", 100_000, 31_072, true),
+            ("name/b/c", 131_072, 20_000, false),
+            ("name/b/empty", 151_072, 0, false),
+            (".pad/12768", 151_072, 12_768, true),
+            ("name/d", 163_840, 100_000, false),
+            (".pad/31072", 263_840, 31_072, true),
+            ("name/e", 294_912, 1, false),
+        ]
+    );
+    let digests: Vec<Node> = [&large[..], &small, &twin, b"x"].map(|bytes| hashed(bytes).0).concat();
+    assert_eq!((digests.len(), torrent.geometry.piece_count()), (10, 10));
+    for (number, digest) in (0..).zip(digests) {
+        assert_eq!(torrent.piece_digest(number), Some(PieceDigest::Node(digest)), "{number}");
+    }
+    assert_eq!((torrent.piece_digest(10), torrent.geometry.total_size()), (None, 220_001));
+}
+
+#[test]
+fn a_lone_file_needs_no_folder() {
+    let raw = of_tree(Item::dictionary([("x.iso", leaf(b"abc"))]), layers([]), &[]);
+    let torrent = Metainfo::parse(raw).unwrap();
+    assert_eq!((torrent.files.len(), torrent.files[0].path.to_str()), (1, Some("x.iso")));
+    let folder = Item::dictionary([("d", Item::dictionary([("x.iso", leaf(b"abc"))]))]);
+    let torrent = Metainfo::parse(of_tree(folder, layers([]), &[])).unwrap();
+    assert_eq!(torrent.files[0].path.to_str(), Some("name/d/x.iso"));
+}
+
+#[test]
+fn links_are_left_out() {
+    let link = Item::dictionary([("", Item::dictionary([("attr", "l".into()), ("length", 0.into())]))]);
+    let raw = of_tree(Item::dictionary([("a", leaf(b"abc")), ("b", link)]), layers([]), &[]);
+    let torrent = Metainfo::parse(raw).unwrap();
+    assert_eq!((torrent.files.len(), torrent.symlinks), (1, 1));
+}
+
+#[test]
+fn what_is_wrong_in_version_two_is_named() {
+    let large = bytes(100_000);
+    let whole = || Item::dictionary([("a", leaf(&large)), ("b", leaf(b"x"))]);
+    let with = |properties: Vec<(&str, Item)>| {
+        let leaf = Item::dictionary([("", Item::dictionary(properties))]);
+        of_tree(
+            Item::dictionary([
+                ("a", leaf),
+                ("b", Item::dictionary([("", Item::dictionary([("length", Item::from(0))]))])),
+            ]),
+            layers([]),
+            &[],
+        )
+    };
+    let layer = |nodes: Vec<u8>| Item::dictionary([(hashed(&large).1, Item::from(nodes))]);
+    let known = hashed(&large).0.concat();
+    let unknown = Item::dictionary([(hashed(&large).1, Item::from(known.clone())), ([0xff; 32], "".into())]);
+    let long = 1_i64 << 42;
+    for (raw, part) in [
+        (of_tree(whole(), layers([&large[..]]), &[("meta version", 3.into())]), "newer version than 2"),
+        (of_tree(whole(), layers([&large[..]]), &[("piece length", 8_192.into())]), "power of two of 16 KiB"),
+        (
+            of_tree(whole(), layers([&large[..]]), &[("piece length", 40_000.into())]),
+            "power of two of 16 KiB",
+        ),
+        (of_tree(whole(), layers([&large[..]]), &[("piece length", 16_384.into())]), "of another length"),
+        (of_tree(1.into(), layers([]), &[]), "not a dictionary"),
+        (of_tree(leaf(b"x"), layers([]), &[]), "is a file itself"),
+        (of_tree(Item::dictionary::<&str>([]), layers([]), &[]), "no content"),
+        (of_tree(Item::dictionary([("a", leaf(&[]))]), layers([]), &[]), "no content"),
+        (of_tree(whole(), layers([]), &[]), "'piece layers' of file 1 has no layer of it"),
+        (of_tree(whole(), layer(known[32..].to_vec()), &[]), "of another length"),
+        (of_tree(whole(), layer(known[1..].to_vec()), &[]), "of another length"),
+        (of_tree(whole(), layer(vec![7; known.len()]), &[]), "does not lead to its root"),
+        (of_tree(whole(), unknown, &[]), "a layer of no file"),
+        (of_tree(whole(), Item::dictionary([("x", Item::from(1))]), &[]), "is not a string"),
+        (of_tree(whole(), 1.into(), &[]), "'piece layers' is not a dictionary"),
+        (with(vec![("length", 1.into())]), "'pieces root' of file 1 is missing"),
+        (with(vec![("length", 1.into()), ("pieces root", "short".into())]), "does not have 32 bytes"),
+        (with(vec![("length", 1.into()), ("pieces root", vec![0_u8; 32].into())]), "nothing but zeros"),
+        (with(vec![("length", long.into()), ("pieces root", vec![1_u8; 32].into())]), "2,097,153 pieces"),
+        (with(vec![("length", (-1).into())]), "without a length"),
+    ] {
+        let refusal = refusal(raw);
+        assert!(refusal.contains(part), "{refusal} / {part}");
+    }
+}
+
+#[test]
+fn no_cut_and_no_flipped_bit_breaks_the_reader_of_version_two() {
+    let large = bytes(70_000);
+    let tree = Item::dictionary([("a", leaf(&large)), ("b", leaf(b"x"))]);
+    let whole = of_tree(tree, layers([&large[..]]), &[]);
+    assert!(Metainfo::parse(whole.clone()).is_ok());
+    for bit in 0..whole.len() * 8 {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(torrent) = Metainfo::parse(bytes) {
+            assert!(torrent.geometry.pieces().all(|piece| torrent.piece_digest(piece.get()).is_some()));
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Torrents of version 2 (BEP 52): their files, and the digests of their pieces.
+//!
+//! Version 2 has a tree of files in place of a list, and a tree of hashes for each file in place of one list of digests.
+//! Of each tree the root stands in `info`, under the info-hash. The digests of the pieces are a layer of the tree and
+//! stand outside, in `piece layers`: they follow from the root, so they are checked against it here. A file of one
+//! piece needs none, since its root is the digest of its piece.
+//!
+//! Each file begins at a piece. Between two files there may be a gap, which we count as padding (BEP 47), although no
+//! byte of it is ever sent.
+
+use super::error::MetainfoError;
+use super::file_tree::{self, TreeFile};
+use super::files::{FileList, Listing};
+use super::limits::{MAX_FILES, MAX_PIECES};
+use super::path::FilePath;
+use super::{File, MAX_PIECE_LENGTH, element};
+use crate::bencode::{Dictionary, Step, Value};
+use crate::piece::merkle::{self, Node, Summit};
+use crate::piece::{BLOCK_LENGTH, Geometry, PieceDigest};
+use std::collections::HashMap;
+
+/// Bytes in a digest.
+const NODE: usize = size_of::<Node>();
+
+/// What version 2 says of the payload.
+pub(super) struct VersionTwo {
+    pub(super) files: FileList,
+    pub(super) geometry: Geometry,
+    pub(super) layers: Layers,
+}
+
+/// Where the digests of all pieces are, by file.
+pub(super) struct Layers(Vec<Layer>);
+
+/// The digests of the pieces of one file, one after the other.
+struct Layer {
+    /// Its first piece.
+    first: u32,
+    /// Where its digests begin in the torrent's bytes.
+    start: usize,
+}
+
+impl Layers {
+    /// The digest of this piece, which the torrent has. `raw` are the bytes that were read.
+    pub(super) fn digest(&self, raw: &[u8], index: u32) -> Option<PieceDigest> {
+        let at = self.0.partition_point(|layer| layer.first <= index).checked_sub(1)?;
+        let layer = self.0.get(at)?;
+        let number = usize::try_from(index.checked_sub(layer.first)?).ok()?;
+        let start = layer.start.checked_add(number.checked_mul(NODE)?)?;
+        raw.get(start..)?.first_chunk().copied().map(PieceDigest::Node)
+    }
+}
+
+fn field(name: &'static str, fault: &'static str) -> MetainfoError {
+    MetainfoError::Field { name, fault }
+}
+
+/// Whether this `info` is of version 2 alone. A hybrid one is read as version 1.
+pub(super) fn is_alone(info: Dictionary) -> bool {
+    let says_so = info.get("meta version").is_some() || info.get("file tree").is_some();
+    says_so && info.get("pieces").is_none()
+}
+
+/// Reads the files of a torrent whose own name is `name`. `raw` are all its bytes.
+pub(super) fn read(
+    raw: &[u8],
+    torrent: Dictionary,
+    info: Dictionary,
+    name: &[u8],
+    piece_length: u32,
+) -> Result<VersionTwo, MetainfoError> {
+    if info.get("meta version").and_then(Value::integer) != Some(2) {
+        return Err(MetainfoError::NewerVersion);
+    }
+    if !piece_length.is_power_of_two() || !(BLOCK_LENGTH..=MAX_PIECE_LENGTH).contains(&piece_length) {
+        return Err(field("piece length", "is not a power of two of 16 KiB or more, as version 2 demands"));
+    }
+    let tree = file_tree::of(info)?.ok_or(field("file tree", "is missing"))?;
+    let mut reader =
+        Reader { raw, piece_length, pieces: 0, known: known_layers(torrent)?, layers: Vec::new() };
+    let files = match only_file(tree) {
+        Some(name) => reader.one(tree, name)?,
+        None => reader.many(tree, name)?,
+    };
+    if reader.known.values().any(|known| !known.is_used) {
+        return Err(field("piece layers", "has a layer of no file"));
+    }
+    let lengths = files.files.iter().filter(|file| !file.padding).map(|file| file.length);
+    let geometry = Geometry::of_files(lengths, piece_length).ok_or(MetainfoError::TooLarge)?;
+    match geometry.piece_count() {
+        0 => Err(MetainfoError::NoContent),
+        _ => Ok(VersionTwo { files, geometry, layers: Layers(reader.layers) }),
+    }
+}
+
+/// The name of the file, if there is nothing but one file without a folder.
+fn only_file<'a>(tree: Dictionary<'a>) -> Option<&'a [u8]> {
+    let mut steps = tree.walk();
+    let Some(Step::Enter(name)) = steps.next() else { return None };
+    let Some(Step::Enter(b"")) = steps.next() else { return None };
+    tree.iter().nth(1).is_none().then_some(name)
+}
+
+/// A layer that the torrent has.
+struct KnownLayer<'a> {
+    nodes: &'a [u8],
+    /// It is that of a file.
+    is_used: bool,
+}
+
+/// The layers that the torrent has, by their roots.
+fn known_layers<'a>(torrent: Dictionary<'a>) -> Result<HashMap<&'a [u8], KnownLayer<'a>>, MetainfoError> {
+    let Some(layers) = torrent.get("piece layers") else { return Ok(HashMap::new()) };
+    let layers = layers.dictionary().ok_or(field("piece layers", "is not a dictionary"))?;
+    let layer = |(root, nodes): (&'a [u8], Value<'a>)| {
+        let nodes = nodes.bytes().ok_or(field("piece layers", "has a layer that is not a string"))?;
+        Ok((root, KnownLayer { nodes, is_used: false }))
+    };
+    layers.iter().map(layer).collect()
+}
+
+struct Reader<'a> {
+    raw: &'a [u8],
+    piece_length: u32,
+    /// Pieces of the files so far.
+    pieces: u32,
+    known: HashMap<&'a [u8], KnownLayer<'a>>,
+    layers: Vec<Layer>,
+}
+
+impl<'a> Reader<'a> {
+    fn one(&mut self, tree: Dictionary<'a>, name: &[u8]) -> Result<FileList, MetainfoError> {
+        let own = element::own(name).unwrap_or(b"_".into());
+        let mut files = Vec::new();
+        file_tree::walk(tree, &mut |file| {
+            self.add_layer(&file, 1)?;
+            files.push(File { path: FilePath::alone(&own), offset: 0, length: file.length, padding: false });
+            Ok(())
+        })?;
+        let total_size = files.iter().map(|file| file.length).sum();
+        Ok(FileList { files, total_size, symlinks: 0 })
+    }
+
+    fn many(&mut self, tree: Dictionary<'a>, name: &[u8]) -> Result<FileList, MetainfoError> {
+        let mut listing = Listing::new(name);
+        let mut count = 0_usize;
+        file_tree::walk(tree, &mut |file| {
+            count = count.saturating_add(1);
+            if count > MAX_FILES {
+                return Err(too_many(
+                    "files",
+                    MAX_FILES as u64,
+                    "it has to be made of fewer files, such as archives",
+                ));
+            }
+            if file.is_link {
+                listing.skip_link();
+                return Ok(());
+            }
+            let start = u64::from(self.pieces).saturating_mul(self.piece_length.into());
+            let gap = start.saturating_sub(listing.end());
+            if file.length > 0 && gap > 0 {
+                listing.add_padding(gap)?;
+            }
+            self.add_layer(&file, count)?;
+            listing.add(count, &mut file.path.iter().copied(), file.length)
+        })?;
+        Ok(listing.settle())
+    }
+
+    /// Finds the digests of the pieces of a file, which is that of this `number`.
+    fn add_layer(&mut self, file: &TreeFile<'_, 'a>, number: usize) -> Result<(), MetainfoError> {
+        let wrong = |name, fault| MetainfoError::FileField { file: number, name, fault };
+        if file.length == 0 {
+            return Ok(());
+        }
+        let count = file.length.div_ceil(self.piece_length.into());
+        let left = u64::from(MAX_PIECES.saturating_sub(self.pieces));
+        let Some(of_file) = u32::try_from(count).ok().filter(|count| u64::from(*count) <= left) else {
+            return Err(too_many("pieces", MAX_PIECES.into(), "it has to be made with larger pieces"));
+        };
+        let root = file.root.ok_or(wrong("pieces root", "is missing"))?;
+        let node = Node::try_from(root).map_err(|_| wrong("pieces root", "does not have 32 bytes"))?;
+        if node == [0; NODE] {
+            return Err(wrong("pieces root", "is nothing but zeros"));
+        }
+        let digests = match of_file {
+            1 => root,
+            _ => self.layer(root, node, of_file).map_err(|fault| wrong("piece layers", fault))?,
+        };
+        self.layers.push(Layer { first: self.pieces, start: super::place(self.raw, digests).start });
+        self.pieces = self.pieces.saturating_add(of_file);
+        Ok(())
+    }
+
+    /// The layer with this root, which must have so many nodes. Files of the same content have the same.
+    fn layer(&mut self, root: &[u8], node: Node, count: u32) -> Result<&'a [u8], &'static str> {
+        let known = self.known.get_mut(root).ok_or("has no layer of it")?;
+        let (nodes, rest) = known.nodes.as_chunks::<NODE>();
+        if !rest.is_empty() || nodes.len() as u64 != u64::from(count) {
+            return Err("has a layer of another length");
+        }
+        if !known.is_used && root_of(nodes, self.piece_length) != node {
+            return Err("has a layer that does not lead to its root");
+        }
+        known.is_used = true;
+        Ok(known.nodes)
+    }
+}
+
+/// The root above the digests of all pieces of a file.
+fn root_of(nodes: &[Node], piece_length: u32) -> Node {
+    let mut summit = Summit::default();
+    nodes.iter().for_each(|node| summit.push(*node));
+    let of_piece = merkle::levels(u64::from(piece_length / BLOCK_LENGTH));
+    summit.node(merkle::levels(nodes.len() as u64), merkle::without_blocks(of_piece))
+}
+
+fn too_many(what: &'static str, most: u64, way_out: &'static str) -> MetainfoError {
+    MetainfoError::TooMany { what, found: most.saturating_add(1), most, way_out }
+}
