@@ -178,6 +178,7 @@ impl Shown<'_> {
             let About { comment, creator, date } = torrent.about();
             let place = torrent.info_place();
             let optional = [
+                ("info_hash_v2", torrent.info_hash_v2.map(|hash| Value::from(hash.to_string()))),
                 ("scrape", scraped.map(Scraped::json)),
                 ("magnet", torrent.magnet().map(Value::from)),
                 ("comment", comment.map(Value::from)),
@@ -215,7 +216,10 @@ impl Shown<'_> {
         let Shown { torrent, selected, scraped } = self;
         let exact = |bytes| format!("{} ({} bytes)", size(bytes), grouped(bytes));
         line(out, "Name", printable(&torrent.name))?;
-        line(out, "Info-hash", torrent.info_hash)?;
+        match torrent.info_hash_v2 {
+            Some(hash) => line(out, "Info-hash", format_args!("{hash} (version 2)"))?,
+            None => line(out, "Info-hash", torrent.info_hash)?,
+        }
         line(out, "Size", exact(torrent.geometry.total_size()))?;
         let pieces = grouped(torrent.geometry.piece_count().into());
         line(out, "Pieces", format_args!("{pieces} of {}", size(torrent.geometry.piece_length().into())))?;

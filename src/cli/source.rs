@@ -289,12 +289,8 @@ fn open(path: &str) -> Result<(File, u64), SourceFault> {
 /// Why there is no such file. It may have been meant as an info-hash.
 fn missing(path: &str) -> String {
     match path.len() {
-        64 if source_name::is_like_an_info_hash(path) => {
-            "64 hex digits are an info-hash of version 2, and those of version 1 alone are supported"
-                .to_owned()
-        }
         digits if source_name::is_like_an_info_hash(path) => {
-            format!("an info-hash has 40 hex digits, this has {digits}")
+            format!("an info-hash has 40 hex digits, or 64 in version 2, and this has {digits}")
         }
         _ => "no such file (check the path)".to_owned(),
     }

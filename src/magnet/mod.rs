@@ -14,7 +14,12 @@
 //! When the metadata is complete, the swarm continues with the addresses, and with the connections that have
 //! just answered ([`Event::HandedOver`]). What those peers said before, which cannot be understood without
 //! the metadata, is kept for the swarm.
+//!
+//! In version 2 of torrents (BEP 52) the metadata does not have the digests of the pieces. They are asked for as well, of the
+//! same peers, before the swarm begins (`layers.rs`).
 
+mod exchange;
+mod layers;
 mod metadata_assembly;
 mod places;
 mod search;
@@ -23,7 +28,7 @@ mod watching;
 mod why;
 mod worker;
 
-pub use metadata_assembly::{MAX_METADATA_SIZE, MetadataAssembly, Verdict};
+pub use metadata_assembly::{FoundMetadata, MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 pub use worker::{MetadataContext, MetadataWorker};
 
 use crate::message::{Event, KnownPeers, MetadataState, Notice, PeerKey, PeerState, Stall};
@@ -100,8 +105,8 @@ pub trait SearchEnvironment {
 pub enum FetchEnd {
     /// The metadata was found and is verified.
     Found {
-        /// The bencoded `info` value, whose SHA-1 is the info-hash.
-        info: Vec<u8>,
+        /// What it is.
+        metadata: FoundMetadata,
         /// The peers that the swarm goes on with.
         known_peers: Box<KnownPeers>,
     },

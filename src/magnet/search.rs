@@ -4,7 +4,7 @@
 //! never waits for a peer: each has a worker (`magnet/worker.rs`).
 
 use super::worker::MetadataWorker;
-use super::{FetchEnd, MetadataContext, SearchEnvironment};
+use super::{FetchEnd, FoundMetadata, MetadataContext, SearchEnvironment};
 use crate::message::{
     Event, Greeting, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey, PeerTrouble,
 };
@@ -34,7 +34,7 @@ pub struct MetadataSearch<'a> {
     pub(super) payload_only: Vec<SocketAddr>,
     last_key: PeerKey,
     /// The metadata, from when it is complete until the connection that completed it is handed over.
-    info: Option<Vec<u8>>,
+    metadata: Option<FoundMetadata>,
     /// When a piece came last.
     pub(super) last_progress: Instant,
     /// How many pieces we had then.
@@ -87,7 +87,7 @@ impl<'a> MetadataSearch<'a> {
             handed_over: Vec::new(),
             payload_only: Vec::new(),
             last_key: PeerKey(0),
-            info: None,
+            metadata: None,
             last_progress: now,
             pieces: 0,
             trouble: None,
@@ -111,11 +111,11 @@ impl<'a> MetadataSearch<'a> {
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
             if self.is_complete(handed_over, Instant::now() >= next_tick)
-                && let Some(info) = self.info.take()
+                && let Some(metadata) = self.metadata.take()
             {
                 let (candidates, connections) = (self.release(), std::mem::take(&mut self.handed_over));
                 let known_peers = KnownPeers { candidates, connections, last_key: self.last_key };
-                return FetchEnd::Found { info, known_peers: Box::new(known_peers) };
+                return FetchEnd::Found { metadata, known_peers: Box::new(known_peers) };
             }
             let now = Instant::now();
             self.connect(now);
@@ -140,9 +140,9 @@ impl<'a> MetadataSearch<'a> {
     /// the download has its first peer when it begins. The connection may break before it is handed over, so
     /// the search ends at the second tick in any case.
     fn is_complete(&mut self, handed_over: bool, ticks: bool) -> bool {
-        let waited = self.info.is_some();
+        let waited = self.metadata.is_some();
         if handed_over || ticks {
-            self.info = self.info.take().or_else(|| self.context.assembly().take());
+            self.metadata = self.metadata.take().or_else(|| self.context.assembly().take());
         }
         handed_over || (ticks && waited)
     }

@@ -40,7 +40,7 @@ impl Metainfo {
     pub fn magnet(&self) -> Option<String> {
         (!self.private).then(|| {
             let addresses = self.trackers.iter().flatten();
-            super::magnet::link(&self.info_hash, &self.name, addresses, &self.web_seeds)
+            super::magnet::link(self.info_hash, self.info_hash_v2, &self.name, addresses, &self.web_seeds)
         })
     }
 }

@@ -15,6 +15,11 @@ pub enum MetainfoError {
     NoInfo,
     /// The torrent is of a version after 2 (BEP 52).
     NewerVersion,
+    /// The torrent is of version 2 and has no `piece layers`, which peers have.
+    NoLayers {
+        /// A magnet link to it.
+        link: String,
+    },
     /// A field is missing or cannot be used.
     Field {
         /// Its name.
@@ -81,6 +86,12 @@ impl fmt::Display for MetainfoError {
                 write!(
                     out,
                     "a torrent of a newer version than 2 (BEP 52), which nobody knows yet (use another one)"
+                )
+            }
+            MetainfoError::NoLayers { link } => {
+                write!(
+                    out,
+                    "not a complete torrent: it has no 'piece layers' (peers have them: use its link, '{link}')"
                 )
             }
             MetainfoError::Field { name, fault } => write!(out, "bad torrent: '{name}' {fault}"),

@@ -5,6 +5,7 @@
 //! for each folder around it.
 
 use super::error::MetainfoError;
+use super::files::FileKind;
 use crate::bencode::{Dictionary, Step, Value};
 
 /// A file of the tree.
@@ -16,8 +17,8 @@ pub(super) struct TreeFile<'p, 'a> {
     pub(super) length: u64,
     /// The root of the tree of its hashes.
     pub(super) root: Option<&'a [u8]>,
-    /// It is a symbolic link (BEP 47).
-    pub(super) is_link: bool,
+    /// What it is (BEP 47).
+    pub(super) kind: FileKind,
 }
 
 fn fault(fault: &'static str) -> MetainfoError {
@@ -51,7 +52,7 @@ pub(super) fn walk<'a>(
             (Step::Leave, Some(inside)) if inside.depth > 0 => inside.depth = inside.depth.saturating_sub(1),
             (Step::Leave, Some(inside)) => {
                 let length = inside.length.ok_or(fault(WITHOUT_LENGTH))?;
-                on_file(TreeFile { path: &path, length, root: inside.root, is_link: inside.is_link })?;
+                on_file(TreeFile { path: &path, length, root: inside.root, kind: inside.kind })?;
                 properties = None;
             }
             (Step::Leave, None) => {
@@ -67,7 +68,7 @@ pub(super) fn walk<'a>(
 struct Properties<'a> {
     length: Option<u64>,
     root: Option<&'a [u8]>,
-    is_link: bool,
+    kind: FileKind,
     /// How many dictionaries deep the walk is inside them.
     depth: usize,
 }
@@ -77,7 +78,7 @@ impl<'a> Properties<'a> {
         match name {
             b"length" => self.length = value.unsigned(),
             b"pieces root" => self.root = value.bytes(),
-            b"attr" => self.is_link = value.bytes().is_some_and(|attributes| attributes.contains(&b'l')),
+            b"attr" => self.kind = FileKind::with(value.bytes().unwrap_or_default()),
             _ => {}
         }
     }

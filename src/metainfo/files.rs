@@ -151,8 +151,9 @@ fn padding_path(length: u64) -> FilePath {
 }
 
 /// What an entry is, by `attr` or by an older convention.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum FileKind {
+    #[default]
     File,
     Padding,
     Symlink,
@@ -160,8 +161,15 @@ pub(super) enum FileKind {
 
 impl FileKind {
     pub(super) fn of(entry: Dictionary) -> FileKind {
-        let attributes = entry.get("attr").and_then(Value::bytes).unwrap_or_default();
-        if attributes.contains(&b'p') || is_padding_by_name(entry) {
+        match is_padding_by_name(entry) {
+            true => FileKind::Padding,
+            false => FileKind::with(entry.get("attr").and_then(Value::bytes).unwrap_or_default()),
+        }
+    }
+
+    /// What these attributes make of it.
+    pub(super) fn with(attributes: &[u8]) -> FileKind {
+        if attributes.contains(&b'p') {
             FileKind::Padding
         } else if attributes.contains(&b'l') {
             FileKind::Symlink

@@ -29,14 +29,15 @@ pub use about::About;
 pub use error::MetainfoError;
 pub(crate) use files::{MAX_ALL_PATHS_BYTES, MAX_PATH_BYTES};
 pub use limits::{MAX_FILES, MAX_FOLDER_DEPTH, MAX_PIECES, MAX_TORRENT_BYTES};
-pub use magnet::{Magnet, MagnetError};
+pub use magnet::{Called, Magnet, MagnetError};
 pub use nearest::spelling_steps;
 pub use path::FilePath;
 pub use patterns::{ChoiceError, FileChoice, FilePattern};
 pub use percent::percent_decoded;
+pub use version_two::{LayerName, layers_of};
 
 use crate::bencode::{Dictionary, Value};
-use crate::piece::{Geometry, PieceDigest};
+use crate::piece::{Geometry, NodeRange, PieceDigest};
 use crate::text::printable;
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
@@ -55,16 +56,28 @@ pub struct InfoHash(pub [u8; 20]);
 impl InfoHash {
     /// The info-hash that these 40 hexadecimal digits spell.
     pub fn from_hex(digits: &[u8]) -> Option<InfoHash> {
-        let mut bytes = [0; 20];
-        if digits.len() != 2 * bytes.len() {
-            return None;
-        }
-        let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-            *byte = pair.iter().try_fold(0, |byte, digit| Some(byte << 4 | value(*digit)?))?;
-        }
-        Some(InfoHash(bytes))
+        from_hex(digits).map(InfoHash)
     }
+
+    /// That of this `info` value, which comes in these parts.
+    pub fn of<'a>(info: impl Iterator<Item = &'a [u8]>) -> InfoHash {
+        let mut hash = Sha1::new();
+        info.for_each(|part| hash.update(part));
+        InfoHash(hash.finalize().into())
+    }
+}
+
+/// The bytes that these hexadecimal digits spell, if there are as many as that takes.
+fn from_hex<const LENGTH: usize>(digits: &[u8]) -> Option<[u8; LENGTH]> {
+    let mut bytes = [0; LENGTH];
+    if digits.len() != 2 * LENGTH {
+        return None;
+    }
+    let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
+        *byte = pair.iter().try_fold(0, |byte, digit| Some(byte << 4 | value(*digit)?))?;
+    }
+    Some(bytes)
 }
 
 impl fmt::Display for InfoHash {
@@ -84,6 +97,18 @@ impl fmt::Debug for InfoHash {
 pub struct InfoHashV2(pub [u8; 32]);
 
 impl InfoHashV2 {
+    /// The info-hash that these 64 hexadecimal digits spell.
+    pub fn from_hex(digits: &[u8]) -> Option<InfoHashV2> {
+        from_hex(digits).map(InfoHashV2)
+    }
+
+    /// That of this `info` value, which comes in these parts.
+    pub fn of<'a>(info: impl Iterator<Item = &'a [u8]>) -> InfoHashV2 {
+        let mut hash = Sha256::new();
+        info.for_each(|part| hash.update(part));
+        InfoHashV2(hash.finalize().into())
+    }
+
     /// The part of it that stands where version 1 has its info-hash: between peers, at trackers, in the DHT.
     pub fn truncated(&self) -> InfoHash {
         InfoHash(self.0.first_chunk().copied().unwrap_or_default())
@@ -100,6 +125,15 @@ impl fmt::Debug for InfoHashV2 {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, out)
     }
+}
+
+/// As what a torrent is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// BEP 3. A hybrid one is read so, unless peers know it as the other.
+    One,
+    /// BEP 52.
+    Two,
 }
 
 /// A torrent: what to download, in which pieces, and where to ask for peers.
@@ -161,12 +195,22 @@ impl Metainfo {
     ///
     /// The first fault that makes the torrent unusable.
     pub fn parse(raw: Vec<u8>) -> Result<Metainfo, MetainfoError> {
+        Metainfo::parse_as(Version::One, raw)
+    }
+
+    /// The same, but a hybrid one is read as this version. Any other is of the version that it is.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn parse_as(hybrid: Version, raw: Vec<u8>) -> Result<Metainfo, MetainfoError> {
         let torrent = Value::parse_lenient(&raw)?;
         let torrent = torrent.dictionary().ok_or(MetainfoError::NotADictionary)?;
         let info = torrent.get("info").and_then(Value::dictionary).ok_or(MetainfoError::NoInfo)?;
-        let info_hash_v2 = version_two::is_alone(info).then(|| InfoHashV2(Sha256::digest(info.raw()).into()));
+        let info_hash_v2 = (version_two::of(info, hybrid) == Version::Two)
+            .then(|| InfoHashV2::of(std::iter::once(info.raw())));
         let info_hash =
-            info_hash_v2.map_or_else(|| InfoHash(Sha1::digest(info.raw()).into()), |v2| v2.truncated());
+            info_hash_v2.map_or_else(|| InfoHash::of(std::iter::once(info.raw())), |v2| v2.truncated());
         limits::check_counts(info)?;
         let name = name(info, &info_hash.to_string())?;
         let piece_length = piece_length(info)?;
@@ -210,6 +254,14 @@ impl Metainfo {
                 digests.get(piece.slot()).copied().map(PieceDigest::Sha1)
             }
             Digests::Layers(layers) => layers.digest(&self.raw, index),
+        }
+    }
+
+    /// The nodes of the tree with this root that a peer has asked for (version 2). `None` if they cannot be had.
+    pub fn nodes(&self, root: &[u8; 32], range: NodeRange) -> Option<Vec<[u8; 32]>> {
+        match &self.digests {
+            Digests::Sha1(_) => None,
+            Digests::Layers(layers) => layers.nodes(&self.raw, root, range),
         }
     }
 

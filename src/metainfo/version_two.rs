@@ -10,14 +10,16 @@
 
 use super::error::MetainfoError;
 use super::file_tree::{self, TreeFile};
-use super::files::{FileList, Listing};
+use super::files::{FileKind, FileList, Listing};
 use super::limits::{MAX_FILES, MAX_PIECES};
 use super::path::FilePath;
-use super::{File, MAX_PIECE_LENGTH, element};
+use super::{File, InfoHashV2, MAX_PIECE_LENGTH, Version, element, magnet, trackers};
 use crate::bencode::{Dictionary, Step, Value};
 use crate::piece::merkle::{self, Node, Summit};
-use crate::piece::{BLOCK_LENGTH, Geometry, PieceDigest};
-use std::collections::HashMap;
+use crate::piece::{BLOCK_LENGTH, Geometry, Layer, NodeRange, PieceDigest};
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::sync::OnceLock;
 
 /// Bytes in a digest.
 const NODE: usize = size_of::<Node>();
@@ -30,35 +32,112 @@ pub(super) struct VersionTwo {
 }
 
 /// Where the digests of all pieces are, by file.
-pub(super) struct Layers(Vec<Layer>);
-
-/// The digests of the pieces of one file, one after the other.
-struct Layer {
-    /// Its first piece.
-    first: u32,
-    /// Where its digests begin in the torrent's bytes.
-    start: usize,
+pub(super) struct Layers {
+    files: Vec<FileLayer>,
+    /// How far they are above the blocks.
+    base: u32,
+    /// What peers may ask for, from when one has: the layers of more than one piece, by their roots.
+    served: OnceLock<HashMap<Node, ServedLayer>>,
 }
 
+/// The digests of the pieces of one file, one after the other.
+struct FileLayer {
+    /// Its first piece.
+    first: u32,
+    /// How many pieces.
+    count: u32,
+    /// Where the digests begin in the torrent's bytes.
+    start: usize,
+    /// Where the root is.
+    root: usize,
+}
+
+/// A layer that peers may ask for, from when one has.
+type ServedLayer = (Range<usize>, OnceLock<Layer>);
+
 impl Layers {
+    fn new(files: Vec<FileLayer>, piece_length: u32) -> Layers {
+        Layers { files, base: base(piece_length), served: OnceLock::new() }
+    }
+
     /// The digest of this piece, which the torrent has. `raw` are the bytes that were read.
     pub(super) fn digest(&self, raw: &[u8], index: u32) -> Option<PieceDigest> {
-        let at = self.0.partition_point(|layer| layer.first <= index).checked_sub(1)?;
-        let layer = self.0.get(at)?;
+        let at = self.files.partition_point(|layer| layer.first <= index).checked_sub(1)?;
+        let layer = self.files.get(at)?;
         let number = usize::try_from(index.checked_sub(layer.first)?).ok()?;
         let start = layer.start.checked_add(number.checked_mul(NODE)?)?;
         raw.get(start..)?.first_chunk().copied().map(PieceDigest::Node)
     }
+
+    /// The nodes of the tree with this root that a peer has asked for, if they may be had.
+    pub(super) fn nodes(&self, raw: &[u8], root: &Node, range: NodeRange) -> Option<Vec<Node>> {
+        let served =
+            self.served.get_or_init(|| self.files.iter().filter_map(|file| file.served(raw)).collect());
+        let (place, layer) = served.get(root)?;
+        let digests = raw.get(place.clone())?.as_chunks().0;
+        layer.get_or_init(|| Layer::new(self.base, digests)).nodes(range)
+    }
 }
+
+impl FileLayer {
+    fn served(&self, raw: &[u8]) -> Option<(Node, ServedLayer)> {
+        let root = raw.get(self.root..)?.first_chunk().copied()?;
+        let end = self.start.checked_add(usize::try_from(self.count).ok()?.checked_mul(NODE)?)?;
+        (self.count > 1).then(|| (root, (self.start..end, OnceLock::new())))
+    }
+}
+
+const PADDING: MetainfoError = MetainfoError::Field {
+    name: "file tree",
+    fault: "has a file without content of its own, which needs none here",
+};
 
 fn field(name: &'static str, fault: &'static str) -> MetainfoError {
     MetainfoError::Field { name, fault }
 }
 
-/// Whether this `info` is of version 2 alone. A hybrid one is read as version 1.
-pub(super) fn is_alone(info: Dictionary) -> bool {
-    let says_so = info.get("meta version").is_some() || info.get("file tree").is_some();
-    says_so && info.get("pieces").is_none()
+/// A layer of digests that a torrent needs beside its `info`: that of a file of more than one piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerName {
+    /// The root of the file's tree.
+    pub root: Node,
+    /// How far it is above the blocks.
+    pub base: u32,
+    /// Its digests: as many as the file has pieces.
+    pub pieces: u32,
+}
+
+/// The layers that belong to this `info` value of version 2. None if it cannot be read: then it is no torrent.
+pub fn layers_of(info: &[u8]) -> Vec<LayerName> {
+    let Ok(Value::Dictionary(info)) = Value::parse_lenient(info) else { return Vec::new() };
+    let (Ok(piece_length), Ok(Some(tree))) = (super::piece_length(info), file_tree::of(info)) else {
+        return Vec::new();
+    };
+    let base = base(piece_length);
+    let mut layers = Vec::new();
+    let mut room = MAX_PIECES;
+    let mut seen = HashSet::new();
+    let walked = file_tree::walk(tree, &mut |file| {
+        let pieces =
+            u32::try_from(file.length.div_ceil(piece_length.into())).map_err(|_| MetainfoError::TooLarge)?;
+        room = room.checked_sub(pieces).ok_or(MetainfoError::TooLarge)?;
+        let root = file.root.and_then(|root| Node::try_from(root).ok());
+        if let Some(root) = root.filter(|root| pieces > 1 && seen.insert(*root)) {
+            layers.push(LayerName { root, base, pieces });
+        }
+        Ok(())
+    });
+    if walked.is_ok() { layers } else { Vec::new() }
+}
+
+/// The version that this `info` is read as, if a hybrid one is read as this.
+pub(super) fn of(info: Dictionary, hybrid: Version) -> Version {
+    let is_two = info.get("meta version").is_some() || info.get("file tree").is_some();
+    match (is_two, info.get("pieces").is_some()) {
+        (true, true) => hybrid,
+        (true, false) => Version::Two,
+        (false, _) => Version::One,
+    }
 }
 
 /// Reads the files of a torrent whose own name is `name`. `raw` are all its bytes.
@@ -75,6 +154,10 @@ pub(super) fn read(
     if !piece_length.is_power_of_two() || !(BLOCK_LENGTH..=MAX_PIECE_LENGTH).contains(&piece_length) {
         return Err(field("piece length", "is not a power of two of 16 KiB or more, as version 2 demands"));
     }
+    let lacks_layers = torrent.get("piece layers").is_none() && !layers_of(info.raw()).is_empty();
+    if lacks_layers {
+        return Err(MetainfoError::NoLayers { link: link_to(torrent, info, name) });
+    }
     let tree = file_tree::of(info)?.ok_or(field("file tree", "is missing"))?;
     let mut reader =
         Reader { raw, piece_length, pieces: 0, known: known_layers(torrent)?, layers: Vec::new() };
@@ -89,8 +172,16 @@ pub(super) fn read(
     let geometry = Geometry::of_files(lengths, piece_length).ok_or(MetainfoError::TooLarge)?;
     match geometry.piece_count() {
         0 => Err(MetainfoError::NoContent),
-        _ => Ok(VersionTwo { files, geometry, layers: Layers(reader.layers) }),
+        _ => Ok(VersionTwo { files, geometry, layers: Layers::new(reader.layers, piece_length) }),
     }
+}
+
+/// A magnet link to this torrent.
+fn link_to(torrent: Dictionary, info: Dictionary, name: &[u8]) -> String {
+    let hash = InfoHashV2::of(std::iter::once(info.raw()));
+    let (trackers, web_seeds) = (trackers::tiers(torrent), trackers::web_seeds(torrent));
+    let name = String::from_utf8_lossy(name);
+    magnet::link(hash.truncated(), Some(hash), &name, trackers.iter().flatten(), &web_seeds)
 }
 
 /// The name of the file, if there is nothing but one file without a folder.
@@ -125,7 +216,7 @@ struct Reader<'a> {
     /// Pieces of the files so far.
     pieces: u32,
     known: HashMap<&'a [u8], KnownLayer<'a>>,
-    layers: Vec<Layer>,
+    layers: Vec<FileLayer>,
 }
 
 impl<'a> Reader<'a> {
@@ -133,6 +224,9 @@ impl<'a> Reader<'a> {
         let own = element::own(name).unwrap_or(b"_".into());
         let mut files = Vec::new();
         file_tree::walk(tree, &mut |file| {
+            if file.kind != FileKind::File {
+                return Err(PADDING);
+            }
             self.add_layer(&file, 1)?;
             files.push(File { path: FilePath::alone(&own), offset: 0, length: file.length, padding: false });
             Ok(())
@@ -153,9 +247,13 @@ impl<'a> Reader<'a> {
                     "it has to be made of fewer files, such as archives",
                 ));
             }
-            if file.is_link {
-                listing.skip_link();
-                return Ok(());
+            match file.kind {
+                FileKind::File => {}
+                FileKind::Symlink => {
+                    listing.skip_link();
+                    return Ok(());
+                }
+                FileKind::Padding => return Err(PADDING),
             }
             let start = u64::from(self.pieces).saturating_mul(self.piece_length.into());
             let gap = start.saturating_sub(listing.end());
@@ -188,7 +286,9 @@ impl<'a> Reader<'a> {
             1 => root,
             _ => self.layer(root, node, of_file).map_err(|fault| wrong("piece layers", fault))?,
         };
-        self.layers.push(Layer { first: self.pieces, start: super::place(self.raw, digests).start });
+        let start = |part| super::place(self.raw, part).start;
+        let (start, root) = (start(digests), start(root));
+        self.layers.push(FileLayer { first: self.pieces, count: of_file, start, root });
         self.pieces = self.pieces.saturating_add(of_file);
         Ok(())
     }
@@ -212,8 +312,12 @@ impl<'a> Reader<'a> {
 fn root_of(nodes: &[Node], piece_length: u32) -> Node {
     let mut summit = Summit::default();
     nodes.iter().for_each(|node| summit.push(*node));
-    let of_piece = merkle::levels(u64::from(piece_length / BLOCK_LENGTH));
-    summit.node(merkle::levels(nodes.len() as u64), merkle::without_blocks(of_piece))
+    summit.node(merkle::levels(nodes.len() as u64), merkle::without_blocks(base(piece_length)))
+}
+
+/// How far the digests of pieces are above the blocks.
+fn base(piece_length: u32) -> u32 {
+    merkle::levels(u64::from(piece_length / BLOCK_LENGTH))
 }
 
 fn too_many(what: &'static str, most: u64, way_out: &'static str) -> MetainfoError {

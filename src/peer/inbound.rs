@@ -18,7 +18,7 @@ use crate::strategy::TokenBucket;
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::metadata::{self, MetadataMessage};
 use crate::wire::pex::PeerExchange;
-use crate::wire::{BlockRequest, FrameLimits, Message};
+use crate::wire::{BlockRequest, FrameLimits, HashRequest, Message};
 use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -155,7 +155,9 @@ impl Inbound {
             Message::Extended(extension::UT_METADATA, body) => self.metadata_message(body)?,
             Message::Extended(extension::UT_PEX, body) => self.pex(body),
             Message::Extended(extension::LT_DONTHAVE, body) => self.dont_have(body)?,
-            Message::KeepAlive | Message::Suggest(_) | Message::Extended(..) | Message::Unknown(_) => None,
+            Message::KeepAlive | Message::Suggest(_) | Message::Extended(..) => None,
+            Message::HashRequest(body) => self.hash_request(body)?,
+            Message::Hashes(_) | Message::HashReject(_) | Message::Unknown(_) => None,
         })
     }
 
@@ -204,6 +206,13 @@ impl Inbound {
         let pieces = self.context.metadata().len().div_ceil(metadata::PIECE as usize);
         let pieces = u32::try_from(pieces).unwrap_or(u32::MAX);
         Ok(self.wake_if(self.requests.request_metadata(piece, length, pieces)?))
+    }
+
+    /// A request for hashes (BEP 52). The other messages about them answer requests that we never make here.
+    fn hash_request(&self, body: &[u8]) -> Result<Option<News>, Violation> {
+        let Some((request, _)) = HashRequest::from_wire(body) else { return Ok(None) };
+        let pieces = self.context.geometry.piece_count();
+        Ok(self.wake_if(self.requests.request_hashes(request, pieces)?))
     }
 
     /// A piece that it takes back (BEP 54). Of another form, it is an extension that we do not know.

@@ -118,7 +118,9 @@ impl MessagePace {
                 MessageKind::Unknown
             }
             Message::Extended(..) => MessageKind::Extended,
-            Message::Unknown(_) => MessageKind::Unknown,
+            Message::HashRequest(_) | Message::HashReject(_) => MessageKind::Extended,
+            Message::Hashes(_) if self.wants_metadata => MessageKind::Extended,
+            Message::Hashes(_) | Message::Unknown(_) => MessageKind::Unknown,
         };
         self.take(kind, now)
     }

@@ -17,7 +17,7 @@ pub type Node = [u8; 32];
 const NO_BLOCK: Node = [0; 32];
 
 /// The node above these two.
-fn above(left: &Node, right: &Node) -> Node {
+pub(super) fn above(left: &Node, right: &Node) -> Node {
     Sha256::new().chain_update(left).chain_update(right).finalize().into()
 }
 
@@ -70,6 +70,16 @@ impl Summit {
         }
         last.or_else(|| self.lonely.pop()).unwrap_or(missing)
     }
+}
+
+/// The root that follows from a node, which is the `index`-th of its layer, and from its neighbours: the first is beside it,
+/// the next beside the node above them, and so on.
+pub fn root_above(node: Node, index: u32, neighbours: &[Node]) -> Node {
+    let step = |(node, index): (Node, u32), neighbour: &Node| match index & 1 {
+        0 => (above(&node, neighbour), index >> 1),
+        _ => (above(neighbour, &node), index >> 1),
+    };
+    neighbours.iter().fold((node, index), step).0
 }
 
 /// The hash of the blocks of a piece, which come in order and in parts of any length.

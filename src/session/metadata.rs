@@ -12,9 +12,9 @@ use super::peer_sources::{PeerSearch, PeerSources};
 use super::{
     Begin, INBOX, Network, Outcome, PeerSourceOptions, Prepared, Progress, SearchSight, SessionError, Stop,
 };
-use crate::magnet::{self, FetchEnd, MetadataAssembly, MetadataContext, SearchEnvironment};
+use crate::magnet::{self, FetchEnd, FoundMetadata, MetadataAssembly, MetadataContext, SearchEnvironment};
 use crate::message::{Door, Event, KnownPeers, MetadataState, Notice, PeerKey, PeerState, Snapshot, Stall};
-use crate::metainfo::{Magnet, Metainfo, MetainfoError};
+use crate::metainfo::{Magnet, Metainfo, MetainfoError, Version};
 use crate::net::tap::Seen;
 use crate::peer::Caller;
 use crate::strategy::{Candidates, Interruption, Source, Supply};
@@ -90,12 +90,12 @@ impl MetadataFetch<'_> {
         let peer_id = self.network.name.peer_id();
         let sources =
             self.start_sources(peer_id, &events).ok_or_else(|| self.network.no_peer_source(false))?;
-        let (info, known_peers) = match self.ask(peer_id, &events, &inbox, &sources) {
-            FetchEnd::Found { info, known_peers } => (info, *known_peers),
+        let (metadata, known_peers) = match self.ask(peer_id, &events, &inbox, &sources) {
+            FetchEnd::Found { metadata, known_peers } => (metadata, *known_peers),
             FetchEnd::Stopped => return Ok(ended(RunEnd::Stopped, None)),
             FetchEnd::TimedOut(stall) => return Ok(ended(RunEnd::TimedOut, Some(stall))),
         };
-        let metainfo = Arc::new(parse(self.magnet, info).map_err(SessionError::Metadata)?);
+        let metainfo = Arc::new(parse(self.magnet, metadata).map_err(SessionError::Metadata)?);
         (self.show)(Progress::Named(metainfo.name.clone()));
         let (sources, known_peers) = match metainfo.private {
             false => (Some(sources), known_peers),
@@ -158,7 +158,7 @@ impl MetadataFetch<'_> {
             down: Arc::clone(&network.down),
             encryption: network.encryption,
             ports: network.ports.clone(),
-            assembly: Mutex::new(MetadataAssembly::new(self.magnet.info_hash)),
+            assembly: Mutex::new(MetadataAssembly::new(self.magnet.called())),
             alive,
         });
         let caller = network.connector.caller(events.clone());
@@ -251,11 +251,18 @@ fn ended(end: RunEnd, stall: Option<Stall>) -> Begin<Prepared> {
 }
 
 /// The torrent that has this metadata.
-fn parse(magnet: &Magnet, info: Vec<u8>) -> Result<Metainfo, MetainfoError> {
-    let file = magnet.torrent(&info);
+fn parse(magnet: &Magnet, metadata: FoundMetadata) -> Result<Metainfo, MetainfoError> {
+    let FoundMetadata { info, version, layers } = metadata;
+    let file = magnet.torrent(&info, layers);
     // It may be long, and `file` has a copy.
     drop(info);
-    let metainfo = Metainfo::parse(file)?;
+    let metainfo = Metainfo::parse_as(version, file)?;
+    if metainfo.info_hash_v2.is_some() != (version == Version::Two) {
+        return Err(MetainfoError::Field {
+            name: "info",
+            fault: "is of version 2, and the link says version 1",
+        });
+    }
     // Bytes after the `info` dictionary became a part of the file around it, so the info-hash differs.
     match metainfo.info_hash == magnet.info_hash {
         true => Ok(metainfo),

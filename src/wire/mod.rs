@@ -1,4 +1,4 @@
-//! The peer protocol: bytes to values and back (BEP 3, BEP 6, BEP 10).
+//! The peer protocol: bytes to values and back (BEP 3, BEP 6, BEP 10, BEP 52).
 //!
 //! This is what two peers send to each other over TCP. A connection opens with one [`Handshake`] each way.
 //! After it both sides send *frames*: a four-byte length and that many bytes, of which the first is the id of
@@ -24,6 +24,7 @@
 
 pub mod extension;
 mod handshake;
+mod hashes;
 mod message;
 pub mod metadata;
 pub mod mse;
@@ -31,4 +32,5 @@ pub mod pex;
 pub mod utp;
 
 pub use handshake::{HANDSHAKE_LENGTH, Handshake, HandshakeError, PREFIX, PREFIX_LENGTH, PeerId};
+pub use hashes::HashRequest;
 pub use message::{BlockRequest, Frame, FrameError, FrameLimits, Message};

@@ -211,7 +211,7 @@ fn peers_that_never_answer_do_not_delay_the_metadata() {
 #[test]
 fn metadata_of_a_usual_size_finds_room_beside_what_many_claim_and_never_complete() {
     let honest = info(&with_long_metadata());
-    let mut assembly = MetadataAssembly::new(InfoHash(Sha1::digest(&honest).into()));
+    let mut assembly = MetadataAssembly::new(InfoHash(Sha1::digest(&honest).into()).into());
     for (fake, size) in [(1, 31), (2, 31), (3, 30), (4, 30)] {
         assembly.joined(PeerKey(fake), size * MIB as u64).unwrap();
     }

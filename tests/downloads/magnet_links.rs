@@ -169,7 +169,7 @@ fn a_link_that_cannot_be_read_code_27() {
     for (link, words) in [
         ("magnet:?dn=x".to_owned(), "no 'xt=urn:btih:'"),
         (format!("magnet:?xt=urn:btih:{}", &hash[1..]), "39 characters"),
-        (format!("magnet:?xt=urn:btmh:1220{hash}"), "version 2"),
+        (format!("magnet:?xt=urn:btmh:1220{hash}"), "1220 and 64 hex digits"),
         (format!("magnet:?xt=urn:btih:{hash}&so=x"), "'so'"),
         (format!("magnet:?xt=urn:btih:{hash}&dn={}", "x".repeat(70_000)), "65,536"),
     ] {

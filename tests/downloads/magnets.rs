@@ -270,7 +270,7 @@ fn metadata_with_the_right_hash_that_is_no_torrent_is_refused_with_the_reason() 
     let good = info(&Sample::small());
     let version_two = b"d9:file treed1:ad0:d6:lengthi5eeee12:meta versioni2e4:name1:a12:piece lengthi16384ee";
     for (info, words) in [
-        (&version_two[..], "version 2 torrent (BEP 52)"),
+        (&version_two[..], "'pieces root' of file 1 is missing"),
         (b"de", "'name' is missing"),
         (b"le", "no 'info' dictionary"),
         (b"This is no bencode.", "bad bencode"),

@@ -1,4 +1,4 @@
-"""A libtorrent leecher: libtorrent_leech.py TORRENT FOLDER HOST BYTES-A-SECOND [PEER-HOST:PORT ...]
+"""A libtorrent leecher: libtorrent_leech.py TORRENT-OR-LINK FOLDER HOST BYTES-A-SECOND [PEER-HOST:PORT ...]
 
 Prints "listening PORT", downloads from these peers and from those that the torrent's trackers name,
 prints "complete" when everything is there and checked, and goes on to share it. libtorrent_encryption.py
@@ -18,8 +18,11 @@ session = lt.session({
     "alert_mask": lt.alert.category_t.status_notification | lt.alert.category_t.error_notification,
     **libtorrent_encryption.settings(), **libtorrent_utp.settings(),
 })
-parameters = lt.add_torrent_params()
-parameters.ti = lt.torrent_info(torrent)
+if torrent.startswith("magnet:"):
+    parameters = lt.parse_magnet_uri(torrent)
+else:
+    parameters = lt.add_torrent_params()
+    parameters.ti = lt.torrent_info(torrent)
 parameters.save_path = folder
 handle = session.add_torrent(parameters)
 # The session's own limit would not hold for peers of the same host; a torrent's does. 0: no limit.

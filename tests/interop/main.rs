@@ -26,6 +26,7 @@ mod seeding;
 #[path = "../support/mod.rs"]
 mod support;
 mod utp;
+mod version_two;
 mod web_seeds;
 
 use std::ffi::{OsStr, OsString};

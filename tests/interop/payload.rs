@@ -17,12 +17,15 @@ pub struct Payload {
     folder: TestFolder,
     name: &'static str,
     piece_length: u64,
+    /// The link to it, if it is not by its info-hash of version 1.
+    link: Option<String>,
 }
 
 impl Payload {
     /// One file of unrelated bytes, its last piece short.
     pub fn single(length: u64) -> Self {
-        let payload = Self { folder: TestFolder::new(), name: "single.bin", piece_length: MIB / 4 };
+        let payload =
+            Self { folder: TestFolder::new(), name: "single.bin", piece_length: MIB / 4, link: None };
         fs::create_dir(payload.complete()).unwrap();
         write_noise(&payload.content(), length);
         payload.torrent_by_transmission(None)
@@ -36,7 +39,7 @@ impl Payload {
     /// A hundred files in nested folders, among them empty ones and ones much smaller than a piece,
     /// so that most pieces cross files.
     pub fn hundred_files() -> Self {
-        let payload = Self { folder: TestFolder::new(), name: "hundred", piece_length: MIB / 16 };
+        let payload = Self { folder: TestFolder::new(), name: "hundred", piece_length: MIB / 16, link: None };
         for number in 0..100_u64 {
             let folder =
                 payload.content().join(format!("shelf {}", number % 7)).join(format!("{}", number % 3));
@@ -44,12 +47,26 @@ impl Payload {
             let length = if number % 25 == 0 { 0 } else { number * number * 37 % 150_001 };
             write_noise(&folder.join(format!("{number}.bin")), length);
         }
-        payload.torrent_by_libtorrent()
+        payload.torrent_by_libtorrent("1")
+    }
+
+    /// A few files in folders, one of them of so many pieces that their digests need several messages, in a torrent of this
+    /// version: 2 or hybrid. Its link is by the info-hash of version 2.
+    pub fn version_two(version: &str) -> Self {
+        let payload = Self { folder: TestFolder::new(), name: "two", piece_length: MIB / 64, link: None };
+        let files =
+            [("a/large.bin", 20 * MIB + 5), ("a/empty", 0), ("b", 16_384), ("c.bin", 100_000), ("d", 1)];
+        for (name, length) in files {
+            let path = payload.content().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            write_noise(&path, length);
+        }
+        payload.torrent_by_libtorrent(version)
     }
 
     /// Files whose names some systems or programs do not take, in a torrent that we make.
     pub fn odd_names() -> Self {
-        let payload = Self { folder: TestFolder::new(), name: "Vol. 1.", piece_length: MIB / 64 };
+        let payload = Self { folder: TestFolder::new(), name: "Vol. 1.", piece_length: MIB / 64, link: None };
         let names: [&[u8]; 16] = [
             b"README",
             b"readme",
@@ -82,7 +99,8 @@ impl Payload {
     /// A little over 5 GiB with islands of data in it, so that offsets pass 32 bits while only the
     /// receiver's copy takes space on the disk.
     pub fn five_gibibytes() -> Self {
-        let payload = Self { folder: TestFolder::new(), name: "sparse.bin", piece_length: 4 * MIB };
+        let payload =
+            Self { folder: TestFolder::new(), name: "sparse.bin", piece_length: 4 * MIB, link: None };
         fs::create_dir(payload.complete()).unwrap();
         let length = 5 * 1024 * MIB + 12_345;
         let file = File::create(payload.content()).unwrap();
@@ -136,7 +154,7 @@ impl Payload {
 
     /// The link to it, without a tracker.
     pub fn magnet(&self) -> String {
-        format!("magnet:?xt=urn:btih:{}", self.info_hash())
+        self.link.clone().unwrap_or_else(|| format!("magnet:?xt=urn:btih:{}", self.info_hash()))
     }
 
     /// Makes a folder with every third piece of a single-file payload, from piece `first` on, and
@@ -174,11 +192,13 @@ impl Payload {
         self
     }
 
-    fn torrent_by_libtorrent(self) -> Self {
+    fn torrent_by_libtorrent(mut self, version: &str) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/libtorrent_make.py");
         let mut make = Command::new("python3");
         make.arg(script).arg(self.content()).arg(self.piece_length.to_string()).arg(self.torrent());
-        output_of(&mut make);
+        let printed = output_of(make.arg(version));
+        self.link =
+            printed.trim().strip_prefix("btmh ").map(|hash| format!("magnet:?xt=urn:btmh:1220{hash}"));
         self
     }
 }

@@ -345,7 +345,7 @@ impl Host for RealHost {
             NextUpload::Block(_, wanted) => {
                 self.geometry().block(wanted.index, wanted.begin, wanted.length as usize)
             }
-            NextUpload::Metadata { .. } => None,
+            NextUpload::Metadata { .. } | NextUpload::Hashes { .. } => None,
         }
     }
 

@@ -23,7 +23,10 @@ fn what_is_gathered_is_hashed_as_the_payload_of_a_torrent() {
         let expected: [(&[u8], u64); 4] = [(b"a", 2500), (b"b/c", 3000), (b"b/none", 0), (b"d", 1999)];
         assert_eq!(files, expected);
         let digests = gathered.digests(sample.geometry, open_files, &|_, _| true).unwrap();
-        assert_eq!(digests, sample.digests.iter().map(|digest| digest.0).collect::<Vec<_>>().concat());
+        assert_eq!(
+            digests,
+            sample.digests.iter().flat_map(|digest| digest.bytes().to_vec()).collect::<Vec<_>>()
+        );
     }
     let gathered = gather(&root.path().join("t"), Path::new("")).unwrap();
     let stopped = gathered.digests(sample.geometry, 8, &|_, _| false).unwrap_err();

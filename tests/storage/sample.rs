@@ -78,7 +78,7 @@ impl Sample {
             cache: None,
         };
         let last = geometry.pieces().next_back().unwrap();
-        sample.digests = vec![PieceDigest([7; 20]); geometry.piece_count() as usize];
+        sample.digests = vec![PieceDigest::Sha1([7; 20]); geometry.piece_count() as usize];
         sample.digests[last.slot()] = PieceDigest::of(&sample.piece(last));
         sample
     }

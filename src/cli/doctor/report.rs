@@ -154,10 +154,11 @@ fn of_the_torrent(torrent: &Torrent) -> String {
     let privacy = if torrent.is_private() { ", private" } else { "" };
     let size = match torrent {
         Torrent::Whole(metainfo) => format!(
-            "{} in {} pieces of {}, version 1{privacy}",
+            "{} in {} pieces of {}, version {}{privacy}",
             size(metainfo.geometry.total_size()),
             grouped(metainfo.geometry.piece_count().into()),
-            size(metainfo.geometry.piece_length().into())
+            size(metainfo.geometry.piece_length().into()),
+            if metainfo.info_hash_v2.is_some() { 2 } else { 1 },
         ),
         Torrent::Magnet(_) => "a link whose metadata has not come".to_owned(),
     };

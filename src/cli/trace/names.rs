@@ -24,6 +24,9 @@ pub(in crate::cli) fn message(message: &Message<'_>) -> &'static str {
         Message::Reject(_) => "reject",
         Message::AllowedFast(_) => "allowed fast",
         Message::Extended(..) => "extended",
+        Message::HashRequest(_) => "hash request",
+        Message::Hashes(_) => "hashes",
+        Message::HashReject(_) => "hash reject",
         Message::Unknown(_) => "unknown",
     }
 }

@@ -10,7 +10,7 @@ use crate::piece::{BLOCK_LENGTH, Geometry};
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::metadata::MetadataMessage;
 use crate::wire::pex::PeerExchange;
-use crate::wire::{BlockRequest, Handshake, Message};
+use crate::wire::{BlockRequest, Handshake, HashRequest, Message};
 use std::fmt::Write as _;
 
 /// The most extensions and addresses that are named.
@@ -58,9 +58,22 @@ pub fn message(message: &Message<'_>, length: u64, geometry: Option<&Geometry>) 
         Message::HaveNone => plain("has no piece"),
         Message::AllowedFast(piece) => format!("piece {piece} may be requested while choked"),
         Message::Extended(..) => String::new(),
+        Message::HashRequest(asked) => hashes(asked, ""),
+        Message::Hashes(sent) => hashes(sent, ""),
+        Message::HashReject(asked) => hashes(asked, "will not send "),
         Message::Unknown(id) => format!("a message of type {id}, which no BEP that we know has"),
     };
     (names::message(message), meaning)
+}
+
+/// Which hashes of which file's tree (BEP 52).
+fn hashes(payload: &[u8], before: &str) -> String {
+    let Some((asked, _)) = HashRequest::from_wire(payload) else { return "cut short".to_owned() };
+    let root: String = asked.root.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!(
+        "{before}{} hashes from {} on of layer {} of the file with the root {root}…",
+        asked.count, asked.index, asked.base
+    )
 }
 
 /// Which block, of how many.

@@ -22,11 +22,14 @@
 //! peers, too. The threads that call this decide how long to wait for an answer. There is one for each peer
 //! (`magnet/worker.rs`), and a lock lets one in at a time. Nothing here waits.
 
+mod hashes;
+
+use super::layers::LayerAssembly;
 use crate::message::Violation;
-use crate::metainfo::{InfoHash, MAX_TORRENT_BYTES};
+use crate::metainfo::{self, Called, MAX_TORRENT_BYTES, Version};
 use crate::piece::PeerKey;
+use crate::piece::merkle::Node;
 use crate::wire::metadata::PIECE;
-use sha1::{Digest, Sha1};
 use std::cmp::Reverse;
 
 /// Bytes in the largest metadata that we accept, and in all attempts at it together.
@@ -40,12 +43,26 @@ const USUAL_METADATA_SIZE: u64 = 512 * 1024;
 /// The metadata while it is put together.
 #[derive(Debug)]
 pub struct MetadataAssembly {
-    info_hash: InfoHash,
+    called: Called,
     peers: Vec<MetadataPeer>,
     attempts: Vec<MetadataAttempt>,
-    /// The verified metadata, until it is taken.
-    verified: Option<Vec<u8>>,
+    /// The verified metadata, until it is taken, and how many pieces it had.
+    verified: Option<FoundMetadata>,
+    pieces: u32,
+    /// The layers that belong to it (version 2).
+    layers: LayerAssembly,
     complete: bool,
+}
+
+/// The metadata, verified.
+#[derive(Debug)]
+pub struct FoundMetadata {
+    /// The bencoded `info` value.
+    pub info: Vec<u8>,
+    /// As what it has the hash that it was searched by.
+    pub version: Version,
+    /// The layers of digests that belong to it, by their roots in order (version 2).
+    pub layers: Vec<(Node, Vec<u8>)>,
 }
 
 /// What became of a piece of the metadata.
@@ -97,13 +114,15 @@ struct MetadataPiece {
 }
 
 impl MetadataAssembly {
-    /// No metadata yet, of the torrent with this info-hash.
-    pub fn new(info_hash: InfoHash) -> MetadataAssembly {
+    /// No metadata yet, of the torrent that is called this.
+    pub fn new(called: Called) -> MetadataAssembly {
         MetadataAssembly {
-            info_hash,
+            called,
             peers: Vec::new(),
             attempts: Vec::new(),
             verified: None,
+            pieces: 0,
+            layers: LayerAssembly::default(),
             complete: false,
         }
     }
@@ -151,7 +170,7 @@ impl MetadataAssembly {
         if !self.has_room(at) {
             return None;
         }
-        let attempt = self.attempts.get(at)?;
+        let attempt = self.attempts.get(at).filter(|_| self.verified.is_none())?;
         let peer = self.peers.iter().find(|peer| peer.key == key)?;
         // From how many peers each piece is requested. `None` for pieces not to request from this peer.
         let mut requests = vec![Some(0_u32); attempt.count() as usize];
@@ -173,6 +192,12 @@ impl MetadataAssembly {
     pub fn received(&mut self, key: PeerKey, piece: u32, total_size: Option<u64>, bytes: &[u8]) -> Verdict {
         if self.complete {
             return Verdict::Complete;
+        }
+        if self.verified.is_some() {
+            // Others had sent it before.
+            return self
+                .answered(key, piece)
+                .map_or(Verdict::Broke(Violation::UnaskedMetadata), |_| Verdict::Kept);
         }
         let (Some(size), Some(at)) = (self.answered(key, piece), self.attempt_of(key)) else {
             return Verdict::Broke(Violation::UnaskedMetadata);
@@ -206,17 +231,23 @@ impl MetadataAssembly {
     /// A peer is gone. What it sent for an attempt that other peers share stays.
     pub fn left(&mut self, key: PeerKey) {
         self.peers.retain(|peer| peer.key != key);
+        self.layers.left(key);
         let peers = &self.peers;
         self.attempts.retain(|attempt| peers.iter().any(|peer| attempt.is_for(peer)));
     }
 
     /// The verified metadata, which can be taken once.
-    pub fn take(&mut self) -> Option<Vec<u8>> {
-        self.verified.take()
+    pub fn take(&mut self) -> Option<FoundMetadata> {
+        let found = self.verified.take_if(|_| self.complete)?;
+        Some(FoundMetadata { layers: self.layers.take(), ..found })
     }
 
     /// How many pieces the attempt with the most pieces has, and how many it needs. Neither is verified.
     pub fn progress(&self) -> (u32, u32) {
+        if self.verified.is_some() {
+            let (there, of) = self.layers.progress();
+            return (self.pieces.saturating_add(there), self.pieces.saturating_add(of));
+        }
         let ahead = self.attempts.iter().max_by_key(|attempt| (attempt.pieces.len(), Reverse(attempt.size)));
         ahead.map_or((0, 0), |attempt| (u32::try_from(attempt.pieces.len()).unwrap_or(0), attempt.count()))
     }
@@ -240,15 +271,17 @@ impl MetadataAssembly {
     fn judge(&mut self, at: usize) -> Verdict {
         let Some(attempt) = self.attempts.get_mut(at) else { return Verdict::Kept };
         let (size, pieces) = (attempt.size, std::mem::take(&mut attempt.pieces));
-        let mut digest = Sha1::new();
-        pieces.iter().for_each(|piece| digest.update(&piece.bytes));
-        if InfoHash(digest.finalize().into()) == self.info_hash {
+        if let Some(version) = self.called.version_of(pieces.iter().map(|piece| &piece.bytes[..])) {
             self.attempts.clear();
-            self.complete = true;
-            let mut metadata = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-            pieces.into_iter().for_each(|piece| metadata.extend_from_slice(&piece.bytes));
-            self.verified = Some(metadata);
-            return Verdict::Complete;
+            self.pieces = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
+            let mut info = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+            pieces.into_iter().for_each(|piece| info.extend_from_slice(&piece.bytes));
+            if version == Version::Two {
+                self.layers = LayerAssembly::new(&metainfo::layers_of(&info));
+            }
+            self.complete = self.layers.is_complete();
+            self.verified = Some(FoundMetadata { info, version, layers: Vec::new() });
+            return if self.complete { Verdict::Complete } else { Verdict::Kept };
         }
         let sender = pieces.first().map(|piece| piece.sender);
         let only_sender = sender.filter(|sender| pieces.iter().all(|piece| piece.sender == *sender));

@@ -1,5 +1,15 @@
 use super::*;
 use crate::metainfo::InfoHash;
+use sha1::{Digest, Sha1};
+
+/// What a link with this info-hash calls its torrent.
+fn called(hash: [u8; 20]) -> Called {
+    InfoHash(hash).into()
+}
+
+fn info(assembly: &mut MetadataAssembly) -> Option<Vec<u8>> {
+    assembly.take().map(|found| found.info)
+}
 
 /// Some metadata and its SHA-1.
 fn metadata(length: usize) -> (Vec<u8>, [u8; 20]) {
@@ -68,13 +78,13 @@ fn join(assembly: &mut MetadataAssembly, bytes: &[u8], peers: &[(u32, Behavior)]
 fn several_peers_send_a_part_each() {
     for length in [1, 16_383, 16_384, 16_385, 100_000] {
         let (bytes, hash) = metadata(length);
-        let mut assembly = MetadataAssembly::new(InfoHash(hash));
+        let mut assembly = MetadataAssembly::new(called(hash));
         let peers = [(1, Behavior::Honest), (2, Behavior::Honest), (3, Behavior::Honest)];
         join(&mut assembly, &bytes, &peers);
         assert_eq!(assembly.progress(), (0, length.div_ceil(16_384) as u32));
         assert!(run(&mut assembly, &bytes, &peers).is_empty());
-        assert_eq!(assembly.take().as_deref(), Some(&bytes[..]));
-        assert_eq!((assembly.take(), assembly.next(PeerKey(1))), (None, None));
+        assert_eq!(info(&mut assembly).as_deref(), Some(&bytes[..]));
+        assert_eq!((info(&mut assembly), assembly.next(PeerKey(1))), (None, None));
         assert_eq!(assembly.received(PeerKey(2), 0, None, b""), Verdict::Complete);
     }
 }
@@ -82,7 +92,7 @@ fn several_peers_send_a_part_each() {
 #[test]
 fn each_piece_is_requested_once_before_any_is_requested_again() {
     let (bytes, hash) = metadata(5 * 16_384);
-    let mut assembly = MetadataAssembly::new(InfoHash(hash));
+    let mut assembly = MetadataAssembly::new(called(hash));
     join(&mut assembly, &bytes, &[(1, Behavior::Honest), (2, Behavior::Honest)]);
     let asked: Vec<_> = (0..5).map(|turn| assembly.next(PeerKey(1 + turn % 2)).unwrap()).collect();
     assert_eq!(asked, [0, 1, 2, 3, 4]);
@@ -95,7 +105,7 @@ fn each_piece_is_requested_once_before_any_is_requested_again() {
 #[test]
 fn a_peer_that_lies_about_the_size_is_alone() {
     let (bytes, hash) = metadata(50_000);
-    let mut assembly = MetadataAssembly::new(InfoHash(hash));
+    let mut assembly = MetadataAssembly::new(called(hash));
     for (key, size) in [(7, 49_999), (8, 1 << 20), (9, 20_000)] {
         assembly.joined(PeerKey(key), size).unwrap();
         assembly.next(PeerKey(key)).unwrap();
@@ -110,12 +120,12 @@ fn a_peer_that_lies_about_the_size_is_alone() {
     );
     assert_eq!(assembly.next(PeerKey(9)), None);
     assert!(run(&mut assembly, &bytes, &peers).is_empty());
-    assert_eq!(assembly.take(), Some(bytes));
+    assert_eq!(info(&mut assembly), Some(bytes));
 }
 
 #[test]
 fn impossible_sizes_are_an_error_and_claims_cost_no_memory() {
-    let mut assembly = MetadataAssembly::new(InfoHash([0; 20]));
+    let mut assembly = MetadataAssembly::new(called([0; 20]));
     for size in [0, MAX_METADATA_SIZE + 1, 1 << 31, u64::MAX] {
         assert!(assembly.joined(PeerKey(1), size).is_err());
         assert_eq!(assembly.next(PeerKey(1)), None);
@@ -130,70 +140,70 @@ fn impossible_sizes_are_an_error_and_claims_cost_no_memory() {
 fn a_sender_of_wrong_pieces_is_found_and_honest_peers_are_not_blamed() {
     let (bytes, hash) = metadata(8 * 16_384 + 5);
     for bad in [0, 4, 8] {
-        let mut assembly = MetadataAssembly::new(InfoHash(hash));
+        let mut assembly = MetadataAssembly::new(called(hash));
         let peers = [(1, Behavior::Honest), (2, Behavior::Corrupts(bad)), (3, Behavior::Honest)];
         join(&mut assembly, &bytes, &peers);
         let banned = run(&mut assembly, &bytes, &peers);
         assert!(banned.iter().all(|key| *key == 2), "{banned:?}");
-        assert_eq!(assembly.take().as_ref(), Some(&bytes));
+        assert_eq!(info(&mut assembly).as_ref(), Some(&bytes));
     }
 }
 
 #[test]
 fn the_only_sender_of_a_failed_attempt_is_banned_and_the_others_start_again() {
     let (bytes, hash) = metadata(40_000);
-    let mut assembly = MetadataAssembly::new(InfoHash(hash));
+    let mut assembly = MetadataAssembly::new(called(hash));
     join(&mut assembly, &bytes, &[(1, Behavior::Corrupts(0)), (2, Behavior::Honest)]);
     assert_eq!(run(&mut assembly, &bytes, &[(1, Behavior::Corrupts(0))]), [1]);
     assert!(run(&mut assembly, &bytes, &[(2, Behavior::Honest)]).is_empty());
-    assert_eq!(assembly.take(), Some(bytes));
+    assert_eq!(info(&mut assembly), Some(bytes));
 }
 
 #[test]
 fn one_honest_peer_finishes_among_nine_liars() {
     let (bytes, hash) = metadata(12 * 16_384);
     for honest in 0..10 {
-        let mut assembly = MetadataAssembly::new(InfoHash(hash));
+        let mut assembly = MetadataAssembly::new(called(hash));
         let behavior = |key| if key == honest { Behavior::Honest } else { Behavior::Corrupts(0) };
         let peers: Vec<_> = (0..10).map(|key| (key, behavior(key))).collect();
         join(&mut assembly, &bytes, &peers);
         let banned = run(&mut assembly, &bytes, &peers);
         assert!(!banned.contains(&honest));
-        assert_eq!(assembly.take().as_ref(), Some(&bytes), "{honest}");
+        assert_eq!(info(&mut assembly).as_ref(), Some(&bytes), "{honest}");
     }
 }
 
 #[test]
 fn if_all_peers_lie_all_are_banned_and_nothing_is_left() {
     let (bytes, hash) = metadata(3 * 16_384);
-    let mut assembly = MetadataAssembly::new(InfoHash(hash));
+    let mut assembly = MetadataAssembly::new(called(hash));
     let peers: Vec<_> = (0..10).map(|key| (key, Behavior::Corrupts(key % 3))).collect();
     join(&mut assembly, &bytes, &peers);
     let mut banned = run(&mut assembly, &bytes, &peers);
     banned.sort_unstable();
     assert_eq!(banned, (0..10).collect::<Vec<_>>());
-    assert_eq!((assembly.take(), assembly.progress()), (None, (0, 0)));
+    assert_eq!((info(&mut assembly), assembly.progress()), (None, (0, 0)));
     // A peer that joins now finds no trace of them.
     join(&mut assembly, &bytes, &[(20, Behavior::Honest)]);
     run(&mut assembly, &bytes, &[(20, Behavior::Honest)]);
-    assert_eq!(assembly.take(), Some(bytes));
+    assert_eq!(info(&mut assembly), Some(bytes));
 }
 
 #[test]
 fn a_peer_that_never_answers_and_one_that_rejects_make_no_other_peer_wait() {
     let (bytes, hash) = metadata(100_000);
-    let mut assembly = MetadataAssembly::new(InfoHash(hash));
+    let mut assembly = MetadataAssembly::new(called(hash));
     let peers = [(1, Behavior::Silent), (2, Behavior::Rejects), (3, Behavior::Honest)];
     join(&mut assembly, &bytes, &peers);
     while assembly.next(PeerKey(1)).is_some() {}
     assert!(run(&mut assembly, &bytes, &peers).is_empty());
-    assert_eq!(assembly.take(), Some(bytes));
+    assert_eq!(info(&mut assembly), Some(bytes));
 }
 
 #[test]
 fn what_a_peer_sent_for_a_shared_attempt_stays_when_it_leaves() {
     let (bytes, hash) = metadata(40_000);
-    let mut assembly = MetadataAssembly::new(InfoHash(hash));
+    let mut assembly = MetadataAssembly::new(called(hash));
     join(&mut assembly, &bytes, &[(1, Behavior::Honest), (2, Behavior::Honest)]);
     let first = assembly.next(PeerKey(1)).unwrap();
     assembly.received(PeerKey(1), first, None, piece(&bytes, first));
@@ -208,7 +218,7 @@ fn what_a_peer_sent_for_a_shared_attempt_stays_when_it_leaves() {
 fn a_piece_that_was_not_requested_or_has_a_wrong_length_breaks_the_protocol() {
     let (bytes, hash) = metadata(40_000);
     let asked = || {
-        let mut assembly = MetadataAssembly::new(InfoHash(hash));
+        let mut assembly = MetadataAssembly::new(called(hash));
         join(&mut assembly, &bytes, &[(1, Behavior::Honest)]);
         for _ in 0..3 {
             assembly.next(PeerKey(1)).unwrap();
@@ -232,7 +242,7 @@ fn a_piece_that_was_not_requested_or_has_a_wrong_length_breaks_the_protocol() {
 #[test]
 fn all_attempts_together_stay_within_their_memory_and_the_best_one_goes_on() {
     let (bytes, hash) = metadata(MAX_METADATA_SIZE as usize);
-    let mut assembly = MetadataAssembly::new(InfoHash(hash));
+    let mut assembly = MetadataAssembly::new(called(hash));
     // Ten peers that claim a size each, all larger than half of the memory.
     for key in 10..20 {
         assembly.joined(PeerKey(key), MAX_METADATA_SIZE - 16_384 * u64::from(key)).unwrap();
@@ -251,5 +261,5 @@ fn all_attempts_together_stay_within_their_memory_and_the_best_one_goes_on() {
     let peers = [(1, Behavior::Honest), (2, Behavior::Honest)];
     join(&mut assembly, &bytes, &peers);
     assert!(run(&mut assembly, &bytes, &peers).is_empty());
-    assert_eq!(assembly.take().map(|found| found == bytes), Some(true));
+    assert_eq!(info(&mut assembly).map(|found| found == bytes), Some(true));
 }

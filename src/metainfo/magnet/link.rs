@@ -1,17 +1,22 @@
 //! Writes a magnet link (BEP 9, "magnet URI format"), which [`Magnet::parse`](super::Magnet::parse) reads.
 
 use super::MAX_LINK_BYTES;
-use crate::metainfo::InfoHash;
+use crate::metainfo::{InfoHash, InfoHashV2};
 use std::fmt::Write;
 
 /// The link to this torrent. Addresses for which there is no room in a link are left out.
 pub fn link<'a>(
-    info_hash: &InfoHash,
+    info_hash: InfoHash,
+    info_hash_v2: Option<InfoHashV2>,
     name: &str,
     trackers: impl Iterator<Item = &'a String>,
     web_seeds: &'a [String],
 ) -> String {
-    let mut link = format!("magnet:?xt=urn:btih:{info_hash}");
+    let mut link = match info_hash_v2 {
+        // The hash is a SHA-256 of 32 bytes, as multihash writes it.
+        Some(hash) => format!("magnet:?xt=urn:btmh:1220{hash}"),
+        None => format!("magnet:?xt=urn:btih:{info_hash}"),
+    };
     let trackers = trackers.map(|tracker| ("tr", tracker.as_str()));
     let web_seeds = web_seeds.iter().map(|seed| ("ws", seed.as_str()));
     for (key, value) in [("dn", name)].into_iter().chain(trackers).chain(web_seeds) {
@@ -44,7 +49,7 @@ mod tests {
 
     #[test]
     fn only_letters_and_digits_stand_for_themselves() {
-        let link = link(&InfoHash([7; 20]), "a b/\u{e9}", [String::from("udp://t:1/?x=&y")].iter(), &[]);
+        let link = link(InfoHash([7; 20]), None, "a b/\u{e9}", [String::from("udp://t:1/?x=&y")].iter(), &[]);
         let hash = "07".repeat(20);
         assert_eq!(
             link,
@@ -55,7 +60,7 @@ mod tests {
     #[test]
     fn a_link_is_never_longer_than_one_that_is_read() {
         let long = vec![format!("http://{}/", "x".repeat(30_000)); 4];
-        let link = link(&InfoHash([7; 20]), &"n".repeat(MAX_LINK_BYTES), long.iter(), &long);
+        let link = link(InfoHash([7; 20]), None, &"n".repeat(MAX_LINK_BYTES), long.iter(), &long);
         assert_eq!(Magnet::parse(&link).unwrap().trackers.len(), 1, "the same address counts once");
         assert!((60_000..=MAX_LINK_BYTES).contains(&link.len()));
     }

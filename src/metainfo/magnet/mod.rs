@@ -9,7 +9,7 @@ mod values;
 
 pub use link::link;
 
-use super::{InfoHash, percent_decoded};
+use super::{InfoHash, InfoHashV2, Version, percent_decoded};
 use crate::bencode::Item;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -22,7 +22,10 @@ const MAX_LINK_BYTES: usize = 64 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Magnet {
     /// Which torrent (`xt`).
+    /// Of version 2, the first part of it.
     pub info_hash: InfoHash,
+    /// All of it, where the link has nothing but version 2 (BEP 52).
+    pub info_hash_v2: Option<InfoHashV2>,
     /// The name that the link gives it (`dn`): any text, neither printable nor safe as a path.
     pub name: Option<String>,
     /// Announce addresses (`tr`), 200 at most.
@@ -36,6 +39,33 @@ pub struct Magnet {
     pub selected: Vec<RangeInclusive<u32>>,
 }
 
+/// What a torrent is called before it is there.
+#[derive(Clone, Copy, Debug)]
+pub struct Called {
+    info_hash: InfoHash,
+    info_hash_v2: Option<InfoHashV2>,
+}
+
+impl From<InfoHash> for Called {
+    fn from(info_hash: InfoHash) -> Called {
+        Called { info_hash, info_hash_v2: None }
+    }
+}
+
+impl Called {
+    /// In which version this `info` value, which comes in these parts, has this name. A short info-hash may be the first part
+    /// of one of version 2: so it is known in the DHT.
+    pub fn version_of<'a>(&self, info: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Version> {
+        let of_version_two = InfoHashV2::of(info.clone());
+        let is_two = match self.info_hash_v2 {
+            Some(hash) => hash == of_version_two,
+            None => self.info_hash == of_version_two.truncated(),
+        };
+        let is_one = self.info_hash_v2.is_none() && self.info_hash == InfoHash::of(info);
+        is_one.then_some(Version::One).or(is_two.then_some(Version::Two))
+    }
+}
+
 /// Why a text is not a magnet link that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MagnetError {
@@ -47,18 +77,18 @@ pub enum MagnetError {
     NoInfoHash,
     /// The text in the place of the info-hash is not one. It has this many characters.
     BadInfoHash(usize),
-    /// It names a torrent of version 2 only (BEP 52).
-    VersionTwoOnly,
+    /// The text in the place of the info-hash of version 2 is not one.
+    BadInfoHashV2,
     /// The selection of files cannot be read, or has too many parts.
     BadSelection,
 }
 
 impl Magnet {
     /// Whether the text is meant as a magnet link: it begins with `magnet:`, or is a bare info-hash, exactly 40
-    /// hex digits or 32 characters of base32. A file may have such a name too; the caller looks for one first.
+    /// hex digits or 32 characters of base32, or the 64 hex digits of version 2. A file may have such a name too; the caller looks for one first.
     pub fn is_one(text: &str) -> bool {
         let text = text.trim();
-        after_the_scheme(text).is_some() || info_hash(text).is_some()
+        after_the_scheme(text).is_some() || Magnet::bare(text).is_some()
     }
 
     /// Reads a magnet link or a bare info-hash.
@@ -72,24 +102,17 @@ impl Magnet {
             return Err(MagnetError::TooLong);
         }
         let Some(parameters) = after_the_scheme(text) else {
-            return info_hash(text).map(Magnet::of).ok_or(MagnetError::NotAMagnet);
+            return Magnet::bare(text).ok_or(MagnetError::NotAMagnet);
         };
-        let mut found = None;
-        let mut version_two = false;
+        let (mut found, mut of_version_two) = (None, None);
         let mut magnet = Magnet::of(InfoHash([0; 20]));
         // Some pages write `magnet:///?`.
         for parameter in parameters.trim_start_matches(['/', '?']).split('&') {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             match kind(name).as_str() {
                 "xt" => match topic(value) {
-                    Some(Topic::VersionOne(hash)) => {
-                        // The first good one counts, and without one the first fault.
-                        found = match (found, hash) {
-                            (None | Some(Err(_)), Ok(good)) => Some(Ok(good)),
-                            (known, fault) => known.or(Some(fault)),
-                        };
-                    }
-                    Some(Topic::VersionTwo) => version_two = true,
+                    Some(Topic::VersionOne(hash)) => found = Some(better(found, hash)),
+                    Some(Topic::VersionTwo(hash)) => of_version_two = Some(better(of_version_two, hash)),
                     None => {}
                 },
                 "dn" if magnet.name.is_none() => {
@@ -105,17 +128,28 @@ impl Magnet {
                 _ => {}
             }
         }
-        magnet.info_hash = match found {
-            Some(hash) => hash?,
-            None if version_two => return Err(MagnetError::VersionTwoOnly),
-            None => return Err(MagnetError::NoInfoHash),
-        };
+        // A hybrid one is read as version 1.
+        match (found, of_version_two) {
+            (Some(Ok(hash)), _) => magnet.info_hash = hash,
+            (_, Some(Ok(hash))) => magnet.is_of_version_two(hash),
+            (Some(Err(fault)), _) | (None, Some(Err(fault))) => return Err(fault),
+            (None, None) => return Err(MagnetError::NoInfoHash),
+        }
         Ok(magnet)
     }
 
+    /// What it calls the torrent.
+    pub fn called(&self) -> Called {
+        Called { info_hash: self.info_hash, info_hash_v2: self.info_hash_v2 }
+    }
+
+    fn is_of_version_two(&mut self, hash: InfoHashV2) {
+        (self.info_hash, self.info_hash_v2) = (hash.truncated(), Some(hash));
+    }
+
     /// The `.torrent` file that the link refers to, as bencode: what the link says, around the `info` value
-    /// that peers have sent.
-    pub fn torrent(&self, info: &[u8]) -> Vec<u8> {
+    /// that peers have sent, and the layers that belong to it, by their roots in order (version 2).
+    pub fn torrent(&self, info: &[u8], layers: Vec<([u8; 32], Vec<u8>)>) -> Vec<u8> {
         let text = |text: &String| Item::from(text.as_str());
         let tiers = self.trackers.iter().map(|tracker| Item::list([text(tracker)]));
         let before = [
@@ -124,18 +158,44 @@ impl Magnet {
         ];
         let before = Item::dictionary(before.into_iter().flatten()).encode();
         let seeds = Item::list(self.web_seeds.iter().map(text));
-        let after = (!self.web_seeds.is_empty()).then_some(("url-list", seeds));
-        let after = Item::dictionary(after).encode();
+        let layers: Vec<_> = layers.into_iter().map(|(root, digests)| (root, Item::from(digests))).collect();
+        let after = [
+            (!layers.is_empty()).then(|| ("piece layers", Item::dictionary(layers))),
+            (!self.web_seeds.is_empty()).then_some(("url-list", seeds)),
+        ];
+        let after = Item::dictionary(after.into_iter().flatten()).encode();
         // The `info` value is not encoded again: its hash must stay what it is.
         let before = before.strip_suffix(b"e").unwrap_or_default();
         let after = after.strip_prefix(b"d").unwrap_or_default();
         [before, b"4:info", info, after].concat()
     }
 
+    /// An info-hash without a link around it.
+    fn bare(text: &str) -> Option<Magnet> {
+        let of_version_two = || {
+            let mut magnet = Magnet::of(InfoHash([0; 20]));
+            magnet.is_of_version_two(InfoHashV2::from_hex(text.as_bytes())?);
+            Some(magnet)
+        };
+        info_hash(text).map(Magnet::of).or_else(of_version_two)
+    }
+
     /// A magnet link that has an info-hash and nothing else.
     fn of(info_hash: InfoHash) -> Magnet {
         let (trackers, web_seeds, peers) = (Vec::new(), Vec::new(), Vec::new());
-        Magnet { info_hash, name: None, trackers, web_seeds, peers, selected: Vec::new() }
+        Magnet { info_hash, info_hash_v2: None, name: None, trackers, web_seeds, peers, selected: Vec::new() }
+    }
+}
+
+/// The first good one counts, and without one the first fault.
+fn better<Hash>(
+    known: Option<Result<Hash, MagnetError>>,
+    other: Result<Hash, MagnetError>,
+) -> Result<Hash, MagnetError> {
+    match (known, other) {
+        (None | Some(Err(_)), Ok(good)) => Ok(good),
+        (Some(known), _) => known,
+        (None, fault) => fault,
     }
 }
 
@@ -162,9 +222,8 @@ impl fmt::Display for MagnetError {
                      characters of base32 (copy the whole link)"
                 );
             }
-            MagnetError::VersionTwoOnly => {
-                "a magnet link of a version 2 torrent (BEP 52), which is not supported (use one with \
-                 'xt=urn:btih:')"
+            MagnetError::BadInfoHashV2 => {
+                "bad magnet link: its info-hash of version 2 is not 1220 and 64 hex digits (copy the whole link)"
             }
             MagnetError::BadSelection => {
                 "bad magnet link: 'so' is not a list of file numbers such as 0,2,4-6 (without it, all files are \

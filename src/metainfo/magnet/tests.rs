@@ -64,7 +64,9 @@ fn a_link_without_a_usable_info_hash_is_refused_with_the_reason() {
     assert_eq!(fault(&last(HEX, "+")), MagnetError::BadInfoHash(40));
     assert_eq!(fault(&last(BASE32, "1")), MagnetError::BadInfoHash(32));
     assert_eq!(fault(&last(BASE32, "8")), MagnetError::BadInfoHash(32));
-    assert_eq!(fault(&format!("magnet:?xt=urn:btmh:1220{HEX}")), MagnetError::VersionTwoOnly);
+    for hash in [format!("1220{HEX}"), "12".repeat(34), format!("1220{}g", &"ab".repeat(32)[1..])] {
+        assert_eq!(fault(&format!("magnet:?xt=urn:btmh:{hash}")), MagnetError::BadInfoHashV2, "{hash}");
+    }
     assert_eq!(fault(&format!("magnet:?{}", "x".repeat(MAX_LINK_BYTES))), MagnetError::TooLong);
 }
 
@@ -123,4 +125,32 @@ fn no_cut_and_no_flipped_bit_breaks_the_reader() {
         bytes[bit / 8] ^= 1 << (bit % 8);
         let _ = Magnet::parse(&String::from_utf8_lossy(&bytes)).map_err(|error| error.to_string());
     }
+}
+
+#[test]
+fn a_link_of_version_two_has_a_longer_hash() {
+    let hex = "Ab".repeat(32);
+    let hash = InfoHashV2([0xab; 32]);
+    for text in [format!("magnet:?xt=urn:btmh:1220{hex}&dn=x"), hex.clone()] {
+        let magnet = Magnet::parse(&text).unwrap();
+        assert_eq!((magnet.info_hash, magnet.info_hash_v2), (InfoHash([0xab; 20]), Some(hash)));
+        assert!(Magnet::is_one(&text));
+    }
+    let hybrid = parse(&format!("&xt=urn:btmh:1220{hex}")).unwrap();
+    assert_eq!(hybrid.info_hash_v2, None, "a hybrid one is read as version 1");
+    let broken = Magnet::parse(&format!("magnet:?xt=urn:btih:bad&xt=urn:btmh:1220{hex}")).unwrap();
+    assert_eq!(broken.info_hash_v2, Some(hash));
+}
+
+#[test]
+fn metadata_is_known_by_the_hash_of_the_link() {
+    let info = b"d4:name1:xe";
+    let (one, two) = (InfoHash::of(std::iter::once(&info[..])), InfoHashV2::of(std::iter::once(&info[..])));
+    let version = |text: &str, info: &[u8]| Magnet::parse(text).unwrap().called().version_of(info.chunks(3));
+    assert_eq!(version(&one.to_string(), info), Some(Version::One));
+    assert_eq!(version(&two.to_string(), info), Some(Version::Two));
+    assert_eq!(version(&two.to_string()[..40], info), Some(Version::Two), "as the DHT has it");
+    let close = format!("{}{}", &two.to_string()[..40], "0".repeat(24));
+    assert_eq!(version(&close, info), None, "the whole hash counts");
+    assert_eq!(version(&one.to_string(), b"d4:name1:ye"), None);
 }

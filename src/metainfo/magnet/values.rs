@@ -2,7 +2,7 @@
 
 use super::MagnetError;
 use crate::metainfo::trackers::{MAX_ADDRESSES, usable};
-use crate::metainfo::{InfoHash, percent_decoded};
+use crate::metainfo::{InfoHash, InfoHashV2, percent_decoded};
 use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
 
@@ -14,7 +14,7 @@ pub(super) enum Topic {
     /// A torrent as in BEP 3.
     VersionOne(Result<InfoHash, MagnetError>),
     /// A torrent as in BEP 52, which has a different kind of hash.
-    VersionTwo,
+    VersionTwo(Result<InfoHashV2, MagnetError>),
 }
 
 /// What is left of the spellings of `&` in a page's source, if a link was copied out of one.
@@ -38,14 +38,23 @@ pub(super) fn topic(value: &str) -> Option<Topic> {
     let (namespace, hash) = value.split_at_checked("urn:btih:".len())?;
     match namespace.to_ascii_lowercase().as_str() {
         "urn:btih:" => {
-            // What stood around the link where it was copied.
-            let hash = hash.trim_matches(|around: char| around.is_whitespace() || "/\"'<>".contains(around));
+            let hash = around_trimmed(hash);
             let fault = MagnetError::BadInfoHash(hash.chars().count());
             Some(Topic::VersionOne(info_hash(hash).ok_or(fault)))
         }
-        "urn:btmh:" => Some(Topic::VersionTwo),
+        "urn:btmh:" => {
+            // What kind of hash it is (SHA-256) and its length, as multihash writes them.
+            let digits = around_trimmed(hash).strip_prefix("1220");
+            let hash = digits.and_then(|digits| InfoHashV2::from_hex(digits.as_bytes()));
+            Some(Topic::VersionTwo(hash.ok_or(MagnetError::BadInfoHashV2)))
+        }
         _ => None,
     }
+}
+
+/// Without what stood around the link where it was copied.
+fn around_trimmed(hash: &str) -> &str {
+    hash.trim_matches(|around: char| around.is_whitespace() || "/\"'<>".contains(around))
 }
 
 /// The info-hash that these 40 hex digits or 32 characters of base32 spell.

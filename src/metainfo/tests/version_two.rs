@@ -154,10 +154,39 @@ fn what_is_wrong_in_version_two_is_named() {
         (with(vec![("length", 1.into()), ("pieces root", vec![0_u8; 32].into())]), "nothing but zeros"),
         (with(vec![("length", long.into()), ("pieces root", vec![1_u8; 32].into())]), "2,097,153 pieces"),
         (with(vec![("length", (-1).into())]), "without a length"),
+        (with(vec![("attr", "p".into()), ("length", 1.into())]), "without content of its own"),
     ] {
         let refusal = refusal(raw);
         assert!(refusal.contains(part), "{refusal} / {part}");
     }
+}
+
+#[test]
+fn a_torrent_without_layers_is_one_for_its_link() {
+    let large = bytes(100_000);
+    let whole = of_tree(Item::dictionary([("a", leaf(&large))]), layers([&large[..]]), &[]);
+    let hash = Metainfo::parse(whole.clone()).unwrap().info_hash_v2.unwrap();
+    let without =
+        [&whole[..whole.windows(14).position(|part| part == b"12:piece layer").unwrap()], b"e"].concat();
+    let refusal = refusal(without);
+    assert!(
+        refusal.contains(&format!("use its link, 'magnet:?xt=urn:btmh:1220{hash}&dn=name'")),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn layers_are_named_once_and_only_where_they_are_needed() {
+    let (large, small) = (bytes(100_000), bytes(PIECE));
+    let tree = Item::dictionary([("a", leaf(&large)), ("b", leaf(&small)), ("c", leaf(&large))]);
+    let torrent = Metainfo::parse(of_tree(tree, layers([&large[..]]), &[])).unwrap();
+    let named = layers_of(torrent.info_bytes());
+    assert_eq!(named, [LayerName { root: hashed(&large).1, base: 1, pieces: 4 }]);
+    assert_eq!(layers_of(b"de"), []);
+    let range = NodeRange { base: 1, index: 0, count: 4, proofs: 1 };
+    let nodes = torrent.nodes(&named[0].root, range).unwrap();
+    assert_eq!(nodes, hashed(&large).0);
+    assert_eq!(torrent.nodes(&hashed(&small).1, range), None);
 }
 
 #[test]

@@ -236,6 +236,7 @@ impl Outbox {
             Some(NextUpload::Metadata { message_id, piece, .. }) => {
                 self.write_metadata(message_id, piece, frames);
             }
+            Some(NextUpload::Hashes { request, is_served }) => self.write_hashes(request, is_served, frames),
             None => {}
         }
         stream.write_all(frames).map_err(OutboxError::Stream)

@@ -10,6 +10,7 @@
 //! outbox may sleep depends on both queues at one moment: a request that came in between would wait for the
 //! keep-alive.
 
+mod hash_queue;
 mod metadata_queue;
 mod upload_account;
 mod upload_queue;
@@ -18,9 +19,10 @@ pub use upload_account::UploadAccount;
 pub use upload_queue::{MAX_REQUESTS, Unserved};
 
 use crate::message::Violation;
-use crate::piece::PieceIndex;
+use crate::piece::{BLOCK_LENGTH, PieceIndex};
 use crate::thread::lock;
-use crate::wire::BlockRequest;
+use crate::wire::{BlockRequest, HashRequest};
+use hash_queue::HashQueue;
 use metadata_queue::MetadataQueue;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
@@ -42,6 +44,7 @@ pub struct PeerRequests {
 struct Queues {
     uploads: UploadQueue,
     metadata: MetadataQueue,
+    hashes: HashQueue,
     account: UploadAccount,
     /// The id that the peer gave to `lt_donthave` (BEP 54). 0: it does not understand it.
     dont_have_id: u8,
@@ -71,6 +74,13 @@ pub enum NextUpload {
         piece: u32,
         /// Bytes in it.
         length: u32,
+    },
+    /// Hashes (BEP 52).
+    Hashes {
+        /// Which.
+        request: HashRequest,
+        /// Whether they are to be sent. Otherwise the request is to be rejected.
+        is_served: bool,
     },
 }
 
@@ -132,6 +142,17 @@ impl PeerRequests {
         Ok(queues.must_wake(is_answered))
     }
 
+    /// Enters a request for hashes, of a torrent with this many pieces. Returns whether the outbox has to be woken.
+    ///
+    /// # Errors
+    ///
+    /// The peer asks and does not read the answers.
+    pub fn request_hashes(&self, request: HashRequest, pieces: u32) -> Result<bool, Violation> {
+        let mut queues = self.lock();
+        queues.hashes.request(request, pieces)?;
+        Ok(queues.must_wake(true))
+    }
+
     /// From now on the peer is served.
     pub fn unchoke(&self) {
         let mut queues = self.lock();
@@ -176,6 +197,7 @@ impl PeerRequests {
                 queues.account.begin(now);
             }
             NextUpload::Metadata { .. } => queues.metadata.pop(),
+            NextUpload::Hashes { .. } => queues.hashes.pop(),
         }
         Some(next)
     }
@@ -223,14 +245,18 @@ impl NextUpload {
         match self {
             NextUpload::Block(_, request) => request.length,
             NextUpload::Metadata { length, .. } => length,
+            NextUpload::Hashes { is_served: false, .. } => 0,
+            NextUpload::Hashes { request, .. } => {
+                request.count.saturating_add(request.proofs).saturating_mul(32).min(BLOCK_LENGTH)
+            }
         }
     }
 }
 
 impl Queues {
-    /// Metadata goes first: it is little, and a peer that asks for it can do nothing else.
+    /// Metadata and hashes go first: they are little, and a peer that asks for it can do nothing else.
     fn next(&self) -> Option<NextUpload> {
-        self.metadata.next().or_else(|| self.uploads.next())
+        self.metadata.next().or_else(|| self.hashes.next()).or_else(|| self.uploads.next())
     }
 
     fn has_rejects(&self) -> bool {

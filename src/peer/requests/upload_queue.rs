@@ -204,7 +204,7 @@ mod tests {
                 queue.pop();
                 Some((request.index, request.begin))
             }
-            metadata @ NextUpload::Metadata { .. } => panic!("{metadata:?}"),
+            other => panic!("{other:?}"),
         }
     }
 

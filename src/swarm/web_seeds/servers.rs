@@ -153,9 +153,8 @@ impl WebSeeds {
             self.servers.iter().filter_map(|server| Some((server, server.trouble.as_ref()?)));
         let (first, why) = in_trouble.next()?;
         let mut said = format!("the web seed {}: {why}", first.seed.host());
-        match in_trouble.count() {
-            0 => {}
-            others => said.push_str(&format!(" ({others} more have failed, too)")),
+        if let others @ 1.. = in_trouble.count() {
+            said.push_str(&format!(" ({others} more have failed, too)"));
         }
         Some(WebSeedTrouble { said, is_final: self.servers.iter().all(Server::is_over) })
     }
@@ -391,12 +390,11 @@ mod tests {
     #[test]
     fn nobody_says_that_a_server_is_asked_again_when_it_is_not() {
         let (mut seeds, now) = (web_seeds(&["http://one.example/", "http://two.example/"]), Instant::now());
-        let is_final = |seeds: &WebSeeds| seeds.trouble().map(|trouble| trouble.is_final);
         for (number, expected) in [(0, false), (1, true)] {
             let server = seeds.get_mut(number).unwrap();
             server.begun(PeerKey(1));
-            server.ended(PeerKey(1), &failure(WebSeedFailure::Refused("a loop".to_owned())), 0.5, now);
-            assert_eq!(is_final(&seeds), Some(expected));
+            server.ended(PeerKey(1), &failure(WebSeedFailure::Refused("no".into())), 0.5, now);
+            assert_eq!(seeds.trouble().map(|trouble| trouble.is_final), Some(expected));
         }
     }
 }

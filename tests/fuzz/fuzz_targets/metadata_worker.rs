@@ -41,7 +41,7 @@ fuzz_target!(|bytes: &[u8]| {
         down: Arc::new(Throttle::unlimited()),
         encryption: Encryption::default(),
         ports: Default::default(),
-        assembly: Mutex::new(MetadataAssembly::new(info_hash)),
+        assembly: Mutex::new(MetadataAssembly::new(info_hash.into())),
         alive: unbounded().0,
     });
     let mut peers = Vec::new();
@@ -87,7 +87,7 @@ fuzz_target!(|bytes: &[u8]| {
         std::thread::yield_now();
     }
     let found = context.assembly.lock().expect("nobody panicked").take();
-    assert!(found.is_none_or(|info| Sha1::digest(info)[..] == info_hash.0));
+    assert!(found.is_none_or(|found| Sha1::digest(found.info)[..] == info_hash.0));
 });
 
 /// Sends the next bytes of what was said. It fails where we have hung up.

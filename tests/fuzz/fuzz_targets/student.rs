@@ -27,7 +27,7 @@ fn heard(bytes: &[u8], at_once: usize) -> (Vec<Vec<u8>>, String) {
     let geometry = Geometry::new(200_000, 65_536).expect("it has pieces");
     let mut student = Student::new(Expected { info_hash: HASH, of_file: [0; 20] }, geometry);
     let (mut client, mut report) = (Client::new(geometry), Report::default());
-    let mut seeder = TheirSeeder::new(geometry, vec![PieceDigest([0; 20]); 4]);
+    let mut seeder = TheirSeeder::new(geometry, vec![PieceDigest::Sha1([0; 20]); 4]);
     let (mut said, mut out) = (Vec::new(), Vec::new());
     for part in bytes.chunks(at_once) {
         student.push(part);

@@ -44,22 +44,26 @@ impl Leecher {
         Self::libtorrent_with(payload, peers, 0, &variables)
     }
 
+    /// The same, and it has nothing but the link.
+    pub fn libtorrent_by_link(payload: &Payload, peer: SocketAddr) -> Self {
+        Self::libtorrent_of(payload.magnet().as_ref(), &[peer], 0, &[])
+    }
+
     fn libtorrent_with(
         payload: &Payload,
         peers: &[SocketAddr],
         rate: u64,
         variables: &[(&str, &str)],
     ) -> Self {
+        Self::libtorrent_of(payload.torrent().as_ref(), peers, rate, variables)
+    }
+
+    fn libtorrent_of(torrent: &OsStr, peers: &[SocketAddr], rate: u64, variables: &[(&str, &str)]) -> Self {
         let host = Ipv4Addr::new(127, 0, 0, 101);
         let output = TestFolder::new();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/libtorrent_leech.py");
         let mut command = Command::new("python3");
-        command
-            .arg(script)
-            .arg(payload.torrent())
-            .arg(output.path())
-            .arg(host.to_string())
-            .arg(rate.to_string());
+        command.arg(script).arg(torrent).arg(output.path()).arg(host.to_string()).arg(rate.to_string());
         command.args(peers.iter().map(SocketAddr::to_string));
         command.envs(variables.iter().copied());
         let mut program = Foreign::start(command, SocketAddr::from((host, 0)), None);

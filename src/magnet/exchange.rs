@@ -1,0 +1,217 @@
+//! What is said to a peer about metadata, and what it answers, from the extension handshake to the end.
+//!
+//! Runs on the peer's thread (`magnet/worker.rs`). The metadata itself is asked for first, then the digests of the pieces, where
+//! they do not stand in it (version 2).
+
+use super::Verdict;
+use super::worker::{MetadataContext, PATIENCE};
+use crate::message::{HangUp, PeerError, PeerKey, Violation, Wait};
+use crate::metainfo::MAX_PIECES;
+use crate::net::PeerStream;
+use crate::peer::{MessagePace, ReadBuffer};
+use crate::wire::extension::{self, ExtensionHandshake, UT_METADATA};
+use crate::wire::metadata::MetadataMessage;
+use crate::wire::{FrameLimits, HashRequest, Message};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const SILENT: PeerError = PeerError::TimedOut(Wait::Metadata);
+/// How long a connection may last in all.
+const MAX_DURATION: Duration = Duration::from_secs(180);
+/// Pieces of the metadata that are requested of one peer at once.
+const AT_ONCE: usize = 4;
+/// The most bytes that we keep of a peer's messages that only the swarm can understand, some 270 KiB: the
+/// longest bitfield, and 16 KiB for what may follow it.
+const MAX_KEPT: usize = (MAX_PIECES / 8) as usize + 16 * 1024;
+/// The longest bitfield is that of the torrent with the most pieces that we read.
+const LIMITS: FrameLimits = FrameLimits { bitfield: MAX_PIECES / 8, or_fewer: true };
+
+/// What to do with a message.
+enum MessageUse {
+    /// Nothing more: it has had its effect.
+    Done,
+    /// Keep it for the swarm, which knows the torrent and will understand it.
+    KeepForLater,
+    /// With it the metadata is complete.
+    Completes,
+}
+
+/// The requests for metadata to one peer, and its answers.
+pub(super) struct MetadataExchange<'a> {
+    key: PeerKey,
+    context: &'a MetadataContext,
+    /// The id that the peer gave to messages about metadata.
+    message_id: Option<u8>,
+    /// Pieces that were requested and have not come yet.
+    outstanding: usize,
+    /// It rejected a piece.
+    rejects: bool,
+    /// When it last did what it was asked for.
+    last_answer: Instant,
+    /// How many messages of each kind it may still send.
+    pace: MessagePace,
+}
+
+impl MetadataExchange<'_> {
+    pub(super) fn new(key: PeerKey, context: &MetadataContext) -> MetadataExchange<'_> {
+        let now = Instant::now();
+        let pace = MessagePace::new(MAX_PIECES, now).wanting_metadata();
+        let (message_id, outstanding, rejects) = (None, 0, false);
+        MetadataExchange { key, context, message_id, outstanding, rejects, last_answer: now, pace }
+    }
+
+    /// Requests pieces until the metadata is complete. Returns the frames that are kept for the swarm.
+    pub(super) fn run(mut self, stream: &PeerStream) -> Result<Vec<u8>, PeerError> {
+        let mut buffer = ReadBuffer::new(Arc::clone(&self.context.read_memory));
+        let (mut kept, mut answers, until) = (Vec::new(), Vec::new(), Instant::now() + MAX_DURATION);
+        loop {
+            answers.clear();
+            let now = Instant::now();
+            while let Some(message) = buffer.next(&LIMITS)? {
+                self.pace.count(&message, now).map_err(PeerError::Violation)?;
+                match self.hear(&message, &mut answers)? {
+                    MessageUse::Done => {}
+                    MessageUse::KeepForLater if kept.len() < MAX_KEPT => message.write_to(&mut kept),
+                    MessageUse::KeepForLater => {
+                        return Err(PeerError::Violation(Violation::TalkWithoutMetadata));
+                    }
+                    MessageUse::Completes => {
+                        kept.extend_from_slice(buffer.unused());
+                        return Ok(kept);
+                    }
+                }
+            }
+            let (is_alone, before) = (answers.is_empty(), self.outstanding);
+            self.request(&mut answers);
+            // Behind rejects the reasons would be told of those.
+            for tap in stream.tap().into_iter().filter(|_| is_alone) {
+                let why =
+                    format!("fewest peers were asked for it; {} of {AT_ONCE} at a time", self.outstanding);
+                tap.why("ut_metadata", self.outstanding.saturating_sub(before), why);
+            }
+            if self.rejects && self.outstanding == 0 {
+                return Err(PeerError::HungUp(HangUp::RejectsMetadata));
+            }
+            if !answers.is_empty() {
+                stream.write_all(&answers).map_err(PeerError::Lost)?;
+            }
+            // This also ends a peer that sends much, but nothing that it was asked for.
+            if self.last_answer.elapsed() >= PATIENCE || Instant::now() >= until {
+                return Err(SILENT);
+            }
+            buffer.fill(stream, &self.context.down).map_err(|error| match error {
+                PeerError::TimedOut(_) => SILENT,
+                other => other,
+            })?;
+        }
+    }
+
+    fn hear(&mut self, message: &Message<'_>, answers: &mut Vec<u8>) -> Result<MessageUse, PeerError> {
+        let message = match *message {
+            Message::Extended(UT_METADATA, body) => MetadataMessage::from_wire(body),
+            Message::Extended(extension::HANDSHAKE, body) if self.message_id.is_none() => {
+                self.introduced(body)?;
+                return Ok(MessageUse::KeepForLater);
+            }
+            Message::Hashes(payload) => return self.received_hashes(payload),
+            Message::HashReject(payload) => {
+                let rejected = HashRequest::from_wire(payload);
+                if rejected
+                    .is_some_and(|(request, _)| self.context.assembly().rejected_hashes(self.key, &request))
+                {
+                    self.rejects = true;
+                    self.outstanding = self.outstanding.saturating_sub(1);
+                }
+                return Ok(MessageUse::Done);
+            }
+            Message::HashRequest(payload) => {
+                Message::HashReject(payload).write_to(answers);
+                return Ok(MessageUse::Done);
+            }
+            Message::KeepAlive => return Ok(MessageUse::Done),
+            // A bitfield, for example, means nothing before we know how many pieces there are.
+            _ => return Ok(MessageUse::KeepForLater),
+        };
+        match message {
+            Some(MetadataMessage::Data { piece, total_size, bytes }) => {
+                return self.received(piece, total_size, bytes);
+            }
+            Some(MetadataMessage::Reject(piece)) => {
+                self.context.assembly().rejected(self.key, piece);
+                self.rejects |= self.outstanding > 0;
+                self.outstanding = self.outstanding.saturating_sub(1);
+            }
+            Some(MetadataMessage::Request(piece)) => {
+                if let Some(message_id) = self.message_id {
+                    let reject = MetadataMessage::Reject(piece).to_wire();
+                    Message::Extended(message_id, &reject).write_to(answers);
+                }
+            }
+            None => {}
+        }
+        Ok(MessageUse::Done)
+    }
+
+    fn introduced(&mut self, body: &[u8]) -> Result<(), PeerError> {
+        let theirs =
+            ExtensionHandshake::from_wire(body).ok_or(PeerError::Violation(Violation::ExtensionHandshake))?;
+        // Some peers that have no metadata say that its size is 0.
+        let (Some(message_id @ 1..), Some(size @ 1..)) = (theirs.metadata, theirs.metadata_size) else {
+            return Err(PeerError::HungUp(HangUp::NoMetadata));
+        };
+        self.context.assembly().joined(self.key, size).map_err(PeerError::Violation)?;
+        self.message_id = Some(message_id);
+        self.last_answer = Instant::now();
+        Ok(())
+    }
+
+    fn received(
+        &mut self,
+        piece: u32,
+        total_size: Option<u64>,
+        bytes: &[u8],
+    ) -> Result<MessageUse, PeerError> {
+        let verdict = self.context.assembly().received(self.key, piece, total_size, bytes);
+        self.judged(verdict)
+    }
+
+    fn received_hashes(&mut self, payload: &[u8]) -> Result<MessageUse, PeerError> {
+        let unasked = PeerError::Violation(Violation::UnaskedMetadata);
+        let (request, nodes) = HashRequest::from_wire(payload).ok_or(unasked)?;
+        let verdict = self.context.assembly().received_hashes(self.key, &request, nodes);
+        self.judged(verdict)
+    }
+
+    fn judged(&mut self, verdict: Verdict) -> Result<MessageUse, PeerError> {
+        match verdict {
+            Verdict::Wrong(liars) if liars.contains(&self.key) => {
+                Err(PeerError::Violation(Violation::WrongMetadata))
+            }
+            Verdict::Kept | Verdict::Wrong(_) => {
+                self.outstanding = self.outstanding.saturating_sub(1);
+                self.last_answer = Instant::now();
+                Ok(MessageUse::Done)
+            }
+            Verdict::Complete => Ok(MessageUse::Completes),
+            Verdict::Broke(violation) => Err(PeerError::Violation(violation)),
+        }
+    }
+
+    /// Requests as many pieces as the peer may have outstanding.
+    fn request(&mut self, frames: &mut Vec<u8>) {
+        let Some(message_id) = self.message_id else { return };
+        while self.outstanding < AT_ONCE
+            && let Some(piece) = self.context.assembly().next(self.key)
+        {
+            let request = MetadataMessage::Request(piece).to_wire();
+            Message::Extended(message_id, &request).write_to(frames);
+            self.outstanding += 1;
+        }
+        while self.outstanding < AT_ONCE
+            && let Some(request) = self.context.assembly().next_hashes(self.key)
+        {
+            Message::HashRequest(&request.to_wire()).write_to(frames);
+            self.outstanding += 1;
+        }
+    }
+}

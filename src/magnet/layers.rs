@@ -1,0 +1,236 @@
+//! Fetches what a torrent of version 2 has outside of its `info`: the digests of the pieces (BEP 52, `piece layers`).
+//!
+//! They are asked for when the metadata is there, since that has the roots that they lead to. Of a layer 512 digests come
+//! at a time, with the nodes that lead from them to the root. So each answer is verified by itself: who sends a wrong one is
+//! known at once, and no peer can spoil what others send.
+//!
+//! Pure. The workers share it behind the lock of the [`MetadataAssembly`](super::MetadataAssembly).
+
+use crate::metainfo::LayerName;
+use crate::piece::PeerKey;
+use crate::piece::merkle::{self, Node, Summit};
+use crate::wire::HashRequest;
+
+/// Digests that are asked for at once, as many as BEP 52 allows.
+const AT_ONCE: u32 = 512;
+
+/// The layers of one torrent while they come.
+#[derive(Debug, Default)]
+pub(super) struct LayerAssembly {
+    parts: Vec<Part>,
+}
+
+/// A run of digests of one layer.
+#[derive(Debug)]
+struct Part {
+    request: HashRequest,
+    /// Those of the run that are digests of pieces: at the end of a layer, fewer than it has.
+    count: usize,
+    nodes: Option<Box<[Node]>>,
+    asked: Vec<PeerKey>,
+    rejected: Vec<PeerKey>,
+}
+
+/// What became of an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// Nobody had asked this peer.
+    Unasked,
+    /// It does not lead to the root.
+    Wrong,
+    /// It is kept, or was there before.
+    Right,
+}
+
+impl LayerAssembly {
+    /// None of these layers yet.
+    pub(super) fn new(layers: &[LayerName]) -> LayerAssembly {
+        LayerAssembly { parts: layers.iter().flat_map(parts).collect() }
+    }
+
+    /// Whether all layers are there.
+    pub(super) fn is_complete(&self) -> bool {
+        self.parts.iter().all(|part| part.nodes.is_some())
+    }
+
+    /// How many parts are there, and of how many.
+    pub(super) fn progress(&self) -> (u32, u32) {
+        let there = self.parts.iter().filter(|part| part.nodes.is_some()).count();
+        (u32::try_from(there).unwrap_or(u32::MAX), u32::try_from(self.parts.len()).unwrap_or(u32::MAX))
+    }
+
+    /// What to ask this peer for now. It counts as asked from then on. What was asked of the fewest peers comes first.
+    pub(super) fn next(&mut self, key: PeerKey) -> Option<HashRequest> {
+        let is_open = |part: &&mut Part| {
+            part.nodes.is_none() && !part.asked.contains(&key) && !part.rejected.contains(&key)
+        };
+        let part = self.parts.iter_mut().filter(is_open).min_by_key(|part| part.asked.len())?;
+        part.asked.push(key);
+        Some(part.request)
+    }
+
+    /// A peer has sent these nodes.
+    pub(super) fn received(&mut self, key: PeerKey, request: &HashRequest, nodes: &[u8]) -> Judgement {
+        let Some(part) = self.answered(key, request) else { return Judgement::Unasked };
+        let (nodes, rest) = nodes.as_chunks::<{ size_of::<Node>() }>();
+        match part.judge(nodes).filter(|_| rest.is_empty()) {
+            Some(digests) => {
+                part.nodes = Some(digests.into());
+                Judgement::Right
+            }
+            None => Judgement::Wrong,
+        }
+    }
+
+    /// A peer will not send what it was asked for. False if it was not asked.
+    pub(super) fn rejected(&mut self, key: PeerKey, request: &HashRequest) -> bool {
+        let part = self.answered(key, request);
+        part.map(|part| part.rejected.push(key)).is_some()
+    }
+
+    /// A peer is gone: others are to be asked.
+    pub(super) fn left(&mut self, key: PeerKey) {
+        self.parts.iter_mut().for_each(|part| part.asked.retain(|asked| *asked != key));
+    }
+
+    /// The layers, when all are there: the root of each, and its digests.
+    pub(super) fn take(&mut self) -> Vec<(Node, Vec<u8>)> {
+        let mut layers: Vec<(Node, Vec<u8>)> = Vec::new();
+        for part in self.parts.drain(..) {
+            let nodes = part.nodes.unwrap_or_default();
+            match layers.last_mut().filter(|(root, _)| *root == part.request.root) {
+                Some((_, layer)) => layer.extend_from_slice(nodes.as_flattened()),
+                None => layers.push((part.request.root, nodes.as_flattened().to_vec())),
+            }
+        }
+        layers.sort_unstable();
+        layers
+    }
+
+    /// The part that this peer was asked for, which is no longer owed.
+    fn answered(&mut self, key: PeerKey, request: &HashRequest) -> Option<&mut Part> {
+        let is_it = |part: &&mut Part| part.request == *request && part.asked.contains(&key);
+        let part = self.parts.iter_mut().find(is_it)?;
+        part.asked.retain(|asked| *asked != key);
+        Some(part)
+    }
+}
+
+impl Part {
+    /// The digests of pieces among these nodes, if they lead to the root.
+    fn judge<'n>(&self, nodes: &'n [Node]) -> Option<&'n [Node]> {
+        let (run, neighbours) = nodes.split_at_checked(self.request.count as usize)?;
+        let inside = merkle::levels(self.request.count.into());
+        if neighbours.len() as u64 != u64::from((self.request.proofs + 1).saturating_sub(inside)) {
+            return None;
+        }
+        let mut summit = Summit::default();
+        run.iter().for_each(|node| summit.push(*node));
+        let node = summit.node(inside, Node::default());
+        let index = self.request.index.checked_shr(inside).unwrap_or(0);
+        let root = merkle::root_above(node, index, neighbours);
+        (root == self.request.root).then(|| run.get(..self.count)).flatten()
+    }
+}
+
+/// The parts of a layer, in order.
+fn parts(layer: &LayerName) -> impl Iterator<Item = Part> {
+    let height = merkle::levels(layer.pieces.into());
+    let (root, base, pieces) = (layer.root, layer.base, layer.pieces);
+    (0..pieces.div_ceil(AT_ONCE)).map(move |number| {
+        let index = number.saturating_mul(AT_ONCE);
+        let left = pieces.saturating_sub(index);
+        let count = AT_ONCE.min(left.next_power_of_two());
+        let request = HashRequest { root, base, index, count, proofs: height.saturating_sub(1) };
+        Part {
+            request,
+            count: left.min(count) as usize,
+            nodes: None,
+            asked: Vec::new(),
+            rejected: Vec::new(),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The layer of a file of this many pieces, with the nodes that stand for no piece.
+    fn layer(pieces: u32) -> (LayerName, Vec<Node>) {
+        let mut nodes: Vec<Node> = (0..pieces).map(|number| [(number % 251) as u8 + 1; 32]).collect();
+        let mut summit = Summit::default();
+        nodes.iter().for_each(|node| summit.push(*node));
+        let root = summit.node(merkle::levels(pieces.into()), merkle::without_blocks(2));
+        nodes.resize(pieces.next_power_of_two() as usize, merkle::without_blocks(2));
+        (LayerName { root, base: 2, pieces }, nodes)
+    }
+
+    /// What a peer that has all nodes of a layer answers.
+    fn answer(nodes: &[Node], request: HashRequest) -> Vec<u8> {
+        let (index, count) = (request.index as usize, request.count as usize);
+        let mut sent = nodes[index..index + count].to_vec();
+        let (mut layer, mut at) = (nodes.to_vec(), index);
+        for level in 0..=request.proofs {
+            if level >= merkle::levels(request.count.into()) {
+                sent.push(layer[at ^ 1]);
+            }
+            let above = |pair: &[Node]| {
+                let mut summit = Summit::default();
+                pair.iter().for_each(|node| summit.push(*node));
+                summit.node(1, Node::default())
+            };
+            layer = layer.chunks(2).map(above).collect();
+            at /= 2;
+        }
+        sent.as_flattened().to_vec()
+    }
+
+    #[test]
+    fn layers_of_any_length_come_in_parts_that_lead_to_their_roots() {
+        for pieces in [2, 3, 4, 5, 511, 512, 513, 1024, 1025, 1500, 3000] {
+            let (name, nodes) = layer(pieces);
+            let mut assembly = LayerAssembly::new(std::slice::from_ref(&name));
+            while let Some(request) = assembly.next(PeerKey(1)) {
+                assert!(request.count.is_power_of_two() && request.index.is_multiple_of(request.count));
+                let sent = answer(&nodes, request);
+                assert_eq!(assembly.received(PeerKey(1), &request, &sent), Judgement::Right, "{pieces}");
+            }
+            assert!(assembly.is_complete());
+            assert_eq!(assembly.progress(), (pieces.div_ceil(512), pieces.div_ceil(512)));
+            let digests = nodes[..pieces as usize].as_flattened().to_vec();
+            assert_eq!(assembly.take(), [(name.root, digests)]);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_or_unasked_is_not_taken() {
+        let (name, nodes) = layer(1025);
+        let mut assembly = LayerAssembly::new(&[name]);
+        let request = assembly.next(PeerKey(1)).unwrap();
+        let good = answer(&nodes, request);
+        assert_eq!(assembly.received(PeerKey(2), &request, &good), Judgement::Unasked);
+        let mut flipped = good.clone();
+        flipped[7] ^= 1;
+        for wrong in [&flipped[..], &good[1..], &good[32..], &[], &[&good[..], &[0; 32]].concat()] {
+            let mut assembly = LayerAssembly::new(&[layer(1025).0]);
+            assembly.next(PeerKey(1)).unwrap();
+            assert_eq!(assembly.received(PeerKey(1), &request, wrong), Judgement::Wrong);
+        }
+        let other = HashRequest { base: 0, ..request };
+        assert_eq!(assembly.received(PeerKey(1), &other, &good), Judgement::Unasked);
+        assert_eq!(assembly.received(PeerKey(1), &request, &good), Judgement::Right);
+        assert_eq!(assembly.received(PeerKey(1), &request, &good), Judgement::Unasked);
+    }
+
+    #[test]
+    fn others_are_asked_for_what_a_peer_will_not_send() {
+        let mut assembly = LayerAssembly::new(&[layer(1025).0]);
+        let first = assembly.next(PeerKey(1)).unwrap();
+        assert!(assembly.rejected(PeerKey(1), &first) && !assembly.rejected(PeerKey(1), &first));
+        assert_ne!(assembly.next(PeerKey(1)), Some(first));
+        let second = assembly.next(PeerKey(2)).unwrap();
+        assembly.left(PeerKey(2));
+        assert_eq!(assembly.next(PeerKey(3)), Some(second));
+    }
+}
