@@ -165,6 +165,8 @@ impl Coordinator<'_> {
     fn interested(&mut self, key: PeerKey, interested: bool, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         if std::mem::replace(&mut peer.flags.peer_interested, interested) != interested {
+            let after = now.saturating_duration_since(peer.since);
+            _ = peer.upload.interested_after.get_or_insert(after);
             self.slots.rechoke_soon(now);
         }
     }

@@ -133,6 +133,10 @@ pub struct Upload {
     pub last_sent: Instant,
     /// When it last made use of its slot: it asked for a block, or was sent one.
     pub asked_at: Option<Instant>,
+    /// When it was last looked whether it does.
+    pub counted_at: Instant,
+    /// How long after the connection was made it first said that it is interested.
+    pub interested_after: Option<Duration>,
     /// Pieces that it will be told of when it has read what it was sent before.
     pub(super) untold: Vec<PieceIndex>,
 }
@@ -230,6 +234,8 @@ impl Peer {
                 total: 0,
                 last_sent: now,
                 asked_at: None,
+                counted_at: now,
+                interested_after: None,
                 untold: Vec::new(),
             },
             messages: Messages {
