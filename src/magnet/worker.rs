@@ -14,7 +14,7 @@ use crate::metainfo::{InfoHash, MAX_PIECES};
 use crate::net::{OwnPorts, PeerStream, Throttle};
 use crate::peer::{AlreadyReceived, CLIENT, ConnectionOrigin, OurHandshake, ReadBuffer, ReadMemory};
 use crate::peer::{MessagePace, STACK_BYTES, greet};
-use crate::strategy::{Approach, Encryption};
+use crate::strategy::{Encryption, Opening};
 use crate::thread;
 use crate::thread::lock;
 use crate::wire::PeerId;
@@ -81,9 +81,9 @@ impl MetadataWorker {
         key: PeerKey,
         address: SocketAddr,
         stream: PeerStream,
-        approach: Approach,
+        opening: Opening,
     ) -> io::Result<MetadataWorker> {
-        MetadataWorker::start(context, key, address, ConnectionOrigin::Outgoing(stream, approach))
+        MetadataWorker::start(context, key, address, ConnectionOrigin::Outgoing(stream, opening))
     }
 
     /// Starts a worker for a peer that has connected to us.
