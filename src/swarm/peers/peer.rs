@@ -99,6 +99,8 @@ pub struct Download {
     pub left_out: bool,
     /// Its rate at the last tick before it stopped sending, in bytes a second: how fast it is while it sends.
     pub pace: f64,
+    /// How fast its first blocks came from when they were asked for, in bytes a second. Zero once there are more.
+    pub first_pace: f64,
     /// It was silent, and what it owed was taken back or taken over. Until it sends a block its silence goes
     /// on, and it takes nothing over itself. Otherwise silent peers would pass the last blocks around among
     /// themselves.
@@ -223,6 +225,7 @@ impl Peer {
                 starving: false,
                 left_out: false,
                 pace: 0.0,
+                first_pace: 0.0,
                 overtaken: false,
                 useful: false,
                 must_speak_by: None,
