@@ -136,7 +136,9 @@ impl Swarm {
                 upload_rate: self.sent[chooser][other].per_second(),
                 snubbing: false,
                 connected_at: self.start,
+                interested_after: None,
                 asked_at: Some(now),
+                counted_at: now,
             };
             let peers: Vec<_> = present.iter().filter(|member| **member != chooser).map(peer).collect();
             let member = &mut self.members[chooser];
@@ -272,7 +274,9 @@ impl Crowd {
             upload_rate: 0.0,
             snubbing: false,
             connected_at: now,
+            interested_after: None,
             asked_at: None,
+            counted_at: now,
         };
         Crowd {
             peers: (0..count).map(peer).collect(),
@@ -286,7 +290,7 @@ impl Crowd {
     /// Some time passes. Returns the peers that are unchoked at its end and were not before.
     fn live(&mut self, seeding: bool, slots: usize, time: Duration) -> Vec<PeerKey> {
         self.now += time;
-        self.peers.iter_mut().for_each(|peer| peer.asked_at = Some(self.now));
+        self.peers.iter_mut().for_each(|peer| (peer.asked_at, peer.counted_at) = (Some(self.now), self.now));
         let changes = self.choker.decide(&self.peers, seeding, slots, self.now, &mut self.random);
         for (key, unchoked) in &changes {
             assert_eq!(self.choker.is_unchoked(*key), *unchoked);

@@ -254,8 +254,8 @@ impl<'a> MetadataSearch<'a> {
                 self.tell_gone(&peer, why);
             }
         }
-        let approach = self.dialer.candidates_mut().begin(address);
-        match MetadataWorker::greet(self.context, key, address, stream, approach) {
+        let opening = self.dialer.candidates_mut().begin(address);
+        match MetadataWorker::greet(self.context, key, address, stream, opening) {
             Ok(worker) => self.add(key, address, false, worker),
             Err(error) => self.had_no_room(Some(address), &error, now),
         }

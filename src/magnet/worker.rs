@@ -14,7 +14,7 @@ use crate::message::{Event, Greeting, HandedOver, HangUp, Incoming, PeerError, P
 use crate::metainfo::InfoHash;
 use crate::net::{OwnPorts, PeerStream, Throttle};
 use crate::peer::{AlreadyReceived, CLIENT, ConnectionOrigin, OurHandshake, ReadMemory, STACK_BYTES, greet};
-use crate::strategy::{Approach, Encryption};
+use crate::strategy::{Encryption, Opening};
 use crate::thread;
 use crate::thread::lock;
 use crate::wire::extension::{self, ExtensionHandshake, UT_METADATA};
@@ -69,9 +69,9 @@ impl MetadataWorker {
         key: PeerKey,
         address: SocketAddr,
         stream: PeerStream,
-        approach: Approach,
+        opening: Opening,
     ) -> io::Result<MetadataWorker> {
-        MetadataWorker::start(context, key, address, ConnectionOrigin::Outgoing(stream, approach))
+        MetadataWorker::start(context, key, address, ConnectionOrigin::Outgoing(stream, opening))
     }
 
     /// Starts a worker for a peer that has connected to us.

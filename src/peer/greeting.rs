@@ -4,21 +4,21 @@ use super::key_exchange;
 use crate::message::{Greeting, HandedOver, Incoming, PeerError, Wait};
 use crate::metainfo::InfoHash;
 use crate::net::PeerStream;
-use crate::strategy::{Approach, Encryption};
+use crate::strategy::{Approach, Encryption, Opening};
 use crate::wire::PeerId;
 use crate::wire::mse::MseError;
 use crate::wire::{HANDSHAKE_LENGTH, Handshake};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// For all of it.
-const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
+/// For our answer to a handshake.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Where a connection comes from.
 #[derive(Debug)]
 pub enum ConnectionOrigin {
     /// We have connected, and nothing was said yet.
-    Outgoing(PeerStream, Approach),
+    Outgoing(PeerStream, Opening),
     /// The peer has connected to us and sent its handshake.
     Incoming(Incoming),
     /// The handshakes are exchanged, and we have said that we have nothing.
@@ -29,7 +29,7 @@ pub enum ConnectionOrigin {
 #[derive(Debug)]
 pub enum AlreadyReceived {
     /// Nothing. We connected, and begin like this.
-    Nothing(Approach),
+    Nothing(Opening),
     /// Its handshake, which is to be answered.
     Handshake(Handshake),
     /// Its handshake, which was answered, and these frames.
@@ -51,7 +51,7 @@ impl ConnectionOrigin {
     /// The connection, and what the peer has sent already.
     pub fn stream(self) -> (PeerStream, AlreadyReceived) {
         match self {
-            ConnectionOrigin::Outgoing(stream, approach) => (stream, AlreadyReceived::Nothing(approach)),
+            ConnectionOrigin::Outgoing(stream, opening) => (stream, AlreadyReceived::Nothing(opening)),
             ConnectionOrigin::Incoming(incoming) => {
                 (incoming.stream, AlreadyReceived::Handshake(incoming.handshake))
             }
@@ -74,14 +74,14 @@ pub fn greet(
     ours: OurHandshake,
     encryption: Encryption,
 ) -> Result<(Greeting, Vec<u8>), PeerError> {
-    let deadline = Instant::now() + HANDSHAKE_DEADLINE;
     let OurHandshake { info_hash, peer_id, dht } = ours;
     let ours = Handshake::ours(info_hash, peer_id, dht);
-    let approach = match received {
-        AlreadyReceived::Nothing(approach) => approach,
-        AlreadyReceived::Handshake(_) => Approach::Plain,
+    let Opening { approach, patience } = match received {
+        AlreadyReceived::Nothing(opening) => opening,
+        AlreadyReceived::Handshake(_) => Opening { approach: Approach::Plain, patience: ANSWER_DEADLINE },
         AlreadyReceived::Frames(greeting, frames) => return Ok((greeting, frames)),
     };
+    let deadline = Instant::now() + patience;
     stream.tap().into_iter().for_each(|tap| {
         let why = match received {
             AlreadyReceived::Handshake(_) => "its handshake names a torrent of ours",
@@ -144,13 +144,17 @@ mod tests {
     const OURS: OurHandshake =
         OurHandshake { info_hash: InfoHash([7; 20]), peer_id: PeerId([1; 20]), dht: false };
 
+    fn begun(approach: Approach) -> AlreadyReceived {
+        AlreadyReceived::Nothing(Opening { approach, patience: ANSWER_DEADLINE })
+    }
+
     /// Greets a peer that sends this and then reads our handshake, and returns what came of it.
     fn greet_one_that_sends(bytes: &[u8]) -> Result<Greeting, PeerError> {
         let (stream, peer) = PeerStream::in_memory();
         peer.write_all(bytes).unwrap();
-        let greeted = greet(&stream, AlreadyReceived::Nothing(Approach::Plain), OURS, Encryption::Allow);
+        let greeted = greet(&stream, begun(Approach::Plain), OURS, Encryption::Allow);
         let mut ours = [0; HANDSHAKE_LENGTH];
-        peer.read_exact_by(&mut ours, Instant::now() + HANDSHAKE_DEADLINE).unwrap();
+        peer.read_exact_by(&mut ours, Instant::now() + ANSWER_DEADLINE).unwrap();
         assert_eq!(Handshake::from_wire(&ours).unwrap().info_hash, OURS.info_hash);
         greeted.map(|(greeting, _)| greeting)
     }
@@ -169,7 +173,7 @@ mod tests {
     #[test]
     fn a_peer_that_we_approach_with_a_key_exchange_is_greeted_through_it() {
         let (stream, peer) = PeerStream::in_memory();
-        let deadline = Instant::now() + HANDSHAKE_DEADLINE;
+        let deadline = Instant::now() + ANSWER_DEADLINE;
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let mut key = [0; KEY_LENGTH];
@@ -182,7 +186,7 @@ mod tests {
                 assert_eq!((ours.info_hash, ours.peer_id), (OURS.info_hash, OURS.peer_id));
                 peer.write_all(&handshake(7, 2)).unwrap();
             });
-            let received = AlreadyReceived::Nothing(Approach::Encrypted);
+            let received = begun(Approach::Encrypted);
             let (greeting, frames) = greet(&stream, received, OURS, Encryption::Allow).unwrap();
             assert_eq!((greeting.peer_id, greeting.encryption), (PeerId([2; 20]), Security::Rc4));
             assert!(frames.is_empty());
@@ -195,14 +199,13 @@ mod tests {
             let (stream, peer) = PeerStream::in_memory();
             peer.write_all(bytes).unwrap();
             peer.hang_up(HangUp::Released);
-            greet(&stream, AlreadyReceived::Nothing(Approach::Encrypted), OURS, Encryption::Allow)
-                .unwrap_err()
+            greet(&stream, begun(Approach::Encrypted), OURS, Encryption::Allow).unwrap_err()
         };
         assert!(greet_after(b"").is_by_the_peer());
         assert!(greet_after(&handshake(7, 2)).is_by_the_peer());
         let (stream, peer) = PeerStream::in_memory();
         peer.write_all(&[0; KEY_LENGTH]).unwrap();
-        let received = AlreadyReceived::Nothing(Approach::Encrypted);
+        let received = begun(Approach::Encrypted);
         let error = greet(&stream, received, OURS, Encryption::Allow).unwrap_err();
         assert!(matches!(error, PeerError::Encryption(MseFault::PublicKey)));
     }
@@ -221,13 +224,9 @@ mod tests {
         peer.write_all(&handshake(7, 2)[..67]).unwrap();
         drop(peer);
         // Our own handshake finds no reader.
-        let error =
-            greet(&stream, AlreadyReceived::Nothing(Approach::Plain), OURS, Encryption::Allow).unwrap_err();
+        let error = greet(&stream, begun(Approach::Plain), OURS, Encryption::Allow).unwrap_err();
         assert!(matches!(error, PeerError::Lost(_)));
-        assert!(matches!(
-            read_handshake(&stream, Instant::now() + HANDSHAKE_DEADLINE),
-            Err(PeerError::Closed)
-        ));
+        assert!(matches!(read_handshake(&stream, Instant::now() + ANSWER_DEADLINE), Err(PeerError::Closed)));
     }
 
     #[test]
@@ -240,7 +239,7 @@ mod tests {
         let received = AlreadyReceived::Frames(greeting, b"frames".to_vec());
         assert_eq!(greet(&stream, received, OURS, Encryption::Allow).unwrap().1, b"frames");
         let mut ours = [0; HANDSHAKE_LENGTH];
-        let deadline = Instant::now() + HANDSHAKE_DEADLINE;
+        let deadline = Instant::now() + ANSWER_DEADLINE;
         peer.read_exact_by(&mut ours, deadline).unwrap();
         drop(stream);
         assert_eq!(peer.read(&mut ours).unwrap(), 0, "one handshake, and nothing for the second");

@@ -44,7 +44,7 @@ pub use requests::{NextUpload, PeerRequests, PendingAnswers, UploadAccount};
 use crate::message::{HandedOver, HangUp, Incoming, Lease, Order, PeerKey};
 use crate::net::PeerStream;
 use crate::net::http::WebClient;
-use crate::strategy::Approach;
+use crate::strategy::Opening;
 use crate::thread;
 use crate::thread::lock;
 use crate::wire::extension::ExtensionHandshake;
@@ -127,9 +127,9 @@ impl Worker {
         key: PeerKey,
         address: SocketAddr,
         stream: PeerStream,
-        approach: Approach,
+        opening: Opening,
     ) -> io::Result<Worker> {
-        Worker::start(context, key, address, ConnectionOrigin::Outgoing(stream, approach))
+        Worker::start(context, key, address, ConnectionOrigin::Outgoing(stream, opening))
     }
 
     /// Starts a worker for a peer that has connected to us.

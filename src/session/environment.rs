@@ -10,7 +10,7 @@ use crate::net::tap::Seen;
 use crate::peer::{self, Caller, Worker};
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
 use crate::storage::Selection;
-use crate::strategy::{Approach, Interruption, MemoryClaim, Supply};
+use crate::strategy::{Interruption, MemoryClaim, Opening, Supply};
 use crate::swarm::Environment;
 use crate::tracker::Counts;
 use crate::web_seed::{self, WebSeed};
@@ -81,9 +81,9 @@ impl Environment for RunEnvironment<'_> {
         key: PeerKey,
         address: SocketAddr,
         stream: PeerStream,
-        approach: Approach,
+        opening: Opening,
     ) -> io::Result<Worker> {
-        Worker::greet(&self.shared, key, address, stream, approach).map(|worker| self.counted(worker))
+        Worker::greet(&self.shared, key, address, stream, opening).map(|worker| self.counted(worker))
     }
 
     fn accept(&mut self, key: PeerKey, incoming: Incoming) -> io::Result<Worker> {

@@ -39,7 +39,7 @@ pub use download::{
 pub use near_names::{is_near_name, literal};
 pub use peers::{
     AddressVotes, Approach, AttemptFailure, AttemptQueue, Bystanders, Candidates, Dialer, Encryption,
-    ExternalAddress, Interruption, PeerCounts, PexHistory, Places, Rebuff, Security, Source, Supply,
+    ExternalAddress, Interruption, Opening, PeerCounts, PexHistory, Places, Rebuff, Security, Source, Supply,
     SupplyReports, Surroundings, UtpAnswers, Watch, may_share,
 };
 pub use token_bucket::TokenBucket;

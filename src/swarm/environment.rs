@@ -8,7 +8,7 @@ use crate::message::{HandedOver, Incoming, Notice, PeerKey, PeerState, Sight, Sn
 use crate::net::PeerStream;
 use crate::peer::{MAX_HALF_OPEN, Worker};
 use crate::piece::{Assembly, Bitfield, PieceDigest, PieceIndex};
-use crate::strategy::{Approach, Interruption, MemoryClaim, Supply};
+use crate::strategy::{Interruption, MemoryClaim, Opening, Supply};
 use crate::web_seed::WebSeed;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -68,7 +68,7 @@ pub trait Environment {
         key: PeerKey,
         address: SocketAddr,
         stream: PeerStream,
-        approach: Approach,
+        opening: Opening,
     ) -> io::Result<Worker>;
 
     /// Starts a worker for a peer that has connected to us.

@@ -3,7 +3,7 @@
 use super::Coordinator;
 use super::download::Arrival;
 use crate::message::{HangUp, News, PeerKey};
-use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Span};
+use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, Block, PieceIndex, Span};
 use crate::strategy::PeerPieces;
 use crate::text::printable;
 use crate::wire::extension::ExtensionHandshake;
@@ -14,6 +14,8 @@ use std::time::Instant;
 
 /// The most pieces of a peer's allowed-fast set that we keep. By BEP 6 a set has about ten.
 const MAX_ALLOWED_FAST: usize = 64;
+/// As much as most peers are first asked for. How fast that came is forgotten afterwards.
+const FIRST_BYTES: u64 = 16 * BLOCK_LENGTH as u64;
 /// Rejections in a row after which a peer is disconnected: twice the deepest pipeline is no accident.
 const MAX_REJECTIONS: u32 = 1000;
 
@@ -134,6 +136,11 @@ impl Coordinator<'_> {
         download.rejections = 0;
         download.rate.add(bytes);
         download.total.bytes = download.total.bytes.saturating_add(bytes);
+        if download.pipeline.is_guess() {
+            download.first_pace = download.pipeline.rate();
+        } else if download.total.bytes > FIRST_BYTES {
+            download.first_pace = 0.0;
+        }
         if !std::mem::replace(&mut download.useful, true) && !peer.is_web_seed() {
             self.dialer.candidates_mut().proved_useful(peer.best_address());
         }
@@ -165,6 +172,8 @@ impl Coordinator<'_> {
     fn interested(&mut self, key: PeerKey, interested: bool, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         if std::mem::replace(&mut peer.flags.peer_interested, interested) != interested {
+            let after = now.saturating_duration_since(peer.since);
+            _ = peer.upload.interested_after.get_or_insert(after);
             self.slots.rechoke_soon(now);
         }
     }

@@ -136,6 +136,15 @@ fn faults() -> Vec<Entry> {
     ]
 }
 
+/// A seed among peers that are interested and never ask for anything, and a leecher that comes later.
+fn crowded(seed: u64, crowd: usize) -> Scene {
+    Scene::new(seed, 8 * MIB, 256 * KIB)
+        .max_peers(200)
+        .with(1, Member::seed())
+        .with(crowd, Member::stub_that(Manners { never_asks: true, ..Manners::default() }))
+        .with(1, fast().joins(ms(500)))
+}
+
 /// What the other peers do.
 fn neighbours() -> Vec<Entry> {
     vec![
@@ -167,6 +176,13 @@ fn neighbours() -> Vec<Entry> {
             "A seeder of 1 MB/s among 100 peers that greet and then say nothing, where 50 may be connected.",
             Scene::new(25, 24 * MIB, 256 * KIB).with(100, mute()).with(1, Member::stub()).with(1, fast()),
         ),
+        entry(
+            "40 that never ask",
+            "A seed of 1 MB/s, 40 peers that are interested and never ask for anything, and a leecher that comes half a \
+             second later.",
+            crowded(27, 40),
+        ),
+        entry("200 that never ask", "The same, and they hold all places of the seed.", crowded(28, 200)),
         entry(
             "encrypted and plain",
             "32 seeders of 25 kB/s that take only encrypted connections, 6 that take only plain ones, and 2 that take both.",

@@ -1,7 +1,7 @@
 //! Peers that choke and unchoke without end and send nothing, beside one honest seeder: they hold nothing up. And one
 //! that chokes us for what we ask.
 
-use crate::scene::{KB, KIB, MB, MIB, Member, Scene, ms};
+use crate::scene::{KB, KIB, MB, MIB, Member, Scene, ms, seconds};
 use crate::stub::Manners;
 
 const PERIODS: [u64; 5] = [250, 400, 1000, 1500, 3000];
@@ -42,5 +42,19 @@ fn a_peer_that_chokes_us_for_asking_for_two_pieces_is_asked_for_less() {
         report.assert_sound(&format!("{manners:?}"));
         // Each time that more is tried it chokes us again.
         assert!(report.ratio() < 3.0, "{manners:?}: {report}");
+    }
+}
+
+#[test]
+fn a_peer_that_keeps_one_or_two_requests_costs_a_silence_now_and_then() {
+    for keeps in [1, 2] {
+        let manners = Manners { keeps: Some(keeps), old: true, ..Manners::default() };
+        let scene = Scene::new(1, MIB, 64 * KIB)
+            .with(1, Member::stub_that(manners).up(500 * KB))
+            .with(1, Member::leecher().down(50 * MB));
+        let report = scene.run();
+        report.assert_sound(&format!("{manners:?}"));
+        let time = report.times.iter().flatten().max();
+        assert!(time.is_some_and(|time| *time <= seconds(30)), "{manners:?}: {report}");
     }
 }

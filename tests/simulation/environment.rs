@@ -6,7 +6,7 @@ use femtotorrent::message::{HandedOver, Incoming, PeerKey, Snapshot};
 use femtotorrent::net::PeerStream;
 use femtotorrent::peer::{DetachedWorker, Worker};
 use femtotorrent::piece::{Assembly, Bitfield, BufferPool, PieceDigest, PieceIndex};
-use femtotorrent::strategy::{Approach, Interruption, Supply};
+use femtotorrent::strategy::{Approach, Interruption, Opening, Supply};
 use femtotorrent::swarm::Environment;
 use femtotorrent::web_seed::WebSeed;
 use std::cell::RefCell;
@@ -63,16 +63,10 @@ impl Environment for NotingEnvironment {
         Ok(())
     }
 
-    fn greet(
-        &mut self,
-        key: PeerKey,
-        _: SocketAddr,
-        _: PeerStream,
-        approach: Approach,
-    ) -> io::Result<Worker> {
+    fn greet(&mut self, key: PeerKey, _: SocketAddr, _: PeerStream, opening: Opening) -> io::Result<Worker> {
         let (worker, other) = Worker::detached();
         let mut noted = self.0.borrow_mut();
-        (noted.started, noted.began) = (Some((key, other)), Some(approach));
+        (noted.started, noted.began) = (Some((key, other)), Some(opening.approach));
         Ok(worker)
     }
 

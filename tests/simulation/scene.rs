@@ -238,7 +238,9 @@ impl Member {
             .map_or(1.0, |(there, away)| there.as_secs_f64() / (there + away).as_secs_f64());
         match self.kind {
             Kind::Dead => 0.0,
-            Kind::Stub(manners) if manners.silent || manners.mute || self.is_liar() => 0.0,
+            Kind::Stub(manners) if manners.silent || manners.mute || manners.never_asks || self.is_liar() => {
+                0.0
+            }
             Kind::WebServer(manners) if manners.lies || manners.silent => 0.0,
             // Half of the time it sends nothing.
             Kind::Stub(manners) if manners.flaps.is_some() => self.line.up as f64 / 2.0,

@@ -34,6 +34,8 @@ pub struct Manners {
     pub silent: bool,
     /// It greets and then says nothing at all.
     pub mute: bool,
+    /// It has nothing, connects to the first host of the scene, says that it is interested, and never asks for anything.
+    pub never_asks: bool,
     /// It sends wrong bytes.
     pub lies: Lies,
 }
@@ -131,7 +133,7 @@ impl Host for Stub {
     fn start(&mut self, now: Instant) -> Vec<Action> {
         self.choking = false;
         self.flap = self.manners.flaps.map(|period| now + period);
-        Vec::new()
+        self.manners.never_asks.then_some(Action::AskTrackers).into_iter().collect()
     }
 
     fn stop(&mut self) {
@@ -153,7 +155,7 @@ impl Host for Stub {
         let greeting = Greeting { fast: !self.manners.old, ..greeting(self.peer_id) };
         let handshake = Message::Handshake(greeting);
         let mut segment = vec![handshake];
-        if !self.manners.mute {
+        if !self.manners.mute && !self.manners.never_asks {
             segment.extend([Message::Pieces(all), Message::Extensions(said)]);
         }
         (Some(key), vec![Action::Send(key, segment)])
@@ -163,6 +165,7 @@ impl Host for Stub {
         let mut answer = Vec::new();
         for message in said {
             match message {
+                Message::Handshake(_) => answer.push(Message::Interested(true)),
                 Message::Interested(interested) => {
                     let Some(peer) = self.peers.get_mut(&key) else { continue };
                     let is_new = interested && !std::mem::replace(&mut peer.interested, interested);
@@ -257,8 +260,13 @@ impl Host for Stub {
         actions
     }
 
-    fn found(&mut self, _: Vec<SocketAddr>, _: Instant) -> Vec<Action> {
-        Vec::new()
+    fn found(&mut self, addresses: Vec<SocketAddr>, _: Instant) -> Vec<Action> {
+        let first = addresses.into_iter().min().filter(|_| self.manners.never_asks && self.last_key == 0);
+        let dial = first.map(|address| {
+            self.last_key += 1;
+            Action::Dial(PeerKey(self.last_key), address)
+        });
+        dial.into_iter().collect()
     }
 
     fn stored(&mut self, _: PieceIndex, _: Instant) -> (bool, Vec<Action>) {

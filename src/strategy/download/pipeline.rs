@@ -193,6 +193,11 @@ impl Pipeline {
         self.rate.unwrap_or(0.0) * BLOCK_BYTES
     }
 
+    /// Whether the rate is that of the first blocks alone.
+    pub fn is_guess(&self) -> bool {
+        self.is_guess
+    }
+
     /// Seconds from block to block; `None` while the rate is not known.
     pub fn block_time(&self) -> Option<f64> {
         self.rate.map(|rate| 1.0 / rate.max(MIN_RATE))

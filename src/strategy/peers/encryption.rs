@@ -5,6 +5,7 @@
 
 use crate::wire::mse::{Method, Methods};
 use std::fmt;
+use std::time::Duration;
 
 /// What the user wants (`--encryption`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +21,15 @@ pub enum Encryption {
     /// RC4 always, in both directions: nobody on the way sees the protocol in what is sent, not even behind a hidden
     /// beginning. Other peers are turned away.
     Require,
+}
+
+/// How a connection to a peer begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// The way.
+    pub approach: Approach,
+    /// How long its handshake is waited for.
+    pub patience: Duration,
 }
 
 impl Encryption {

@@ -39,7 +39,7 @@ pub use attempt_queue::AttemptQueue;
 pub use bystanders::Bystanders;
 pub use candidates::{AttemptFailure, Candidates, Rebuff, Source};
 pub use dialer::{Dialer, Places};
-pub use encryption::{Approach, Encryption, Security};
+pub use encryption::{Approach, Encryption, Opening, Security};
 pub use external_address::ExternalAddress;
 pub use interruption::{Interruption, Surroundings, Watch};
 pub use pex::PexHistory;

@@ -116,7 +116,13 @@ impl Coordinator<'_> {
 
     /// How long a peer may be silent, given what it owes and its own pace.
     fn longest_silence(&self, key: PeerKey, peer: &Peer, all: Duration) -> Duration {
-        let expected = time_for(self.requests.count(key), peer.download.pace).max(all);
+        let owed = self.requests.count(key);
+        let first = Some(peer.download.first_pace).filter(|pace| *pace > 0.0);
+        // If it shares the line with nobody, its first blocks say how fast it is.
+        let expected = match first.filter(|_| owed == self.requests.count_all()) {
+            Some(pace) => time_for(owed, pace),
+            None => time_for(owed, peer.download.pace).max(all),
+        };
         let at_least = MIN_SILENCE.max(peer.shortest_silence()).saturating_add(self.limited_wait());
         at_least.max(expected.saturating_mul(PATIENCE))
     }

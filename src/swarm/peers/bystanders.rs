@@ -3,7 +3,7 @@
 //! To be let in costs a stranger nothing, so a place must not be a possession. A peer that has neither asked
 //! for anything nor has anything for us keeps its place for a few seconds, in which it can show what it came
 //! for. After that it keeps it for as long as nobody else comes. A peer that waits for an upload slot does
-//! nothing, but that is not its fault.
+//! nothing, but that is not its fault. One that has had a slot for a second and asked for nothing waits for nothing.
 
 use crate::message::{HangUp, PeerError, PeerKey};
 use crate::swarm::Coordinator;
@@ -67,7 +67,7 @@ impl Coordinator<'_> {
             || self.requests.count(key) > 0
             || (peer.download.useful && is_recent(peer.download.last_block));
         let takes = peer.upload.asked_at.is_some_and(is_recent);
-        let waits = peer.flags.peer_interested && !self.slots.wastes_slots(key);
+        let waits = peer.flags.peer_interested && !self.slots.had_its_time(key, now);
         !gives && !takes && !waits
     }
 }

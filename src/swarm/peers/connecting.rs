@@ -70,8 +70,8 @@ impl Coordinator<'_> {
             debug!("{address}: reachable, but the limit of peers is reached");
             return self.dialer.candidates_mut().release(address, now);
         }
-        let approach = self.dialer.candidates_mut().begin(address);
-        match self.environment.greet(key, address, stream, approach) {
+        let opening = self.dialer.candidates_mut().begin(address);
+        match self.environment.greet(key, address, stream, opening) {
             Ok(worker) => self.roster.add(key, Peer::outgoing(address, worker, now)),
             Err(error) => self.had_no_room(Some(address), &error, now),
         }

@@ -2,7 +2,7 @@
 
 use crate::message::{HangUp, PeerError, PeerKey};
 use crate::piece::BLOCK_LENGTH;
-use crate::strategy::Rebuff;
+use crate::strategy::{AttemptFailure, Rebuff};
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
 use log::debug;
@@ -67,7 +67,10 @@ impl Coordinator<'_> {
         if let Some(dial) = peer.dial
             && !(why.is_by_the_peer() && self.has_moved(peer, now))
         {
-            let failure = why.failure(peer.greeting.is_some(), peer.download.useful);
+            let failure = match self.is_second_way(peer, why) {
+                true => AttemptFailure::SecondWay,
+                false => why.failure(peer.greeting.is_some(), peer.download.useful),
+            };
             self.dialer.failed(dial, failure, now);
         }
         if !peer.is_incoming() {

@@ -12,11 +12,14 @@
 //!
 //! libtorrent since version 2 has a new ID for each connection, which has in common with the others only the name of
 //! the program, and knows us by ours. So where the peer closes one of two connections, the name and the port are
-//! enough, at addresses that may be of one host.
+//! enough, at addresses that may be of one host. Mostly it closes the second one without a word of its own, so that
+//! nothing but the port tells who it is. Then the address is left alone for minutes, if we exchange blocks with the peer
+//! of that port: it may be somebody else's after all.
 
 use super::Peer;
 use crate::address::is_local;
-use crate::message::PeerKey;
+use crate::message::{PeerError, PeerKey};
+use crate::strategy::Rebuff;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::incoming::AT_ONCE;
 use crate::wire::PeerId;
@@ -103,6 +106,20 @@ impl Coordinator<'_> {
             None => self.roster.remember(closed),
         }
         twin.is_some()
+    }
+
+    /// Whether a connection that we made, and that the peer has closed without a word, was likely a second one to a peer
+    /// that is connected at another address and of use.
+    pub(super) fn is_second_way(&self, gone: &Peer, why: &PeerError) -> bool {
+        let is_of_use = |peer: &Peer| peer.download.useful || peer.upload.asked_at.is_some();
+        let leads_to = |peer: &Peer| {
+            let dial = peer.dial.filter(|dial| dial.port() == gone.address.port());
+            dial.is_some_and(|dial| may_be_one_host(dial.ip(), gone.address.ip()))
+        };
+        let is_wordless = gone.greeting.is_none() && !gone.is_incoming();
+        is_wordless
+            && why.rebuff() == Some(Rebuff::Closed)
+            && self.roster.greeted().any(|(_, peer)| is_of_use(peer) && leads_to(peer))
     }
 
     /// The handshakes with this peer were exchanged. If it has just closed another connection, which it may have done

@@ -99,6 +99,8 @@ pub struct Download {
     pub left_out: bool,
     /// Its rate at the last tick before it stopped sending, in bytes a second: how fast it is while it sends.
     pub pace: f64,
+    /// How fast its first blocks came from when they were asked for, in bytes a second. Zero once there are more.
+    pub first_pace: f64,
     /// It was silent, and what it owed was taken back or taken over. Until it sends a block its silence goes
     /// on, and it takes nothing over itself. Otherwise silent peers would pass the last blocks around among
     /// themselves.
@@ -133,6 +135,10 @@ pub struct Upload {
     pub last_sent: Instant,
     /// When it last made use of its slot: it asked for a block, or was sent one.
     pub asked_at: Option<Instant>,
+    /// When it was last looked whether it does.
+    pub counted_at: Instant,
+    /// How long after the connection was made it first said that it is interested.
+    pub interested_after: Option<Duration>,
     /// Pieces that it will be told of when it has read what it was sent before.
     pub(super) untold: Vec<PieceIndex>,
 }
@@ -219,6 +225,7 @@ impl Peer {
                 starving: false,
                 left_out: false,
                 pace: 0.0,
+                first_pace: 0.0,
                 overtaken: false,
                 useful: false,
                 must_speak_by: None,
@@ -230,6 +237,8 @@ impl Peer {
                 total: 0,
                 last_sent: now,
                 asked_at: None,
+                counted_at: now,
+                interested_after: None,
                 untold: Vec::new(),
             },
             messages: Messages {

@@ -105,6 +105,34 @@ fn a_connection_that_the_peer_closes_before_it_greets_on_the_next_is_not_made_ag
 }
 
 #[test]
+fn a_second_connection_that_is_closed_without_a_word_is_left_alone_for_minutes_if_the_first_is_of_use() {
+    let other_port = SocketAddr::new(six(1).ip(), 6882);
+    for (second, is_of_use, most) in
+        [(six(1), true, 2), (six(1), false, 20), (other_port, true, 20), (address(2), true, 20)]
+    {
+        let mut world = Scene::default().start();
+        let first = world.seed(1);
+        if is_of_use {
+            world.deliver(first, 1);
+        }
+        world.tell(Event::Found(Source::Tracker, vec![second]));
+        let mut closed = 0;
+        for _ in 0..15 {
+            if attempts(&world, second) > closed {
+                closed = attempts(&world, second);
+                let key = world.answer(second);
+                world.gone(key, PeerError::Closed);
+            }
+            world.wait(SECOND);
+        }
+        assert!(closed <= most && closed > most / 4, "{second}, of use {is_of_use}: {closed} times");
+        // It may be somebody else's.
+        world.wait(160 * SECOND);
+        assert!(attempts(&world, second) > closed, "{second}");
+    }
+}
+
+#[test]
 fn a_peer_that_has_an_id_for_each_connection_is_known_again_by_its_program_and_port() {
     let named = |name: &[u8], rest: u8| {
         let mut peer_id = PeerId([rest; 20]);

@@ -309,8 +309,8 @@ fn strangers_that_do_nothing_make_room_for_a_newcomer_after_seconds() {
         let mut world = full_seed(20);
         let strangers: Vec<_> = (1..=20).map(|host| come_in(&mut world, host, wants).unwrap()).collect();
         assert!(come_in(&mut world, 99, true).is_none(), "they have just come");
-        // Those that say that they want something have their turn first, four at a time.
-        world.wait(if wants { 20 * SECOND } else { 2 * SECOND });
+        // Those that say that they want something have their turn first, twice as many at each look.
+        world.wait(if wants { 3 * SECOND } else { 2 * SECOND });
         let newcomer = come_in(&mut world, 99, true).expect("it is let in");
         assert_eq!(world.hung_up(strangers[0]), Some(HangUp::Idle), "the idlest goes");
         world.wait(SECOND / 10);

@@ -29,7 +29,7 @@ use crate::net::PeerStream;
 use crate::peer::{DetachedWorker, Worker};
 use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, Block, PieceDigest, PieceIndex, Span};
 use crate::strategy::{
-    Approach, Encryption, Interruption, MemoryClaim, OnWordOf, PieceOrder, Security, Source, Supply,
+    Approach, Encryption, Interruption, MemoryClaim, OnWordOf, Opening, PieceOrder, Security, Source, Supply,
 };
 use crate::web_seed::WebSeed;
 use crate::wire::{Handshake, PeerId};

@@ -80,9 +80,9 @@ impl Environment for TestEnvironment {
         key: PeerKey,
         address: SocketAddr,
         _: PeerStream,
-        approach: Approach,
+        opening: Opening,
     ) -> io::Result<Worker> {
-        self.0.borrow_mut().begun.push((address, approach));
+        self.0.borrow_mut().begun.push((address, opening.approach));
         self.worker(key)
     }
 

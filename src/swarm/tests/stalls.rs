@@ -31,6 +31,18 @@ fn each_kind_of_stall_has_its_reason() {
 }
 
 #[test]
+fn a_lone_peer_that_stops_after_one_block_is_asked_anew_by_the_time_that_block_took() {
+    let mut world = Scene::default().start();
+    let key = world.seed(1);
+    world.wait(SECOND / 10);
+    world.deliver(key, 1);
+    world.wait(4 * SECOND);
+    world.requests(key);
+    world.wait(4 * SECOND);
+    assert!(!world.requests(key).is_empty(), "it may have kept one request of many");
+}
+
+#[test]
 fn when_nobody_is_left_no_rate_is_shown() {
     let mut world = Scene::default().start();
     let key = world.seed(1);

@@ -24,6 +24,7 @@ impl Coordinator<'_> {
             if account.sent > 0 || account.is_asking {
                 peer.upload.asked_at = Some(now);
             }
+            peer.upload.counted_at = now;
             peer.catch_up();
             let is_late = |since| now.saturating_duration_since(since) > BLOCK_DEADLINE;
             if account.sending_since.is_some_and(is_late) {

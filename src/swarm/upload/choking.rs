@@ -20,7 +20,9 @@ impl Coordinator<'_> {
                 upload_rate: peer.upload.rate.per_second(),
                 snubbing: peer.download.snubs > 0,
                 connected_at: peer.since,
+                interested_after: peer.upload.interested_after,
                 asked_at: peer.upload.asked_at,
+                counted_at: peer.upload.counted_at,
             })
             .collect();
         let (seeding, slots) = (self.is_seeding(), self.slot_count());

@@ -47,9 +47,9 @@ impl UploadSlots {
         self.due
     }
 
-    /// Whether the peer asked for nothing when it last had a slot.
-    pub fn wastes_slots(&self, key: PeerKey) -> bool {
-        self.choker.wastes_slots(key)
+    /// Whether the peer had the time to ask for something in a slot.
+    pub fn had_its_time(&self, key: PeerKey, now: Instant) -> bool {
+        self.choker.had_its_time(key, now)
     }
 
     /// Whether the peer is unchoked.

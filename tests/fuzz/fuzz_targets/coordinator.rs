@@ -17,7 +17,7 @@ use femtotorrent::piece::{
     Assembly, Bitfield, Block, BufferPool, Geometry, PieceDigest, PieceIndex, Put, Span,
 };
 use femtotorrent::strategy::{
-    Approach, Encryption, Interruption, OnWordOf, PieceOrder, Security, Source, Supply,
+    Encryption, Interruption, OnWordOf, Opening, PieceOrder, Security, Source, Supply,
 };
 use femtotorrent::swarm::{
     Coordinator, Environment, InitialState, Limits, RunEnd, SeedGoals, Settings, UploadPolicy, WantedPieces,
@@ -97,7 +97,7 @@ impl Environment for World {
         Ok(())
     }
 
-    fn greet(&mut self, key: PeerKey, _: SocketAddr, _: PeerStream, _: Approach) -> io::Result<Worker> {
+    fn greet(&mut self, key: PeerKey, _: SocketAddr, _: PeerStream, _: Opening) -> io::Result<Worker> {
         self.worker(key)
     }
 

@@ -8,6 +8,9 @@
 //! failure. A peer that is silent to the first approach may be behind a box that swallows what it does not
 //! know, or it may just be slow: that is a failure, and the other approach is the next one.
 //!
+//! A handshake that was waited for in vain is waited for longer the next time that the connection begins in the same
+//! way: a busy peer may take a while to greet. If its place is needed meanwhile, it has to leave sooner.
+//!
 //! The way that a peer took is remembered. If such a peer ends the next connection early, it was probably full:
 //! it is tried the other way only if it does so again.
 
@@ -15,9 +18,14 @@ use super::Candidates;
 use super::candidate::CandidateState;
 use super::retry::RetryTimes;
 use crate::address::canonical;
-use crate::strategy::{Approach, Encryption};
+use crate::strategy::{Approach, Encryption, Opening};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a handshake is waited for...
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// ...and how long where none came in that time before.
+const LATE_HANDSHAKE: Duration = Duration::from_secs(30);
 
 /// How a connection ended that was made, and that no handshake of the peer came by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,18 +47,31 @@ pub(super) struct Approaches {
     last: Approach,
     /// How the next one begins, where the last one was refused.
     second: Option<Approach>,
+    /// It was silent when a connection began plainly, and when one began encrypted.
+    silent: [bool; 2],
 }
 
 impl Approaches {
     /// A connection has come about. How to begin it.
-    fn begin(&mut self, policy: Encryption) -> Approach {
+    fn begin(&mut self, policy: Encryption) -> Opening {
         let first = self.first.filter(|_| policy.has_choice()).unwrap_or(policy.first());
         self.last = self.second.unwrap_or(first);
-        self.last
+        let patience = if *self.was_silent() { LATE_HANDSHAKE } else { HANDSHAKE };
+        Opening { approach: self.last, patience }
+    }
+
+    /// Whether it was silent when a connection began like the last one.
+    fn was_silent(&mut self) -> &mut bool {
+        let [plain, encrypted] = &mut self.silent;
+        match self.last {
+            Approach::Plain => plain,
+            Approach::Encrypted => encrypted,
+        }
     }
 
     /// That way was refused. Whether the other one is next.
-    fn rebuffed(&mut self, policy: Encryption) -> bool {
+    fn rebuffed(&mut self, policy: Encryption, rebuff: Rebuff) -> bool {
+        *self.was_silent() |= rebuff == Rebuff::Silent;
         let was_second = self.second.take().is_some();
         if policy.has_choice() && !was_second && !std::mem::take(&mut self.proven) {
             self.second = Some(self.last.other());
@@ -66,11 +87,11 @@ impl Candidates {
     }
 
     /// There is a connection to this address, and this is how to begin it.
-    pub fn begin(&mut self, address: SocketAddr) -> Approach {
+    pub fn begin(&mut self, address: SocketAddr) -> Opening {
         let policy = self.encryption;
-        self.known
-            .get_mut(&canonical(address))
-            .map_or(policy.first(), |candidate| candidate.approaches.begin(policy))
+        let unknown = Opening { approach: policy.first(), patience: HANDSHAKE };
+        let candidate = self.known.get_mut(&canonical(address));
+        candidate.map_or(unknown, |candidate| candidate.approaches.begin(policy))
     }
 
     /// The connection that we made to this address has led to handshakes, so later ones begin like it.
@@ -78,6 +99,7 @@ impl Candidates {
         if let Some(candidate) = self.known.get_mut(&canonical(address)) {
             let approaches = &mut candidate.approaches;
             (approaches.first, approaches.proven, approaches.second) = (Some(approaches.last), true, None);
+            approaches.silent = [false; 2];
         }
     }
 
@@ -95,7 +117,8 @@ impl Candidates {
         let policy = self.encryption;
         let Some(candidate) = self.known.get_mut(&canonical(address)) else { return false };
         let is_connected = matches!(candidate.state, CandidateState::Connected);
-        let at_once = is_connected && candidate.approaches.rebuffed(policy) && rebuff == Rebuff::Closed;
+        let at_once =
+            is_connected && candidate.approaches.rebuffed(policy, rebuff) && rebuff == Rebuff::Closed;
         if at_once {
             candidate.state = CandidateState::Waiting(RetryTimes::otherwise(now));
         }
@@ -111,8 +134,6 @@ mod tests {
 
     const PEER: SocketAddr =
         SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 1)), 6881);
-    /// How long a handshake is waited for.
-    const PATIENCE: Duration = Duration::from_secs(10);
     /// No attempt is later than this.
     const END: Duration = Duration::from_secs(25);
 
@@ -151,6 +172,10 @@ mod tests {
 
         /// Connects until the peer greets us or nothing is due for long. Returns whether it did.
         fn dial(&mut self, answer: Answer) -> bool {
+            self.wait_for(|opening| answer(opening.approach))
+        }
+
+        fn wait_for(&mut self, answer: impl Fn(Opening) -> Result<(), Rebuff>) -> bool {
             loop {
                 let due = self.candidates.next_due().unwrap();
                 if due > self.start + END {
@@ -158,15 +183,15 @@ mod tests {
                 }
                 self.now = self.now.max(due);
                 assert_eq!(self.candidates.next(self.now), Some(PEER));
-                let approach = self.candidates.begin(PEER);
-                self.tried.push(((self.now - self.start).as_secs(), approach));
+                let opening = self.candidates.begin(PEER);
+                self.tried.push(((self.now - self.start).as_secs(), opening.approach));
                 assert!(self.tried.len() < 100, "without end: {:?}", &self.tried[..9]);
-                let Err(rebuff) = answer(approach) else {
+                let Err(rebuff) = answer(opening) else {
                     self.candidates.greeted(PEER);
                     return true;
                 };
                 if rebuff == Rebuff::Silent {
-                    self.now += PATIENCE;
+                    self.now += opening.patience;
                 }
                 if !self.candidates.rebuffed(PEER, rebuff, self.now) {
                     self.candidates.failed(PEER, AttemptFailure::Unreachable, self.now, &mut self.random);
@@ -201,10 +226,34 @@ mod tests {
             (Prefer, PLAIN_IS_SWALLOWED, vec![(0, E)]),
             (Allow, MUTE, vec![(0, P), (11, E), (23, P)]),
             (Prefer, MUTE, vec![(0, E), (11, P), (23, E)]),
-            (Off, MUTE, vec![(0, P), (11, P), (23, P)]),
-            (Require, MUTE, vec![(0, E), (11, E), (23, E)]),
+            (Off, MUTE, vec![(0, P), (11, P)]),
+            (Require, MUTE, vec![(0, E), (11, E)]),
         ] {
             assert_eq!(tried(policy, answer), expected, "{policy:?}");
+        }
+    }
+
+    #[test]
+    fn a_handshake_that_comes_late_is_waited_for_where_none_came_sooner() {
+        use Approach::{Encrypted as E, Plain as P};
+        // What it does with a key exchange, and what is tried.
+        for (policy, exchange, expected) in [
+            (Encryption::Off, Rebuff::Silent, vec![(0, P), (11, P)]),
+            (Encryption::Allow, Rebuff::Closed, vec![(0, P), (11, E), (13, P)]),
+            (Encryption::Allow, Rebuff::Silent, vec![(0, P), (11, E), (23, P)]),
+        ] {
+            let mut world = World::new(policy);
+            let is_late = |opening: Opening| match opening.approach {
+                P if opening.patience >= Duration::from_secs(15) => Ok(()),
+                P => Err(Rebuff::Silent),
+                E => Err(exchange),
+            };
+            assert!(world.wait_for(is_late), "{policy:?}: {:?}", world.tried);
+            assert_eq!(world.tried, expected);
+            // Once it has greeted us it has no more time than others.
+            world.candidates.release(PEER, world.now);
+            world.candidates.next(world.now);
+            assert_eq!(world.candidates.begin(PEER), Opening { approach: P, patience: HANDSHAKE });
         }
     }
 

@@ -16,6 +16,8 @@ pub enum AttemptFailure {
     /// asked for. The first time this may be an accident: the peer was just starting, or both sides
     /// connected to each other at once and both connections were closed.
     ClosedEarly,
+    /// The peer closed it without a word, likely since we are connected with it at another of its addresses.
+    SecondWay,
     /// The peer sent what we asked for, and then the connection ended. It may well work again soon.
     Ended,
     /// The peer did harm, is this program itself, or is of no use. We never connect to it again.

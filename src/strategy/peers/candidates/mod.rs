@@ -274,12 +274,10 @@ impl Candidates {
         }
         candidate.state = match failure {
             AttemptFailure::Banned => CandidateState::Banned,
-            _ if candidate.is_named() => {
+            _ if candidate.is_named() && failure != AttemptFailure::SecondWay => {
                 CandidateState::Waiting(RetryTimes::of_named(candidate.failures, now, random))
             }
-            AttemptFailure::Unreachable | AttemptFailure::ClosedEarly | AttemptFailure::Ended => {
-                CandidateState::Waiting(RetryTimes::after(failure, candidate.failures, now, random))
-            }
+            _ => CandidateState::Waiting(RetryTimes::after(failure, candidate.failures, now, random)),
         };
     }
 

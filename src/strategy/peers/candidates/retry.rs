@@ -26,6 +26,10 @@ const URGENT_GROWTH: f64 = 1.5;
 pub(super) const FIRST_RELAXED_WAIT: Duration = Duration::from_secs(10);
 /// The factor by which each further wait is longer, while there are plenty of peers.
 const RELAXED_GROWTH: f64 = 3.0;
+/// The first wait of an address that seems to lead to a peer with which we are connected at another one. It doubles
+/// with each further one. If we are wrong, somebody else is there, so it is not left alone for ever.
+const SECOND_WAY_WAIT: Duration = Duration::from_secs(120);
+const SECOND_WAY_GROWTH: f64 = 2.0;
 /// Waits grow no further than this, give or take a quarter.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(15 * 60);
 /// While there are plenty of peers, the wait of a peer that was useful is divided by this.
@@ -94,6 +98,7 @@ impl RetryTimes {
         let relaxed = match failure {
             AttemptFailure::ClosedEarly if failures <= 1 => urgent,
             AttemptFailure::Ended => relaxed / USEFUL_DIVISOR,
+            AttemptFailure::SecondWay => return RetryTimes::of_second_way(failures, now, chance),
             AttemptFailure::ClosedEarly | AttemptFailure::Unreachable | AttemptFailure::Banned => relaxed,
         };
         RetryTimes { urgent: now + urgent.min(relaxed), relaxed: now + relaxed, otherwise: false }
@@ -106,6 +111,12 @@ impl RetryTimes {
         let wait = grown(first, NAMED_GROWTH, failures.saturating_sub(NAMED_FAILURES).saturating_add(1));
         let at = now + wait.min(MAX_NAMED_WAIT).mul_f64(0.9 + random.f64() / 5.0);
         RetryTimes::now(at)
+    }
+
+    /// After so many failures in a row of an address that seems to be a second way to a peer.
+    fn of_second_way(failures: u32, now: Instant, chance: f64) -> RetryTimes {
+        let wait = grown(SECOND_WAY_WAIT, SECOND_WAY_GROWTH, failures);
+        RetryTimes::now(now + wait.mul_f64(0.75 + chance / 2.0))
     }
 
     /// The time that counts at this need.

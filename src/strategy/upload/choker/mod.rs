@@ -30,10 +30,12 @@
 //! that was choked for that would have to wait ten seconds for what the next piece brings. So for up to ten
 //! seconds more peers may be unchoked than there are slots, but never more than twice as many.
 //!
-//! Nor does a peer use its slot that asks for nothing in it, though it says that it is interested. After a
-//! second another is unchoked beside it, up to four times as many as there are slots. After three seconds it may
-//! be choked for another, and from then on it comes behind all others that wait, until it asks for something.
-//! One at a time is unchoked beyond the slots, so that it can. Otherwise a few peers that want nothing would
+//! Nor does a peer use its slot that asks for nothing in it, though it says that it is interested. Its first
+//! request takes a round trip, which is no longer than it took to say that it is interested. When that is over
+//! another is unchoked beside it. As many as hesitate so are tried at once beyond the slots that are free, so that
+//! their number doubles at every look: a crowd of two hundred is seen through in two seconds. After three seconds
+//! such a peer may be choked for another, and from then on it comes behind all others that wait, until it asks for
+//! something. One at a time is unchoked beyond the slots, so that it can. Otherwise peers that want nothing would
 //! keep all others waiting.
 //!
 //! With n peers and s slots a peer's turn at a seed comes within 10 s × n / (s/4).
@@ -45,18 +47,22 @@
 //! what the leechers can pass on, all peers wait for the seed, and free riders finish with the others. No
 //! choking can change that.
 
+mod contender;
 mod slots;
 
 use crate::piece::PeerKey;
-use slots::{Contender, HeldSlot, SlotAllocation};
+use contender::{Contender, HeldSlot};
+use slots::SlotAllocation;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// The time between two rounds, and the least time between two changes of one peer, unless it makes no use of
 /// its slot.
 const ROUND: Duration = Duration::from_secs(10);
-/// If an unchoked peer has not asked for anything in this time, another is unchoked beside it.
-const FIRST_REQUEST: Duration = Duration::from_secs(1);
+/// The shortest and the longest time that an unchoked peer has for its first request. When it is over, another is
+/// unchoked beside it.
+const LEAST_PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_secs(1);
 /// An unchoked peer that asks for nothing for this long makes no use of its slot.
 const USE_DEADLINE: Duration = Duration::from_secs(3);
 /// How long an optimistic unchoke lasts.
@@ -65,6 +71,8 @@ const OPTIMISTIC_TURN: Duration = Duration::from_secs(30);
 const SEEDING_TURN: Duration = Duration::from_secs(20);
 const MIN_SLOTS: usize = 4;
 const MAX_SLOTS: usize = 200;
+/// So many times as many peers as there are slots may be unchoked, if all but a few of them make no use of that.
+const MOST_UNCHOKED: usize = 64;
 
 /// One connected peer as the choker sees it.
 #[derive(Clone, Copy, Debug)]
@@ -81,8 +89,13 @@ pub struct ChokerPeer {
     pub snubbing: bool,
     /// When it was connected.
     pub connected_at: Instant,
+    /// How long after that it first said that it is interested: for longer than a round trip, since it had to
+    /// hear first what we have.
+    pub interested_after: Option<Duration>,
     /// When it last asked us for a block or was sent one; `None` if it never was.
     pub asked_at: Option<Instant>,
+    /// Up to when `asked_at` is known.
+    pub counted_at: Instant,
 }
 
 /// Unchoke slots for an upload rate in bytes a second: the user's limit, or what was measured. At least 4.
@@ -150,9 +163,13 @@ impl Choker {
         changes
     }
 
-    /// Whether this peer asked for nothing when it last had a slot.
-    pub fn wastes_slots(&self, key: PeerKey) -> bool {
-        self.records.get(&key).is_some_and(|record| record.wastes_slots)
+    /// Whether this peer had the time to ask for something in a slot. Whether it did so its caller knows.
+    pub fn had_its_time(&self, key: PeerKey, now: Instant) -> bool {
+        let had = |record: &ChokeRecord| {
+            let since = record.changed.filter(|_| record.slot != HeldSlot::None);
+            since.is_some_and(|since| now.saturating_duration_since(since) >= PATIENCE)
+        };
+        self.records.get(&key).is_some_and(|record| record.wastes_slots || had(record))
     }
 
     /// Whether this peer is unchoked.

@@ -1,144 +1,13 @@
 //! One decision of the choker: the peers that compete, the slots, and which peer gets which.
 
-use super::{ChokeRecord, ChokerPeer, FIRST_REQUEST, ROUND, USE_DEADLINE};
+use super::contender::{Contender, HeldSlot, SlotClaim, SlotUse};
+use super::{ChokeRecord, MOST_UNCHOKED};
 use crate::piece::PeerKey;
 use std::cmp::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// For how long after it connected a peer is a newcomer.
-const NEWCOMER_TIME: Duration = Duration::from_secs(60);
 /// Lots of a newcomer in a draw in which other peers have one.
 const NEWCOMER_LOTS: u32 = 3;
-
-/// The download rate of a peer that has a regular slot counts for a little more than it is, so that peers
-/// that give the same do not lose each other by chance: two that serve each other gain more than strangers
-/// that take turns.
-const LOYALTY: f64 = 1.1;
-
-/// The unchoke slot that a peer has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum HeldSlot {
-    /// None: it is choked.
-    None,
-    /// It earned the slot by what it uploads to us.
-    Regular,
-    /// It has the slot for a limited time: by an optimistic unchoke, or as its turn while we seed.
-    Temporary,
-}
-
-/// What a peer's claim to a slot in a round rests on, the strongest claim first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum SlotClaim {
-    /// It was choked or unchoked less than a round ago, so it stays as it is.
-    Settling,
-    /// It is among the peers that upload to us fastest.
-    Earned,
-    /// Its turn is not over.
-    InTurn,
-    /// Its turn is over.
-    TurnOver,
-    /// It has not been interested since the last round.
-    NotInterested,
-    /// It asks for nothing.
-    Unused,
-}
-
-/// One peer in this decision.
-#[derive(Debug)]
-pub(super) struct Contender {
-    peer: ChokerPeer,
-    record: ChokeRecord,
-    /// Its slot before this decision.
-    slot_before: HeldSlot,
-    /// It may be choked or unchoked now.
-    may_change: bool,
-    turn_is_over: bool,
-    is_newcomer: bool,
-    /// It is unchoked and has asked for nothing yet, although it had the time.
-    hesitates: bool,
-    /// It is among the peers that upload to us fastest, and is unchoked or can be.
-    earned: bool,
-}
-
-impl Contender {
-    pub(super) fn new(peer: ChokerPeer, record: ChokeRecord, turn: Duration, now: Instant) -> Contender {
-        let unchanged_for =
-            |time| record.changed.is_none_or(|changed| now.saturating_duration_since(changed) >= time);
-        let (mut record, mut hesitates) = (record, false);
-        if record.slot != HeldSlot::None && peer.peer_interested {
-            let asked = peer.asked_at.max(record.changed);
-            let is_used = peer.asked_at.is_some() && asked == peer.asked_at;
-            let silent = asked.is_some_and(|asked| now.saturating_duration_since(asked) >= USE_DEADLINE);
-            hesitates = !is_used && unchanged_for(FIRST_REQUEST);
-            record.wastes_slots = silent || (record.wastes_slots && !is_used);
-        }
-        Contender {
-            slot_before: record.slot,
-            may_change: unchanged_for(ROUND),
-            turn_is_over: unchanged_for(turn),
-            is_newcomer: now.saturating_duration_since(peer.connected_at) < NEWCOMER_TIME,
-            earned: false,
-            hesitates,
-            peer,
-            record,
-        }
-    }
-
-    fn is_unchoked(&self) -> bool {
-        self.record.slot != HeldSlot::None
-    }
-
-    fn has_changed(&self) -> bool {
-        self.is_unchoked() != (self.slot_before != HeldSlot::None)
-    }
-
-    /// Whether it is unchoked and makes use of that.
-    fn uses_slot(&self) -> bool {
-        self.is_unchoked() && self.peer.peer_interested && !self.record.wastes_slots && !self.hesitates
-    }
-
-    /// Whether it is unchoked, could make use of that and does not.
-    fn wastes_slot(&self) -> bool {
-        self.is_unchoked() && self.peer.peer_interested && self.record.wastes_slots
-    }
-
-    /// Whether it could use a slot now.
-    fn waits(&self) -> bool {
-        !self.is_unchoked() && self.peer.peer_interested && self.may_change
-    }
-
-    /// Whether it uploads to us, and wants something for it.
-    fn gives(&self) -> bool {
-        self.record.was_interested && !self.peer.snubbing && self.peer.download_rate > 0.0
-    }
-
-    /// What counts for a regular slot, in bytes a second.
-    fn merit(&self) -> f64 {
-        let loyalty = if self.record.slot == HeldSlot::Regular { LOYALTY } else { 1.0 };
-        self.peer.download_rate * loyalty
-    }
-
-    fn claim(&self) -> SlotClaim {
-        if self.wastes_slot() && !self.earned {
-            SlotClaim::Unused
-        } else if !self.may_change {
-            SlotClaim::Settling
-        } else if self.earned {
-            SlotClaim::Earned
-        } else if !self.record.was_interested {
-            SlotClaim::NotInterested
-        } else if self.record.slot == HeldSlot::Temporary && !self.turn_is_over {
-            SlotClaim::InTurn
-        } else {
-            SlotClaim::TurnOver
-        }
-    }
-
-    /// Since when it is unchoked, or since when it waits.
-    fn since(&self) -> Instant {
-        self.record.changed.unwrap_or(self.peer.connected_at)
-    }
-}
 
 /// The peers and the slots of one decision.
 #[derive(Debug)]
@@ -188,8 +57,19 @@ impl SlotAllocation {
             .filter(|contender| contender.is_unchoked() || contender.earned)
             .collect();
         sort(&mut order, &|a, b| by_claim(a, b, seeding));
+        let asking = order.iter().filter(|contender| contender.slot_use() == Some(SlotUse::Asks)).count();
+        // Peers that are tried beyond the slots take nothing from those that ask.
+        let mut tried = asking.max(slots);
         let (mut used, mut temporary) = (0, 0);
         for contender in order {
+            let counts = match contender.slot_use() {
+                Some(SlotUse::Hesitates) => false,
+                Some(SlotUse::MayAsk) => {
+                    tried = tried.saturating_sub(1);
+                    tried >= asking
+                }
+                _ => true,
+            };
             let stays = match contender.claim() {
                 SlotClaim::Settling => true,
                 SlotClaim::Earned | SlotClaim::NotInterested => used < slots,
@@ -206,8 +86,8 @@ impl SlotAllocation {
                 (true, false) => HeldSlot::Temporary,
             };
             contender.may_change &= stays;
-            used += usize::from(stays);
-            temporary += usize::from(stays && !contender.earned);
+            used += usize::from(stays && counts);
+            temporary += usize::from(stays && counts && !contender.earned);
         }
         for contender in &mut self.contenders {
             contender.record.was_interested = contender.peer.peer_interested;
@@ -228,19 +108,31 @@ impl SlotAllocation {
     /// Fills the slots that no peer uses. What is left, but at least one slot beyond them, goes to peers that
     /// wasted their last one, so that they can show that they have learned to ask.
     pub(super) fn fill(&mut self, random: &mut fastrand::Rng) {
-        let used = self.contenders.iter().filter(|contender| contender.uses_slot()).count();
-        let mut free = self.slots.saturating_sub(used);
-        while free > 0 {
+        for _ in 0..self.room(self.slots, |_| true) {
             let next = if self.seeding { self.longest_waiting(false) } else { self.next(random) };
             let Some((key, slot)) = next.filter(|_| self.make_room()) else { break };
             self.give(key, slot);
-            free -= 1;
         }
+        let used = self.contenders.iter().filter(|contender| contender.uses_slot()).count();
+        let free = self.slots.saturating_sub(used);
         while self.unchoked_wasters() < free.max(1).min(self.slots)
             && self.unchoked() < self.slots.saturating_mul(2)
             && let Some((key, slot)) = self.longest_waiting(true)
         {
             self.give(key, slot);
+        }
+    }
+
+    /// How many more peers may be unchoked to fill so many slots, of which these peers have some. If peers that had
+    /// the time to ask have not, as many more are tried at once.
+    fn room(&self, slots: usize, is_one: impl Fn(&Contender) -> bool) -> usize {
+        let count = |slot_use| {
+            let those = self.contenders.iter().filter(|it| it.slot_use() == Some(slot_use) && is_one(it));
+            those.count()
+        };
+        match slots.saturating_sub(count(SlotUse::Asks)) {
+            0 => 0,
+            free => (free + count(SlotUse::Hesitates)).saturating_sub(count(SlotUse::MayAsk)),
         }
     }
 
@@ -261,11 +153,15 @@ impl SlotAllocation {
     /// Sees to it that one peer more may be unchoked, where need be in place of one that makes no use of that.
     /// False if there is no such peer.
     fn make_room(&mut self) -> bool {
-        let idle = |it: &&Contender| it.is_unchoked() && it.peer.peer_interested && !it.uses_slot();
-        let idle = self.contenders.iter().filter(idle).count();
+        let count = |is_one: fn(SlotUse) -> bool| {
+            let uses = self.contenders.iter().filter_map(Contender::slot_use);
+            uses.filter(|slot_use| is_one(*slot_use)).count()
+        };
+        let idle = count(|it| matches!(it, SlotUse::Hesitates | SlotUse::Wastes));
+        let tried = count(|it| it == SlotUse::Hesitates);
         let unchoked = self.unchoked();
-        if unchoked.saturating_sub(idle) < self.slots.saturating_mul(2)
-            && unchoked < self.slots.saturating_mul(4)
+        if unchoked.saturating_sub(idle) < self.slots.saturating_mul(2).saturating_add(tried)
+            && unchoked < self.slots.saturating_mul(MOST_UNCHOKED)
         {
             return true;
         }
@@ -302,7 +198,8 @@ impl SlotAllocation {
                 return Some((best.peer.key, HeldSlot::Regular));
             }
         }
-        let optimistic_slot_is_free = used(HeldSlot::Temporary) < self.temporary_slots;
+        let is_temporary = |it: &Contender| it.record.slot == HeldSlot::Temporary;
+        let optimistic_slot_is_free = self.room(self.temporary_slots, is_temporary) > 0;
         let lots = |contender: &Contender| {
             let may_draw = contender.waits()
                 && !contender.record.wastes_slots
