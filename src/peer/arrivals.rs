@@ -106,11 +106,16 @@ impl Arrivals {
 
     /// How long no connection is taken from the system: too many came, from too many networks to tell them apart.
     pub fn crowd_waits(&mut self) -> Option<Duration> {
-        let waits = self.turned_away >= CROWD;
+        let waits = self.is_crowded();
         if waits {
             self.turned_away = 0;
         }
         waits.then_some(CROWD_WAITS)
+    }
+
+    /// Whether too many came just now.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.turned_away >= CROWD
     }
 
     /// A connection from here begins with a key exchange, which costs more than all else. Whether we answer it.

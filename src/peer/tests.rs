@@ -45,16 +45,20 @@ struct Peer {
 
 impl Torrent {
     fn new() -> Torrent {
+        Torrent::of(PIECES, PIECE_LENGTH)
+    }
+
+    fn of(pieces: u32, piece_length: u32) -> Torrent {
         static FOLDERS: AtomicU32 = AtomicU32::new(0);
         let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
         let folder =
             std::env::temp_dir().join(format!("femtotorrent-worker-{}-{number}", std::process::id()));
         std::fs::create_dir(&folder).unwrap();
-        let payload: Vec<u8> = (0..PIECES * PIECE_LENGTH).map(|number| (number % 253) as u8).collect();
+        let payload: Vec<u8> = (0..pieces * piece_length).map(|number| (number % 253) as u8).collect();
         std::fs::write(folder.join("payload.bin"), &payload).unwrap();
-        let digests: Vec<u8> = payload.chunks(PIECE_LENGTH as usize).flat_map(Sha1::digest).collect();
+        let digests: Vec<u8> = payload.chunks(piece_length as usize).flat_map(Sha1::digest).collect();
         let head = format!(
-            "d4:infod6:lengthi{}e4:name11:payload.bin12:piece lengthi{PIECE_LENGTH}e6:pieces{}:",
+            "d4:infod6:lengthi{}e4:name11:payload.bin12:piece lengthi{piece_length}e6:pieces{}:",
             payload.len(),
             digests.len()
         );
@@ -168,6 +172,13 @@ impl Peer {
         let mut frames = Vec::new();
         messages.iter().for_each(|message| message.write_to(&mut frames));
         self.stream.write_all(&frames).unwrap();
+    }
+
+    /// The same where we may hang up in the middle.
+    fn tries_to_say(&self, message: &Message<'_>) {
+        let mut frame = Vec::new();
+        message.write_to(&mut frame);
+        let _ = self.stream.write_all(&frame);
     }
 
     fn next(&mut self) -> Vec<u8> {

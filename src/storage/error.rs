@@ -14,8 +14,8 @@ use std::path::PathBuf;
 use super::file_limit::FileLimit;
 use crate::net::too_many_files;
 use crate::text::{grouped, size};
-use words::is_full;
 pub(super) use words::{counted, reason};
+use words::{is_full, missing};
 
 /// How many paths an error spells out. It only counts the others.
 const MAX_NAMED: usize = 3;
@@ -224,7 +224,7 @@ impl StorageError {
     /// The error for a system call that failed on `path`.
     pub(super) fn from_io(action: Action, path: PathBuf, source: io::Error) -> StorageError {
         let verb = match action {
-            _ if is_full(&source) => return StorageError::Full { path, source },
+            _ if is_full(&source) => return StorageError::Full { source: missing(&path, source), path },
             Action::Open => return StorageError::Open { path, source },
             Action::Create => return StorageError::Create { path, source },
             Action::Read => "read",

@@ -3,7 +3,9 @@
 
 use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use rustix::io::Errno;
 
@@ -12,6 +14,7 @@ pub(super) type Rule = fn(&OsStr) -> Result<OsString, Errno>;
 
 thread_local! {
     static CHOSEN: Cell<Rule> = const { Cell::new(takes_all) };
+    static NUMBERS_NAMES: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The one that folders opened on this thread now have.
@@ -24,6 +27,20 @@ pub(super) fn on(rule: Rule, test: impl FnOnce()) {
     CHOSEN.set(rule);
     test();
     CHOSEN.set(takes_all);
+}
+
+/// The same where each spelling of a name has an inode number of its own, as on many file systems in user space.
+pub(super) fn on_one_that_numbers_names(rule: Rule, test: impl FnOnce()) {
+    NUMBERS_NAMES.set(true);
+    on(rule, test);
+    NUMBERS_NAMES.set(false);
+}
+
+/// The inode number of what is there under this path, if names decide about it.
+pub(super) fn number_of(path: &Path) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    NUMBERS_NAMES.get().then(|| hasher.finish())
 }
 
 /// As ext4 and most others do.

@@ -8,6 +8,7 @@
 
 mod search;
 mod stat;
+mod twins;
 
 use std::borrow::Cow;
 use std::ffi::OsStr;

@@ -94,3 +94,37 @@ fn is_ours_by_content(layout: &Layout, survey: &Survey, number: usize) -> bool {
     let is_too_long = layout.entry(number).is_none_or(|entry| length > entry.length);
     !is_too_long && right >= wrong && right.saturating_add(blank) > 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::folder::Access;
+    use super::*;
+    use crate::storage::NewFolder;
+    use std::path::Path;
+
+    #[test]
+    fn a_file_that_got_the_number_of_the_one_that_is_gone_was_created_at_another_time() {
+        let new = NewFolder::somewhere();
+        std::fs::create_dir(&new.0).unwrap();
+        std::fs::write(new.0.join("0"), [7; 8]).unwrap();
+        let folder = RootFolder::open(&new.0).unwrap().unwrap();
+        let layout = Layout::of_lengths(&[8], 8);
+        let file = folder.open_file(Path::new("0"), Access::Read).unwrap();
+        let mut survey = Survey::empty(&layout);
+        survey.found[0] = Some(RootFolder::file_stat(&file).unwrap());
+        let found = survey.found[0].unwrap();
+        let is_another_if_ours_was_born = |born: u64| {
+            // It was shorter then.
+            let known = KnownFile { length: 5, born, ..KnownFile::of(&found, 0) };
+            let (pieces, files) = (Bitfield::none(1), vec![Some(known)]);
+            let (newest, at) = (Vec::new(), (0, 0));
+            let record = ResumeRecord { is_final: true, is_whole: true, at, pieces, newest, files };
+            is_another(&folder, &layout, &record, &survey, 0)
+        };
+        let born = born(&file);
+        assert!(!is_another_if_ours_was_born(0), "it is not known");
+        assert!(!is_another_if_ours_was_born(born));
+        // Some file systems do not say it.
+        assert_eq!(is_another_if_ours_was_born(born + 1), born > 0);
+    }
+}

@@ -64,7 +64,23 @@ pub(super) fn mount_point(root: &Path) -> Option<(u64, PathBuf)> {
 /// on. `None` if the system does not say.
 pub(super) fn free(root: &Path) -> Option<u64> {
     let space = existing(root).find_map(|path| rustix::fs::statvfs(path).ok())?;
-    Some(space.f_bavail.saturating_mul(space.f_frsize))
+    free_of(space.f_blocks, space.f_bavail, space.f_frsize)
+}
+
+/// A file system that does not know its size, as some in user space do not, says that it has none. Pure.
+fn free_of(blocks: u64, free: u64, block_length: u64) -> Option<u64> {
+    (blocks > 0).then_some(free.saturating_mul(block_length))
+}
+
+/// Whether the file system that the path is on takes no further file, however much room it has.
+pub(super) fn takes_no_file(path: &Path) -> bool {
+    let space = existing(path).find_map(|path| rustix::fs::statvfs(path).ok());
+    space.is_some_and(|space| has_no_inode(space.f_files, space.f_favail))
+}
+
+/// Some file systems have as many inodes as they need, and say that they have none. Pure.
+fn has_no_inode(inodes: u64, free: u64) -> bool {
+    inodes > 0 && free == 0
 }
 
 /// The path and the folders above it, which may exist where it does not.
@@ -130,6 +146,19 @@ mod tests {
         assert_eq!(file.metadata().unwrap().len(), 200_000);
         assert_eq!(&content[..5], b"there");
         assert!(content[5..].iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn a_file_system_that_does_not_know_its_size_is_not_full() {
+        assert_eq!(free_of(0, 0, 4096), None);
+        assert_eq!((free_of(1, 0, 4096), free_of(9, 2, 4096)), (Some(0), Some(8192)));
+    }
+
+    #[test]
+    fn a_file_system_without_inodes_left_takes_no_file_and_one_that_does_not_count_them_does() {
+        assert!(has_no_inode(20, 0));
+        assert!(!has_no_inode(20, 1) && !has_no_inode(0, 0));
+        assert!(!takes_no_file(&std::env::temp_dir().join("not/there/yet")));
     }
 
     #[test]

@@ -192,6 +192,14 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     #[test]
+    fn of_many_tiers_the_last_ones_are_one() {
+        let tier = |number| vec![TrackerAddress::new(&format!("http://192.0.2.{number}/announce"))];
+        let usable = usable((0..40).map(tier).collect(), &Proxies::default(), &|_| {});
+        assert_eq!(usable.len(), MAX_TIERS);
+        assert_eq!(usable.last().map(Vec::len), Some(40 - MAX_TIERS + 1));
+    }
+
+    #[test]
     fn where_few_may_ask_at_once_an_announce_waits_for_its_turn_and_for_its_end() {
         let (tell, told) = crossbeam_channel::unbounded();
         let tell_of = tell.clone();

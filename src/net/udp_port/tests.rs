@@ -129,3 +129,31 @@ fn a_hang_up_behind_a_packet_is_no_packet_and_no_panic() {
         assert_eq!(second.unwrap_err().kind(), ErrorKind::ConnectionAborted);
     }
 }
+
+/// A protocol that takes all packets, and counts them.
+#[derive(Debug, Default)]
+struct TakesAll(std::sync::atomic::AtomicUsize);
+
+impl Diversion for TakesAll {
+    fn take(&self, _: &[u8], _: SocketAddr) -> bool {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    fn settle(&self) -> Option<Instant> {
+        None
+    }
+}
+
+#[test]
+fn who_waits_gets_its_turn_after_some_packets_of_the_other_protocol() {
+    let port = UdpPort::open(IpFamily::V4, 0, BindAddress::only("127.0.0.1".parse().unwrap())).unwrap();
+    let other = Arc::new(TakesAll::default());
+    let weak: std::sync::Weak<TakesAll> = Arc::downgrade(&other);
+    port.divert(weak);
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    (0..2 * BURST).for_each(|_| _ = sender.send_to(b"x", port.address()).unwrap());
+    // Its time is over already.
+    assert_eq!(port.receive(&mut [0], Instant::now()).unwrap(), None);
+    assert_eq!(other.0.load(Ordering::Relaxed), BURST);
+}

@@ -2,7 +2,7 @@
 
 use super::*;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
 /// Longer than any machine takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -48,6 +48,35 @@ fn connections_that_lead_nowhere_have_a_pace() {
     });
     // A few more may come while the test runs.
     assert!(turned_away.count() > 30);
+}
+
+/// How long a wait took at least can be told on any machine, and nothing else shows that there was one.
+#[test]
+fn in_a_crowd_no_connection_is_taken_from_the_system_for_a_moment() {
+    let listener = listener();
+    let now = Instant::now() + Duration::from_secs(3600);
+    let from = |number: u32| IpAddr::from((0x3200_0000 + number).to_be_bytes());
+    let come = |numbers: std::ops::Range<u32>| {
+        numbers.for_each(|number| _ = lock(&listener.state.arrivals).may_enter(from(number), now));
+    };
+    come(0..1000);
+    let (began, mut peers) = (Instant::now(), Vec::new());
+    for number in 1..=10 {
+        peers.push(TcpStream::connect((Ipv4Addr::LOCALHOST, listener.port())).unwrap());
+        let are_fewer = |connections: &mut Connections| connections.pending.iter().count() < number;
+        let is_late = Instant::now() + PATIENCE;
+        while are_fewer(&mut listener.state.handshakes()) {
+            assert!(Instant::now() < is_late, "it is not accepted");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // Until it waits. Then there is a crowd again.
+        while lock(&listener.state.arrivals).is_crowded() {
+            assert!(Instant::now() < is_late, "it does not wait");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        come(1000..1100);
+    }
+    assert!(began.elapsed() >= Duration::from_millis(9 * 25));
 }
 
 /// A connection from this address begins with a key exchange. Whether it is answered.

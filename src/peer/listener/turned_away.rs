@@ -66,3 +66,26 @@ impl fmt::Display for TurnedAway {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_network_is_charged_for_what_others_or_we_did() {
+        for (why, is_in_vain) in [
+            (TurnedAway::NoHandshake, true),
+            (TurnedAway::Closed, true),
+            (TurnedAway::NotBitTorrent, true),
+            (TurnedAway::UnknownTorrent, true),
+            (TurnedAway::HungUp(HangUp::TooManyHandshakes), true),
+            (TurnedAway::Busy, false),
+            // Somebody else took the pace of all.
+            (TurnedAway::TooManyKeyExchanges, false),
+            (TurnedAway::TorrentEnded, false),
+            (TurnedAway::HungUp(HangUp::NotAccepting), false),
+        ] {
+            assert_eq!(why.is_in_vain(), is_in_vain, "{why}");
+        }
+    }
+}

@@ -87,6 +87,28 @@ fn of_many_late_bitfields_in_one_read_the_sum_is_told() {
 }
 
 #[test]
+fn late_bitfields_have_a_bound_in_bytes() {
+    // Fewer of them than there may be messages.
+    const MANY: usize = 90;
+    let pieces = 65_536;
+    let torrent = Torrent::of(pieces, 16);
+    let (_worker, peer) = torrent.introduced_worker();
+    let bits = vec![0; pieces as usize / 8];
+    // It hangs up in the middle.
+    std::thread::scope(|scope| {
+        scope.spawn(|| (0..MANY).for_each(|_| peer.tries_to_say(&Message::Bitfield(&bits))));
+        loop {
+            match torrent.event() {
+                Event::Gone(KEY, PeerError::HungUp(HangUp::BitfieldFlood)) => break,
+                Event::Gone(KEY, why) => panic!("{why:?}"),
+                Event::Heard(..) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+}
+
+#[test]
 fn what_a_peer_said_before_we_hung_up_is_not_heard_to_its_end() {
     let torrent = Torrent::new();
     let (worker, peer) = torrent.introduced_worker();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::words::{counted, describe_foreign, is_too_large, reason};
+use super::words::{counted, describe_foreign, has_no_inode, is_too_large, reason};
 use super::{STANDARD_OUTPUT, StorageError};
 use crate::net::too_many_files;
 use crate::storage::file_limit::FileLimit;
@@ -95,6 +95,9 @@ impl StorageError {
             // What has left cannot be continued.
             StorageError::Full { path, .. } if path == Path::new(STANDARD_OUTPUT) => {
                 Some("free some space, and run the same command again")
+            }
+            StorageError::Full { source, .. } if has_no_inode(source) => {
+                Some("remove files that you do not need and run the same command again to continue")
             }
             StorageError::Full { .. } => Some("free some space and run the same command again to continue"),
             StorageError::TooLong { limit, .. } => Some(limit.way_out),

@@ -2,16 +2,31 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 use rustix::io::Errno;
 
 use super::ForeignFile;
 use crate::net::too_many_files;
+use crate::storage::space;
 use crate::text::{self, grouped};
+
+/// What is missing where there may be room enough.
+const NO_INODE: &str = "no inode is left for another file on this file system";
 
 /// Whether the error says that there is no room left: the disk's or the user's quota.
 pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::NOSPC | Errno::DQUOT))
+}
+
+/// What is missing where this error of the system says that there is no room.
+pub(super) fn missing(path: &Path, error: io::Error) -> io::Error {
+    if space::takes_no_file(path) { io::Error::other(NO_INODE) } else { error }
+}
+
+/// Whether there is no room for another file, as [`missing`] found, though perhaps for what is there.
+pub(super) fn has_no_inode(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|why| why.to_string() == NO_INODE)
 }
 
 /// How many pieces, in words.
@@ -76,4 +91,22 @@ pub(super) fn describe_foreign(
         write!(to, ". {way_out} ({changed} will be changed)")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::storage::StorageError;
+    use std::io;
+
+    #[test]
+    fn where_inodes_are_missing_free_space_is_not_asked_for() {
+        let full = |source| StorageError::Full { path: "x".into(), source }.to_string();
+        assert_eq!(
+            full(io::Error::other(super::NO_INODE)),
+            "cannot write x: no inode is left for another file on this file system (remove files that you do not \
+             need and run the same command again to continue)"
+        );
+        let room = super::missing(&std::env::temp_dir(), io::ErrorKind::StorageFull.into());
+        assert!(full(room).ends_with("(free some space and run the same command again to continue)"));
+    }
 }

@@ -220,9 +220,7 @@ impl OddPath {
         if !self.spellings.has_twin() || spelling.file_name() == self.spellings.portable().file_name() {
             return false;
         }
-        let Ok(this) = folder.identity_of(spelling) else { return false };
-        let is_this = |twin: PathBuf| folder.identity_of(&twin).is_ok_and(|other| other == this);
-        self.spellings.twins_of(spelling).into_iter().any(is_this)
+        self.spellings.twins_of(spelling).iter().any(|twin| folder.is_one(spelling, twin))
     }
 }
 

@@ -209,6 +209,27 @@ fn names_that_the_disk_does_not_tell_apart_get_a_number_in_whatever_order_they_c
 }
 
 #[test]
+fn that_a_disk_does_not_tell_names_apart_is_seen_though_it_numbers_each_of_them() {
+    let names: [&[u8]; 4] = [b"README", b"readme", b"empty", b"Empty"];
+    fake_names::on_one_that_numbers_names(fake_names::folds, || {
+        Sample::new(b"t", &names).assert_written(&[b"t/readme", b"t/readme.1", b"t/empty", b"t/empty.1"]);
+    });
+    // Where it does, two files may look alike.
+    fake_names::on_one_that_numbers_names(fake_names::takes_all, || {
+        let sample = Sample::new(b"t", &names);
+        sample.assert_written(&[b"t/README", b"t/readme", b"t/empty", b"t/Empty"]);
+        let folder = NewFolder::somewhere();
+        sample.complete(&folder.0);
+        let then = std::time::SystemTime::UNIX_EPOCH;
+        for name in names {
+            let path = folder.0.join("t").join(OsStr::from_bytes(name));
+            fs::File::open(path).unwrap().set_modified(then).unwrap();
+        }
+        sample.assert_found(&folder.0);
+    });
+}
+
+#[test]
 fn what_other_programs_have_written_is_found_and_completed_in_place() {
     let paths: [&[u8]; 6] = [b"AC\\DC", b"caf\xe9.txt", b"li\nne", b"README", b"readme", b"plain"];
     let sample = Sample::new(b"t", &paths);

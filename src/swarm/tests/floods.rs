@@ -58,3 +58,27 @@ fn who_has_nothing_and_then_everything_is_a_seed_that_costs_no_step_for_each_pie
     world.hear(gradual, [News::Bitfield(some), News::AnotherBitfield(all)]);
     assert_eq!(availability(&world), 1);
 }
+
+#[test]
+fn a_peer_that_leaves_too_many_orders_unread_is_disconnected() {
+    let mut world = Scene::default().start();
+    let key = world.seed(1);
+    let block = world.owed(key)[0];
+    let order = |world: &World, count: usize| {
+        let peer = world.coordinator.roster.get(key).unwrap();
+        (0..count).for_each(|_| peer.cancel(vec![block], "a test"));
+    };
+    order(&world, 1900);
+    assert_eq!(world.hung_up(key), None);
+    order(&world, 200);
+    assert_eq!(world.hung_up(key), Some(HangUp::DoesNotRead));
+}
+
+#[test]
+fn a_peer_allows_few_pieces_to_be_asked_for_while_it_chokes_us() {
+    let mut world = Scene { pieces: 1000, ..Scene::default() }.start();
+    let key = world.dial(address(1), 1);
+    let pieces: Vec<News> = (0..1000).map(|piece| News::AllowedFast(world.piece(piece))).collect();
+    world.hear(key, pieces);
+    assert!(world.coordinator.roster.get(key).unwrap().download.allowed_fast.len() <= 100);
+}

@@ -134,6 +134,20 @@ fn until_it_is_known_who_lied_that_piece_alone_is_asked_of_suspects_and_no_other
 }
 
 #[test]
+fn what_suspects_owe_of_other_pieces_is_taken_back_from_them() {
+    // Each is asked for several pieces at a time.
+    let mut world = Scene { pieces: 16, blocks: 2, ..Scene::default() }.start();
+    let seeds = [world.seed(1), world.seed(2), world.seed(3)];
+    let piece = world.owed(seeds[0])[0].piece;
+    let owes_others =
+        |world: &World, seed: PeerKey| world.owed(seed).iter().any(|block| block.piece != piece);
+    assert!(owes_others(&world, seeds[0]) && owes_others(&world, seeds[1]));
+    fails(&mut world, piece, [seeds[0], seeds[1]]);
+    assert!(world.coordinator.inquires(world.now));
+    assert!(!owes_others(&world, seeds[0]) && !owes_others(&world, seeds[1]));
+}
+
+#[test]
 fn an_inquiry_of_which_nothing_is_heard_ends() {
     let (mut world, seeds, piece) = inquiry();
     for seed in seeds {

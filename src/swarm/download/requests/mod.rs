@@ -170,7 +170,7 @@ impl Requests {
         within: &Within,
         most: u32,
     ) -> Option<Leased> {
-        let open = |piece: &PieceIndex| self.open.get(*piece);
+        let open = |piece: &PieceIndex| self.open.get(*piece).filter(|open| open.askable() > 0);
         let is_its = |open: &OpenPiece| open.owner() == Some(peer) || open.may_be_compared(peer);
         let is_own = |piece: &PieceIndex| allowed.allows(*piece) && open(piece).is_some_and(is_its);
         let is_for_it = |piece: &PieceIndex| {

@@ -221,6 +221,12 @@ impl OpenPiece {
         self.free > 0
     }
 
+    /// How many free blocks may be asked of peers. Of a piece that is held back one is left out, or the last one would
+    /// come, and not be taken.
+    pub fn askable(&self) -> u32 {
+        self.free.saturating_sub(u32::from(self.is_held_back))
+    }
+
     /// How many blocks two peers owe us.
     pub fn twice(&self) -> u32 {
         self.twice
@@ -288,6 +294,7 @@ impl OpenPiece {
         if self.comparison.is_some() {
             return self.lease_to_compare(piece, peer, most);
         }
+        let most = most.min(self.askable());
         let from = self.search_from as usize;
         let skipped = self.blocks.iter().skip(from).take_while(|state| **state != BlockState::Free).count();
         let first = from + skipped;

@@ -320,12 +320,26 @@ fn the_last_block_of_a_piece_that_is_held_back_is_asked_of_nobody() {
     let there = assembly(&requests, piece);
     requests.hold_back(true);
     assert!(there.is_held_back());
-    assert_eq!((span(&mut requests, A, 2), span(&mut requests, B, 1)), (Some((0, 2)), Some((2, 1))));
+    assert_eq!((span(&mut requests, A, 2), span(&mut requests, B, 9)), (Some((0, 2)), Some((2, 1))));
     (0..2).for_each(|number| _ = requests.received(A, Block { piece, number }, &there));
     requests.received(B, Block { piece, number: 2 }, &there);
     assert_eq!(span(&mut requests, B, 1), None);
     requests.hold_back(false);
     assert_eq!((span(&mut requests, B, 1), there.is_held_back()), (Some((3, 1)), false));
+    assert_is_consistent(&requests);
+}
+
+#[test]
+fn the_last_block_is_not_asked_again_and_again_of_a_newcomer_that_sends_the_piece_alone() {
+    let (mut requests, piece) = one_open_piece(4, PieceSource::Newcomer(A));
+    let there = assembly(&requests, piece);
+    assert_eq!(span(&mut requests, A, 9), Some((0, 4)));
+    requests.hold_back(true);
+    (0..3).for_each(|number| _ = requests.received(A, Block { piece, number }, &there));
+    requests.not_taken(A, Block { piece, number: 3 });
+    assert_eq!(span(&mut requests, A, 9), None);
+    requests.hold_back(false);
+    assert_eq!(span(&mut requests, A, 9), Some((3, 1)));
     assert_is_consistent(&requests);
 }
 
