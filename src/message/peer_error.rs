@@ -148,6 +148,11 @@ impl PeerError {
         }
     }
 
+    /// Whether its words name the proxy.
+    pub fn is_told_of_the_proxy(&self) -> bool {
+        matches!(self, PeerError::Proxy(_) | PeerError::WebSeed(WebSeedFailure::Proxy(_)))
+    }
+
     /// Whether the peer ended the connection.
     pub fn is_by_the_peer(&self) -> bool {
         match self {

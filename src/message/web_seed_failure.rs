@@ -1,5 +1,6 @@
 //! Why a web seed (BEP 19) gives no more.
 
+use crate::net::proxy::ProxyError;
 use std::fmt;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ pub enum WebSeedFailure {
     WholeFilesOnly,
     /// It wants us to wait (429, 503), and perhaps it says how long.
     Busy(Option<Duration>),
+    /// The proxy makes no connection to it.
+    Proxy(ProxyError),
     /// Anything else that may be over later, fit to print.
     Failed(String),
     /// It is never to be asked again, for this reason, fit to print.
@@ -25,6 +28,7 @@ impl fmt::Display for WebSeedFailure {
             WebSeedFailure::WholeFilesOnly => write!(out, "sends no parts of files"),
             WebSeedFailure::Busy(None) => write!(out, "busy"),
             WebSeedFailure::Busy(Some(wait)) => write!(out, "busy for {} s", wait.as_secs()),
+            WebSeedFailure::Proxy(error) => write!(out, "{error}"),
             WebSeedFailure::Failed(why) | WebSeedFailure::Refused(why) => write!(out, "{why}"),
         }
     }

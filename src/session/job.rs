@@ -1,6 +1,7 @@
 //! What a run is to do: the torrent, and how the user wants it downloaded or shared.
 
 use crate::metainfo::{FileChoice, InfoHash, Magnet, Metainfo};
+use crate::net::proxy::Proxies;
 use crate::storage::stream::Outlet;
 use crate::storage::{Allocate, Check, Existing};
 use crate::strategy::OnWordOf;
@@ -100,8 +101,8 @@ impl PeerSourceOptions {
     }
 
     /// The web seeds to ask, of which the torrent names these. Those of the user come first.
-    pub(super) fn all_web_seeds(&self, of_the_torrent: &[String]) -> Vec<WebSeed> {
-        let on_word = |word| move |address: &String| WebSeed { address: address.clone(), word };
+    pub(super) fn all_web_seeds(&self, of_the_torrent: &[String], proxies: &Proxies) -> Vec<WebSeed> {
+        let on_word = |word| move |address: &String| WebSeed::new(address.clone(), word, proxies);
         let own = of_the_torrent.iter().filter(|_| self.own_web_seeds).map(on_word(OnWordOf::Torrent));
         self.web_seeds.iter().map(on_word(OnWordOf::User)).chain(own).collect()
     }

@@ -97,7 +97,7 @@ impl<'a> Threads<'a> {
         let counts = Counts { left, ..Counts::default() };
         let web_seeds = match wanted {
             WantedPieces::Nothing => Vec::new(),
-            _ => run.job.sources.all_web_seeds(&shared.metainfo.web_seeds),
+            _ => run.job.sources.all_web_seeds(&shared.metainfo.web_seeds, network.connector.proxies()),
         };
         let has_web_seeds = web_seeds.iter().any(WebSeed::is_of_the_web);
         let Some(sources) = sources.or_else(|| start_sources(run, &shared, counts, has_web_seeds)) else {

@@ -38,16 +38,30 @@ pub fn has_folder(metainfo: &Metainfo) -> bool {
 
 /// Whether it is an address that we can ask: one of HTTP, with or without TLS.
 pub fn is_of_the_web(address: &str) -> bool {
-    let scheme = address.split_once("://").map_or("", |(scheme, _)| scheme);
+    let (scheme, ..) = site(address);
     ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
 /// The host in an address, as far as it is fit for the name of a thread.
 pub fn host(address: &str) -> String {
+    authority(address).chars().filter(char::is_ascii_graphic).take(64).collect()
+}
+
+/// The scheme, the host and the port in an address, as far as it has them.
+pub fn site(address: &str) -> (&str, &str, Option<u16>) {
+    let scheme = address.split_once("://").map_or("", |(scheme, _)| scheme);
+    let authority = authority(address);
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (scheme, host, port.parse().ok()),
+        _ => (scheme, authority, None),
+    }
+}
+
+/// The host and the port, as they stand there.
+fn authority(address: &str) -> &str {
     let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    host.chars().filter(char::is_ascii_graphic).take(64).collect()
+    authority.rsplit('@').next().unwrap_or_default()
 }
 
 fn encode(bytes: &[u8], into: &mut String) {
@@ -125,5 +139,18 @@ mod tests {
             assert_eq!(host(address), expected);
         }
         assert_eq!(host(&"x".repeat(1000)).len(), 64);
+    }
+
+    #[test]
+    fn an_address_has_a_scheme_a_host_and_perhaps_a_port() {
+        for (address, expected) in [
+            ("http://me:secret@h.example:80/x@y:1", ("http", "h.example", Some(80))),
+            ("https://h.example", ("https", "h.example", None)),
+            ("http://[::1]:81?x", ("http", "[::1]", Some(81))),
+            ("http://[::1]/", ("http", "[::1]", None)),
+            ("h:x", ("", "h", None)),
+        ] {
+            assert_eq!(site(address), expected);
+        }
     }
 }

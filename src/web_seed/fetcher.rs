@@ -301,6 +301,7 @@ fn end_of(error: WebError) -> PeerError {
         | WebError::Scheme(_)
         | WebError::BadAddress => refused(error),
         WebError::Broken(error) => PeerError::Lost(error),
+        WebError::Proxy(error) => PeerError::WebSeed(WebSeedFailure::Proxy(error)),
         _ => failed(error),
     }
 }

@@ -16,13 +16,15 @@ mod verdict;
 
 pub use verdict::judge;
 
-use crate::message::PeerKey;
+use crate::message::{PeerError, PeerKey};
 use crate::net::Outlet;
 use crate::net::http::{USER_AGENT, WebClient};
+use crate::net::proxy::Proxies;
 use crate::peer::{Farewell, TorrentContext, Worker};
 use crate::strategy::OnWordOf;
 use crate::thread;
 use fetcher::{Fetcher, Patience};
+use std::fmt::Display;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,9 +42,18 @@ pub struct WebSeed {
     pub address: String,
     /// Who gave it.
     pub word: OnWordOf,
+    /// The proxy that it is asked through, by its host and port. What comes over plain HTTP may be the proxy's own words.
+    pub proxy: Option<String>,
 }
 
 impl WebSeed {
+    /// This address, given by `word`, where these proxies are to be gone through.
+    pub fn new(address: String, word: OnWordOf, proxies: &Proxies) -> WebSeed {
+        let (scheme, host, port) = address::site(&address);
+        let proxy = proxies.for_web(scheme, host, port).map(|proxy| proxy.name());
+        WebSeed { address, word, proxy }
+    }
+
     /// Whether it is at an address that we can ask.
     pub fn is_of_the_web(&self) -> bool {
         address::is_of_the_web(&self.address)
@@ -51,6 +62,19 @@ impl WebSeed {
     /// The name or the address of its host, with the port, fit to print.
     pub fn host(&self) -> String {
         address::host(&self.address)
+    }
+
+    /// Why its worker ended, in words that name the proxy where it may be to blame.
+    pub fn fault(&self, why: &PeerError) -> String {
+        if why.is_told_of_the_proxy() { why.to_string() } else { self.accused_of(why) }
+    }
+
+    /// What is wrong with it, as long as it is not the proxy.
+    pub fn accused_of(&self, what: impl Display) -> String {
+        match &self.proxy {
+            Some(proxy) => format!("{what} (asked through the proxy {proxy}, which may be at fault)"),
+            None => what.to_string(),
+        }
     }
 }
 

@@ -133,7 +133,7 @@ impl Torrent {
     }
 
     fn worker_with(&self, address: String, patience: Patience) -> Worker {
-        let seed = WebSeed { address, word: OnWordOf::User };
+        let seed = WebSeed { address, word: OnWordOf::User, proxy: None };
         start_with(&self.context, KEY, seed, Outlet::default(), patience).unwrap()
     }
 

@@ -256,8 +256,11 @@ impl Host for RealHost {
         let wanted = if stored.is_full() { WantedPieces::Nothing } else { WantedPieces::All };
         let known_peers = KnownPeers { last_key: self.last_key, ..KnownPeers::default() };
         self.last_key.0 += KEYS_OF_A_LIFE;
-        let on_word =
-            |address: &SocketAddr| WebSeed { address: format!("http://{address}/"), word: OnWordOf::Torrent };
+        let on_word = |address: &SocketAddr| WebSeed {
+            address: format!("http://{address}/"),
+            word: OnWordOf::Torrent,
+            proxy: None,
+        };
         let web_seeds = self.web_seeds.iter().map(on_word).collect();
         let state = InitialState { stored, wanted, order: self.order.clone(), known_peers, web_seeds };
         let environment = Box::new(NotingEnvironment(Rc::clone(&self.noted)));

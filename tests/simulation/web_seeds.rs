@@ -56,6 +56,25 @@ fn neither_waits_for_the_other_where_it_is_slow() {
 }
 
 #[test]
+fn a_slow_peer_sends_nothing_of_what_a_server_was_asked_for() {
+    let mut twice = Vec::new();
+    for piece in [64 * KIB, 256 * KIB, MIB] {
+        for payload in [2 * MIB, 4 * MIB, 6 * MIB] {
+            for rate in [50 * KB, 200 * KB, 500 * KB] {
+                let scene = Scene::new(14, payload, piece).with(1, server().up(PEERS));
+                let report = scene.with(1, peer().up(rate)).with(1, fast()).run();
+                let name = format!("{payload} in pieces of {piece}, a peer of {rate}");
+                assert_near(&report, 1.35, &name);
+                if (report.sent - report.payload, report.cuts) != (0, 0) {
+                    twice.push(format!("{name}: {report}, {} cuts", report.cuts));
+                }
+            }
+        }
+    }
+    assert!(twice.is_empty(), "{twice:#?}");
+}
+
+#[test]
 fn several_servers_share_the_work_and_those_that_ask_one_have_something_to_trade() {
     for piece in [64 * KIB, MIB] {
         let report = Scene::new(5, 64 * MIB, piece).with(3, server().up(PEERS)).with(1, fast()).run();

@@ -13,7 +13,7 @@
 //!
 //! What a web seed was asked for over HTTP comes in any case: it hears no `cancel`. So as long as pieces wait for memory,
 //! a server that keeps its pace is left to send what it owes. What a peer sent of that meanwhile would come twice, and
-//! the server would have sent nothing else in that time.
+//! the server would have sent nothing else in that time. At the end it is left to it by peers that are slower than it.
 
 use super::pace::{RUN_IN_PACE, RUN_NEVER_LATE};
 use super::requests::Leased;
@@ -69,7 +69,7 @@ impl Coordinator<'_> {
         let (mut leased, mut overtaken) = (Vec::new(), Vec::new());
         // Mostly there is none, and this is asked often.
         let first = f64::from(owed + 1) * block_time;
-        let holders = self.holders(key, late.max(first / SOONER), now);
+        let holders = self.holders((key, block_time), late.max(first / SOONER), now);
         let silent: Vec<PeerKey> =
             holders.iter().filter(|holder| holder.is_silent).map(|holder| holder.key).collect();
         for holder in holders.into_iter().filter(|holder| holder.is_silent || !only_silent) {
@@ -95,11 +95,13 @@ impl Coordinator<'_> {
 
     /// The peers that need longer than this many seconds to send what they owe us, without the helper. The one that
     /// takes longest comes first.
-    fn holders(&self, helper: PeerKey, longer_than: f64, now: Instant) -> Vec<Holder> {
+    fn holders(&self, (helper, helpers_time): (PeerKey, f64), longer_than: f64, now: Instant) -> Vec<Holder> {
         let patience = self.patience();
-        // Of a stream the first piece is always urgent.
-        let is_urgent = self.pieces.rarity().is_empty() || self.pieces.is_stream();
-        let run_never_late = if is_urgent { RUN_NEVER_LATE } else { RUN_IN_PACE };
+        // Of a stream the first piece is always urgent. Elsewhere a peer that is slower than a server wins little time
+        // with what it sends of its answer, and all of that comes twice.
+        let (is_end, is_stream) = (self.pieces.rarity().is_empty(), self.pieces.is_stream());
+        let is_urgent = |block_time: f64| is_stream || (is_end && helpers_time <= block_time);
+        let run_never_late = |block_time| if is_urgent(block_time) { RUN_NEVER_LATE } else { RUN_IN_PACE };
         let others = self.roster.all().map(|(key, peer)| (key, peer, self.requests.count(key)));
         let mut holders: Vec<Holder> = others
             .filter(|(key, _, owed)| *key != helper && *owed > 0)
@@ -109,7 +111,8 @@ impl Coordinator<'_> {
                 let block_time = peer.download.pipeline.block_time().or(unknown)?;
                 let time_left = owed as f64 * block_time;
                 let is_silent = silence > patience;
-                let never_late = if peer.is_web_seed() && !is_silent { run_never_late } else { 0.0 };
+                let is_served = peer.is_web_seed() && !is_silent;
+                let never_late = if is_served { run_never_late(block_time) } else { 0.0 };
                 (time_left > longer_than.max(never_late)).then_some(Holder {
                     key,
                     block_time,

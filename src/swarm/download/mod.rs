@@ -18,7 +18,7 @@ mod probation;
 mod requests;
 mod suspicions;
 
-pub(super) use pace::RUN_NEVER_LATE;
+pub(super) use pace::{RUN_IN_PACE, RUN_NEVER_LATE};
 pub(super) use piece_map::PieceMap;
 pub(super) use requests::{Arrival, Leased, PieceSource, Requests, Within};
 pub(super) use suspicions::Suspicions;

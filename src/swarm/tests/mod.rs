@@ -26,6 +26,7 @@ use crate::message::{
     Snapshot, Stall, Violation,
 };
 use crate::net::PeerStream;
+use crate::net::proxy::Proxies;
 use crate::peer::{DetachedWorker, Worker};
 use crate::piece::{Assembly, BLOCK_LENGTH, Bitfield, Block, PieceDigest, PieceIndex, Span};
 use crate::strategy::{
@@ -102,7 +103,8 @@ impl Scene {
             },
             uploads: self.uploads,
         };
-        let web_seed = |address: &&str| WebSeed { address: (*address).to_owned(), word: OnWordOf::Torrent };
+        let web_seed =
+            |address: &&str| WebSeed::new((*address).to_owned(), OnWordOf::Torrent, &Proxies::None);
         let web_seeds = self.web_seeds.iter().map(web_seed).collect();
         let (wanted, order) = (self.wanted, self.order);
         let state = InitialState { stored, wanted, order, known_peers: KnownPeers::default(), web_seeds };

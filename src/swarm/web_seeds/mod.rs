@@ -85,7 +85,7 @@ impl Coordinator<'_> {
         match self.environment.start_web_seed(key, server.seed.clone()) {
             Ok(worker) => {
                 info!("downloading from the web seed {host}");
-                server.begun(key);
+                server.begun(key, now);
                 self.tell_asked(host.clone());
                 if reads_on {
                     worker.order(Order::ReadOn);
@@ -112,7 +112,7 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn web_seed_gone(&mut self, key: PeerKey, why: &PeerError, now: Instant) -> bool {
         let chance = self.random.f64();
         let Some(server) = self.roster.web_seeds_mut().of_mut(key) else { return false };
-        info!("the web seed {}: {why}", server.seed.host());
+        info!("the web seed {}: {}", server.seed.host(), server.seed.fault(why));
         server.ended(key, why, chance, now);
         self.roster.remove(key);
         if let PeerError::WebSeed(WebSeedFailure::WholeFilesOnly) = why {
@@ -135,7 +135,8 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn ban_web_seed(&mut self, key: PeerKey) -> bool {
         let Some(server) = self.roster.web_seeds_mut().of_mut(key) else { return false };
         if !server.is_over() {
-            warn!("the web seed {} is no longer used: {}", server.seed.host(), HangUp::WrongData);
+            let why = server.seed.accused_of(HangUp::WrongData);
+            warn!("the web seed {} is no longer used: {why}", server.seed.host());
         }
         // It may have another worker by now.
         let running = server.ban().filter(|running| *running != key);

@@ -18,7 +18,7 @@ use crate::message::{Order, PeerKey};
 use crate::piece::{BLOCK_LENGTH, PieceIndex};
 use crate::strategy::PeerPieces;
 use crate::swarm::Coordinator;
-use crate::swarm::download::{Leased, PieceSource, RUN_NEVER_LATE, Within};
+use crate::swarm::download::{Leased, PieceSource, RUN_IN_PACE, RUN_NEVER_LATE, Within};
 use crate::swarm::peers::{Peer, Restriction};
 use std::ops::Range;
 use std::time::Instant;
@@ -211,8 +211,12 @@ impl Coordinator<'_> {
         if let Some(piece) = gaps.free(rarest, pieces) {
             return Some(gaps.leave_whole(piece, pieces));
         }
-        let (time, run) = self.late_run(key, now)?;
-        let has = |piece: &PieceIndex| pieces.has(*piece) && self.pieces.rarity().has(*piece);
+        let (server, time, run) = self.late_run(key, now)?;
+        let has = |piece: &PieceIndex| {
+            pieces.has(*piece)
+                && self.pieces.rarity().has(*piece)
+                && !self.is_on_its_way(server, piece.get(), key, now)
+        };
         let last = run.rev().filter_map(|number| self.geometry.piece(number)).find(has)?;
         (self.time_for(key, self.blocks_of_piece(), now) < time * SOONER).then_some(last)
     }
@@ -228,20 +232,31 @@ impl Coordinator<'_> {
 
     /// The second half of the run of a server that is late: where nothing else is left, two share it.
     fn half_of_late_run(&self, key: PeerKey, pieces: &PeerPieces, now: Instant) -> Option<Range<u32>> {
-        let (_, run) = self.late_run(key, now)?;
+        let (.., run) = self.late_run(key, now)?;
         let middle = run.start.saturating_add((run.len() / 2) as u32);
         let half = self.pieces.gaps().beginning(middle..run.end, pieces);
         (run.len() > 1 && !half.is_empty()).then_some(half)
     }
 
     /// The run of another server that takes longest, and how many seconds, if that is too long.
-    fn late_run(&self, key: PeerKey, now: Instant) -> Option<(f64, Range<u32>)> {
+    fn late_run(&self, key: PeerKey, now: Instant) -> Option<(PeerKey, f64, Range<u32>)> {
         let late = self.late_after(self.blocks_per_second()).max(RUN_NEVER_LATE);
         let times = self.runs_but(key).map(|(server, run)| {
             let blocks = (run.len() as u32).saturating_mul(self.blocks_of_piece());
-            (self.time_for(server, blocks, now), run)
+            (server, self.time_for(server, blocks, now), run)
         });
-        times.max_by(|one, two| one.0.total_cmp(&two.0)).filter(|(time, _)| *time > late)
+        times.max_by(|one, two| one.1.total_cmp(&two.1)).filter(|(_, time, _)| *time > late)
+    }
+
+    /// Whether a server was asked for this piece over HTTP and keeps its pace, so that a peer that is slower than it would
+    /// send what comes in any case.
+    fn is_on_its_way(&self, server: PeerKey, piece: u32, slower: PeerKey, now: Instant) -> bool {
+        let Some(it) = self.roster.web_seeds().of(server).filter(|it| it.ahead.contains(&piece)) else {
+            return false;
+        };
+        let left = it.ahead.end.saturating_sub(it.run.start).saturating_mul(self.blocks_of_piece());
+        let rate = |key| self.roster.get(key).map_or(0.0, |peer| peer.download.pipeline.rate());
+        self.time_for(server, left, now) <= RUN_IN_PACE && rate(slower) < rate(server)
     }
 
     /// How many seconds a source needs for what it owes and so many blocks more. A server that has sent nothing yet is

@@ -16,6 +16,11 @@ use std::time::{Duration, Instant};
 const MOST_KEPT: usize = 100;
 /// Servers that are asked at a time: each has a thread and a connection. The others replace those that fail.
 const MOST_RUNNING: usize = 4;
+/// One that has sent nothing for so long takes no place from another: it may be dead, and many of them may come before one
+/// that is not...
+const SLOW_START: Duration = Duration::from_secs(3);
+/// ...up to so many at a time.
+const MOST_STARTED: usize = 16;
 /// How long a server rests after its first failure. It doubles with each further one in a row.
 const FIRST_REST: Duration = Duration::from_secs(10);
 const LONGEST_REST: Duration = Duration::from_secs(600);
@@ -46,6 +51,8 @@ pub struct Server {
     state: State,
     /// The files that it does not have.
     lacks: HashSet<usize>,
+    /// When it was asked, as long as it has sent nothing since.
+    unheard_since: Option<Instant>,
     /// How many times in a row it failed, and was without a file.
     failures: u32,
     missing: u32,
@@ -88,9 +95,18 @@ impl WebSeeds {
         self.servers.iter().filter(|server| matches!(server.state, State::Running(_))).count()
     }
 
-    /// The next server to be asked, as a number, if there is one that may be.
+    /// How many of these have sent something, or may soon.
+    fn promising(&self, now: Instant) -> usize {
+        let is_running = |server: &&Server| matches!(server.state, State::Running(_));
+        let is_slow = |server: &Server| {
+            server.unheard_since.is_some_and(|since| now.saturating_duration_since(since) >= SLOW_START)
+        };
+        self.servers.iter().filter(is_running).filter(|server| !is_slow(server)).count()
+    }
+
+    /// The next server to be asked, as a number, if there is one that may be: of those that failed least often the first.
     pub fn due(&self, now: Instant) -> Option<usize> {
-        if self.running() >= MOST_RUNNING {
+        if self.promising(now) >= MOST_RUNNING || self.running() >= MOST_STARTED {
             return None;
         }
         let is_taken = |server: &Server| match server.state {
@@ -103,7 +119,8 @@ impl WebSeeds {
         let may_be_asked = |server: &Server| {
             server.state != State::Over && !is_taken(server) && !taken.contains(&server.seed.host())
         };
-        self.servers.iter().position(may_be_asked)
+        let due = self.servers.iter().enumerate().filter(|(_, server)| may_be_asked(server));
+        due.min_by_key(|(_, server)| server.failures).map(|(number, _)| number)
     }
 
     /// All of them.
@@ -177,6 +194,7 @@ impl Server {
             seed,
             state: State::Idle,
             lacks: HashSet::new(),
+            unheard_since: None,
             failures: 0,
             missing: 0,
             position: None,
@@ -194,12 +212,13 @@ impl Server {
     }
 
     /// This worker asks it from now on.
-    pub fn begun(&mut self, key: PeerKey) {
+    pub fn begun(&mut self, key: PeerKey, now: Instant) {
         if self.keys.len() >= KEYS {
             self.keys.remove(0);
         }
         self.keys.push(key);
         (self.position, self.run, self.ahead) = (None, 0..0, 0..0);
+        self.unheard_since = Some(now);
         self.state = State::Running(key);
     }
 
@@ -226,7 +245,7 @@ impl Server {
 
     /// It has sent wrong data, and is never asked again. Returns the worker that asks it now.
     pub fn ban(&mut self) -> Option<PeerKey> {
-        self.trouble = Some(HangUp::WrongData.to_string());
+        self.trouble = Some(self.seed.accused_of(HangUp::WrongData));
         match std::mem::replace(&mut self.state, State::Over) {
             State::Running(key) => Some(key),
             State::Idle | State::Resting(_) | State::Over => None,
@@ -236,7 +255,7 @@ impl Server {
     /// It has sent a block that was of use.
     pub fn succeeded(&mut self) {
         (self.failures, self.missing) = (0, 0);
-        self.trouble = None;
+        (self.trouble, self.unheard_since) = (None, None);
     }
 
     /// Its worker has ended. `chance` is from 0 to 1: servers that fail together should not be asked together again.
@@ -248,7 +267,7 @@ impl Server {
             self.state = State::Idle;
             return;
         }
-        self.trouble = Some(why.to_string());
+        self.trouble = Some(self.seed.fault(why));
         self.state = match why {
             PeerError::WebSeed(WebSeedFailure::NoFile(number)) => self.lacks_file(*number, chance, now),
             // It is asked from the beginning of what is missing. If hardly anything comes of that, no more.
@@ -262,6 +281,10 @@ impl Server {
                 let least = doubled(FIRST_WAIT, self.failures);
                 self.failures = self.failures.saturating_add(1);
                 State::Resting(now + (*wait).max(least).min(LONGEST_WAIT))
+            }
+            // That says nothing about the server.
+            PeerError::WebSeed(WebSeedFailure::Proxy(error)) if error.is_of_the_proxy() => {
+                State::Resting(now + FIRST_REST)
             }
             _ => self.failed(chance, now),
         };
@@ -289,112 +312,4 @@ fn doubled(first: Duration, times: u32) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::strategy::OnWordOf;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn web_seeds(addresses: &[&str]) -> WebSeeds {
-        let seed = |address: &&str| WebSeed { address: (*address).to_owned(), word: OnWordOf::Torrent };
-        WebSeeds::new(addresses.iter().map(seed).collect())
-    }
-
-    fn failure(why: WebSeedFailure) -> PeerError {
-        PeerError::WebSeed(why)
-    }
-
-    /// How long a server rests after each of these failures, in seconds, if it is asked again as soon as it may be.
-    fn rests(failures: &[WebSeedFailure]) -> Vec<u64> {
-        let (mut seeds, mut now) = (web_seeds(&["http://one.example/"]), Instant::now());
-        let mut rests = Vec::new();
-        for (key, why) in (1..).map(PeerKey).zip(failures) {
-            let server = seeds.get_mut(0).unwrap();
-            server.begun(key);
-            server.ended(key, &failure(why.clone()), 0.5, now);
-            let Some(rest) = (0..4000).find(|seconds| seeds.due(now + SECOND * *seconds).is_some()) else {
-                break;
-            };
-            rests.push(u64::from(rest));
-            now += SECOND * rest;
-        }
-        rests
-    }
-
-    #[test]
-    fn each_address_of_the_web_is_kept_once_and_not_too_many() {
-        let seeds = web_seeds(&["http://a/", "ftp://b/", "HTTPS://c/", "http://a/", "c"]);
-        assert_eq!(seeds.servers.len(), 2);
-        let many: Vec<String> = (0..500).map(|number| format!("http://{number}/")).collect();
-        let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert_eq!(web_seeds(&many).servers.len(), MOST_KEPT);
-    }
-
-    #[test]
-    fn few_are_asked_at_a_time_and_one_of_each_host() {
-        let addresses = ["http://a/1", "http://a/2", "http://b/", "http://c/", "http://d/", "http://e/"];
-        let (mut seeds, now) = (web_seeds(&addresses), Instant::now());
-        let mut asked = Vec::new();
-        while let Some(number) = seeds.due(now) {
-            seeds.get_mut(number).unwrap().begun(PeerKey(number as u32));
-            asked.push(number);
-        }
-        assert_eq!((asked, seeds.running()), (vec![0, 2, 3, 4], MOST_RUNNING));
-        let busy = failure(WebSeedFailure::Busy(Some(SECOND * 60)));
-        seeds.get_mut(0).unwrap().ended(PeerKey(0), &busy, 0.5, now);
-        assert_eq!(seeds.due(now), Some(5), "another address of a host that is busy is not asked either");
-        seeds.get_mut(2).unwrap().ended(
-            PeerKey(2),
-            &failure(WebSeedFailure::Refused(String::new())),
-            0.5,
-            now,
-        );
-        seeds.get_mut(5).unwrap().begun(PeerKey(9));
-        assert_eq!((seeds.due(now), seeds.due(now + SECOND * 60)), (None, Some(0)));
-    }
-
-    #[test]
-    fn a_server_that_fails_is_asked_more_and_more_seldom() {
-        let failed = || WebSeedFailure::Failed("500".to_owned());
-        assert_eq!(rests(&[(); 9].map(|()| failed())), [10, 20, 40, 80, 160, 320, 600, 600, 600]);
-        assert_eq!(rests(&[failed(), WebSeedFailure::Refused("a loop".to_owned()), failed()]), [10]);
-    }
-
-    #[test]
-    fn a_server_that_is_busy_is_believed_within_bounds() {
-        let busy = |seconds| WebSeedFailure::Busy(Some(SECOND * seconds));
-        assert_eq!(rests(&[busy(5), busy(5), busy(5), busy(5), busy(86_400)]), [5, 5, 5, 8, 3600]);
-        assert_eq!(rests(&[busy(0), busy(0), busy(0)]), [1, 2, 4]);
-        assert_eq!(rests(&[WebSeedFailure::Busy(None)]), [10]);
-    }
-
-    #[test]
-    fn the_rest_of_a_server_without_a_file_is_asked_for_at_once_but_not_for_ever() {
-        let missing: Vec<WebSeedFailure> = (0..9).map(WebSeedFailure::NoFile).collect();
-        assert_eq!(rests(&missing), [0, 0, 0, 0, 0, 0, 0, 10, 0]);
-        assert_eq!(rests(&[WebSeedFailure::NoFile(3), WebSeedFailure::NoFile(3)]), [0, 10]);
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_until_it_is_over() {
-        let (mut seeds, now) = (web_seeds(&["http://user:secret@one.example/x"]), Instant::now());
-        let server = seeds.get_mut(0).unwrap();
-        server.begun(PeerKey(1));
-        server.ended(PeerKey(1), &failure(WebSeedFailure::Failed("it answers 500".to_owned())), 0.5, now);
-        let said = "the web seed one.example: it answers 500".to_owned();
-        assert_eq!(seeds.trouble(), Some(WebSeedTrouble { said, is_final: false }));
-        seeds.get_mut(0).unwrap().succeeded();
-        assert_eq!(seeds.trouble(), None);
-    }
-
-    #[test]
-    fn nobody_says_that_a_server_is_asked_again_when_it_is_not() {
-        let (mut seeds, now) = (web_seeds(&["http://one.example/", "http://two.example/"]), Instant::now());
-        for (number, expected) in [(0, false), (1, true)] {
-            let server = seeds.get_mut(number).unwrap();
-            server.begun(PeerKey(1));
-            server.ended(PeerKey(1), &failure(WebSeedFailure::Refused("no".into())), 0.5, now);
-            assert_eq!(seeds.trouble().map(|trouble| trouble.is_final), Some(expected));
-        }
-    }
-}
+mod tests;

@@ -135,7 +135,7 @@ fn an_address_that_we_may_not_or_cannot_ask_is_refused() {
     let torrent = Torrent::single(PIECE_LENGTH as usize);
     let server = Server::of_file(torrent.payload.clone());
     let ask = |address: String, word| {
-        let seed = WebSeed { address, word };
+        let seed = WebSeed { address, word, proxy: None };
         let worker = start(&torrent.context, KEY, seed, Outlet::default()).unwrap();
         torrent.order_all(&worker);
         let WebSeedFailure::Refused(why) = torrent.outcome(1).failure().clone() else { panic!() };

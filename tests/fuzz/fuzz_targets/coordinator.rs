@@ -243,7 +243,11 @@ impl Scene {
             limits,
             uploads,
         };
-        let web_seed = |number| WebSeed { address: format!("http://{number}.example/"), word: OnWordOf::Torrent };
+        let web_seed = |number| WebSeed {
+            address: format!("http://{number}.example/"),
+            word: OnWordOf::Torrent,
+            proxy: None,
+        };
         // No choice of its own, so that the stories that were kept stay what they are.
         let count = if wanted.count() % 4 == 3 { 2 } else { 0 };
         let web_seeds = (0..count).map(web_seed).collect();
