@@ -160,7 +160,7 @@ fn seeding_sentence(snapshot: &Snapshot) -> String {
 /// What we do about it.
 fn remedy(stall: &Stall) -> Option<&'static str> {
     match stall {
-        Stall::NoPeers(_) => Some("still looking for peers"),
+        Stall::NoPeers(_) | Stall::OfNoUse(..) => Some("still looking for peers"),
         Stall::Unreachable(..) | Stall::Proxy(_) | Stall::AndWebSeeds(..) => Some("trying again"),
         Stall::NothingSaid(_) => Some("waiting"),
         Stall::NoMetadata(_) => Some("asking others as well"),
