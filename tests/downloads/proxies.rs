@@ -201,10 +201,11 @@ fn an_http_proxy_that_answers_for_the_tracker_is_named_beside_it() {
     let folder = TestFolder::new();
     let (torrent, output) = (sample.write_torrent(folder.path()), folder.path().to_str().unwrap());
     let at = format!("http://{}", proxy.address());
-    let ways: [(&[(&str, &str)], &[&str]); 2] = [(&[], &["--proxy", &at]), (&[("http_proxy", &at)], &[])];
-    for (variables, arguments) in ways {
-        let arguments = [&["get", &torrent, "-o", output, "--timeout", "2"], arguments].concat();
-        let outcome = start(variables, &arguments).finish(LIMIT);
+    let (get, by) = (["get", &torrent, "-o", output, "--timeout", "2"], [("http_proxy", at.as_str())]);
+    for is_variable in [false, true] {
+        let (variables, more) =
+            if is_variable { (&by[..], &[][..]) } else { (&[][..], &["--proxy", &at][..]) };
+        let outcome = start(variables, &[&get[..], more].concat()).finish(LIMIT);
         assert_eq!(outcome.code, Some(2), "{}", outcome.output);
         let both = format!("it, or the proxy {} before it, answered with HTTP status 403", proxy.address());
         assert!(outcome.output.contains(&both), "{}", outcome.output);
