@@ -53,10 +53,14 @@ pub struct HookOption {
 /// The torrent files that were named, by their torrents.
 pub type TorrentFiles = Vec<(InfoHash, PathBuf)>;
 
+/// Where completions are told, with the number of the torrent; and that there are no more, since a run that was left
+/// behind keeps its end of the channel.
+pub type Completions = Sender<Option<(usize, Completion)>>;
+
 /// The thread that starts the program.
 pub struct Hook {
     program: PathBuf,
-    completions: Sender<(usize, Completion)>,
+    completions: Completions,
     /// Disconnects when the last one has ended.
     done: Receiver<()>,
 }
@@ -100,12 +104,12 @@ impl Hook {
         torrents: usize,
         tell: impl Fn(usize, &Path, Option<String>) + Send + 'static,
     ) -> Result<Hook, CommandFailure> {
-        // Each is completed once, so nobody ever waits for room.
-        let (completions, orders) = bounded::<(usize, Completion)>(torrents);
+        // Each is completed once, and there is one end, so nobody ever waits for room.
+        let (completions, orders) = bounded::<Option<(usize, Completion)>>(torrents.saturating_add(1));
         let (alive, done) = bounded(0);
         let path = program.clone();
         let life = move || {
-            for (number, completion) in orders {
+            while let Ok(Some((number, completion))) = orders.recv() {
                 let file = files.iter().find(|(info_hash, _)| *info_hash == completion.info_hash);
                 tell(number, &path, run(&path, &completion, file.map(|(_, file)| file.as_path())));
             }
@@ -117,15 +121,15 @@ impl Hook {
         }
     }
 
-    /// Where completions are told, with the number of the torrent.
-    pub fn completions(&self) -> Sender<(usize, Completion)> {
+    /// Where completions are told.
+    pub fn completions(&self) -> Completions {
         self.completions.clone()
     }
 
     /// Waits until all have run, or the user does not want to wait.
     pub fn finish(self, interrupts: &Receiver<()>) {
         let Hook { program, completions, done } = self;
-        drop(completions);
+        let _ = completions.try_send(None);
         for (patience, is_last) in [(PATIENCE, false), (Duration::MAX, true)] {
             let over = if is_last { never() } else { crossbeam_channel::after(patience) };
             select! {

@@ -47,6 +47,7 @@ pub mod settings;
 mod sharing_options;
 pub mod show;
 mod signals;
+mod slow_folder;
 pub mod source;
 mod source_list;
 mod source_name;

@@ -15,6 +15,7 @@ use super::resources::{Purpose, Resources};
 use super::runs::{self, CommandFailure};
 use super::sandbox::Sandbox;
 use super::signals::{interrupts, is_asked_to_end};
+use super::slow_folder;
 use super::source_list::NamedSource;
 use super::supervisor::supervise;
 use super::terminal;
@@ -164,6 +165,7 @@ impl SharingOptions {
         let door = events.hook_door();
         let hook = |program: &Path| Hook::start(program.to_owned(), files, torrents.len(), door);
         let hook = on_complete.map(hook).transpose()?;
+        sandbox.output.iter().for_each(|folder| slow_folder::wait_for(folder, self.quiet));
         if !self.no_sandbox {
             sandbox.cache = cache_folder();
             sandbox.enter();

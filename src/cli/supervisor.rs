@@ -4,13 +4,16 @@
 //! This runs on the main thread. It waits for reports of the runs and for signals, and draws the progress.
 //! Each torrent whose turn it is (`turns`) runs on a thread of its own, and never waits for the screen.
 
+mod stuck;
+
 use super::events::Events;
 use super::exit::Exit;
+use super::hook::Completions;
 use super::progress::Screen;
 use super::signals::Interrupts;
 use super::turns::{PastTurn, Room, Turns};
 use crate::message::{Door, RunPhase};
-use crate::session::{self, Completion, Job, Network, Outcome, Progress, SessionError, Stop};
+use crate::session::{self, Job, Network, Outcome, Progress, SessionError, Stop};
 use crate::swarm::RunEnd;
 use crate::thread::{self, lock};
 use crossbeam_channel::{Sender, at, bounded, never, select};
@@ -36,7 +39,7 @@ enum RunEvent {
 struct Supervisor<'a> {
     network: Arc<Network>,
     reporter: Sender<RunEvent>,
-    completions: Option<Sender<(usize, Completion)>>,
+    completions: Option<Completions>,
     screen: Screen,
     /// The same for programs.
     events: &'a mut Events,
@@ -46,6 +49,8 @@ struct Supervisor<'a> {
     ends: bool,
     /// When the user hears why that takes so long.
     excuse: Option<Instant>,
+    /// When those that wait for a disk are left behind.
+    patience: Option<Instant>,
     /// Something was ended before it was done: because the user wants to end.
     cut_short: bool,
 }
@@ -69,7 +74,7 @@ pub fn supervise(
     screen: Screen,
     events: &mut Events,
     interrupts: Interrupts,
-    completions: Option<Sender<(usize, Completion)>>,
+    completions: Option<Completions>,
 ) -> Exit {
     let (reporter, reports) = bounded(64);
     let waiting =
@@ -77,7 +82,7 @@ pub fn supervise(
     let torrents: Vec<Supervised> = jobs.into_iter().map(waiting).collect();
     let turns = Turns::new(torrents.len(), room);
     let network = Arc::new(network);
-    let (ends, excuse, cut_short) = (false, None, false);
+    let (ends, excuse, patience, cut_short) = (false, None, None, false);
     let mut all = Supervisor {
         network,
         reporter,
@@ -88,6 +93,7 @@ pub fn supervise(
         torrents,
         ends,
         excuse,
+        patience,
         cut_short,
     };
     (0..all.torrents.len()).for_each(|number| all.screen.waits(number));
@@ -149,7 +155,8 @@ impl Supervisor<'_> {
     /// When there is something to do even if nothing is reported.
     fn next_timer(&self, now: Instant) -> Option<Instant> {
         let look = (self.turns.count().1 > 0).then(|| now + LOOK);
-        [look, self.screen.due(), self.excuse].into_iter().flatten().min()
+        let disks = self.screen.disks_due();
+        [look, self.screen.due(), self.excuse, self.patience, disks].into_iter().flatten().min()
     }
 
     /// What is to be done as time passes.
@@ -159,6 +166,7 @@ impl Supervisor<'_> {
             self.excuse = None;
             self.screen.still_stopping();
         }
+        self.look_after_disks(now);
         self.screen.draw(now);
     }
 
@@ -172,6 +180,11 @@ impl Supervisor<'_> {
     }
 
     fn react(&mut self, event: RunEvent, now: Instant) {
+        let (RunEvent::Progress(number, _) | RunEvent::Ended(number, ..)) = &event;
+        if self.torrents.get(*number).is_none_or(|torrent| torrent.is_over) {
+            // It was left behind.
+            return;
+        }
         match event {
             RunEvent::Progress(number, progress) => {
                 self.turns.heard(number, &progress, now);
@@ -235,6 +248,7 @@ impl Supervisor<'_> {
     fn interrupt(&mut self, now: Instant) {
         self.ends = true;
         self.excuse = Some(now + MOMENT);
+        self.patience.get_or_insert(now + stuck::PATIENCE);
         self.screen.interrupted();
         for number in self.turns.cancel() {
             self.cut_short = true;
@@ -293,7 +307,7 @@ fn spawn(
     network: Arc<Network>,
     stop: Arc<Stop>,
     reporter: Sender<RunEvent>,
-    completions: Option<Sender<(usize, Completion)>>,
+    completions: Option<Completions>,
     door: Door,
 ) -> Result<(), (Box<Job>, io::Error)> {
     // A thread that cannot be started drops what it was given, so the job is kept here until it takes it.
@@ -304,7 +318,7 @@ fn spawn(
         let show = |progress| {
             if let (Progress::Completed(completion), Some(completions)) = (&progress, &completions) {
                 // There is room for each torrent.
-                let _ = completions.try_send((number, completion.clone()));
+                let _ = completions.try_send(Some((number, completion.clone())));
             }
             report(&reporter, number, progress);
         };

@@ -7,6 +7,7 @@
 
 mod block;
 mod filter;
+mod fold;
 #[cfg(feature = "watch")]
 pub mod full;
 mod log;
@@ -84,6 +85,12 @@ pub fn events() -> io::Result<File> {
 /// Standard error, for whole lines that stand above what is drawn there.
 pub fn lines() -> impl Write + Send {
     Lines
+}
+
+/// A sentence for standard output, broken between words where that is a terminal.
+pub fn sentence(text: &str) -> String {
+    let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 { text.to_owned() } else { fold::folded(text, columns) }
 }
 
 /// Whether both standard output and standard error are seen by a person.
@@ -211,10 +218,12 @@ fn cleaned(text: &str) -> String {
     printable_lines(&without_error_numbers(text))
 }
 
-/// Writes whole lines, which were looked after, above what is drawn.
+/// Writes whole lines, which were looked after, above what is drawn; on a terminal, broken between words.
 fn print(text: &str) {
+    let columns = screen().0;
+    let text = if is_terminal() { fold::folded(text, columns) } else { text.to_owned() };
     let mut drawn = drawn();
-    write(&drawn.print(text, screen().0));
+    write(&drawn.print(&text, columns));
 }
 
 /// One call of the system for each frame, so that the terminal never shows half of one.

@@ -19,7 +19,7 @@ use super::selection_options::SelectionOptions;
 use super::signals::interrupts;
 use super::source;
 use super::source_list::SourceOptions;
-use super::terminal::say;
+use super::terminal::{say, sentence};
 use crate::metainfo::{File, Metainfo};
 use crate::net::Outlet;
 use crate::net::proxy::Proxies;
@@ -215,10 +215,10 @@ impl Report<'_> {
         };
         let (good, files, verified, pieces) =
             (grouped(good), grouped(files), grouped(verified.into()), grouped(pieces.into()));
-        writeln!(
-            out,
+        let all = format!(
             "{good} of {files} {which_files} {are} good, {verified} of {pieces} {which_pieces} {verify}"
-        )
+        );
+        writeln!(out, "{}", sentence(&all))
     }
 
     fn write_json(&self, out: &mut impl Write) -> io::Result<()> {

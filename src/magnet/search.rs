@@ -6,7 +6,8 @@
 use super::worker::MetadataWorker;
 use super::{FetchEnd, FoundMetadata, MetadataContext, SearchEnvironment};
 use crate::message::{
-    Event, Greeting, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey, PeerTrouble,
+    Event, Greeting, HandedOver, HangUp, Incoming, KnownPeers, MetadataState, PeerError, PeerKey,
+    PeerTrouble, going_on_with,
 };
 use crate::net::PeerStream;
 use crate::strategy::{Candidates, Dialer, Rebuff, SupplyReports};
@@ -278,7 +279,7 @@ impl<'a> MetadataSearch<'a> {
     /// There was no thread or no open file for a connection, which was to `address` if we began it.
     fn had_no_room(&mut self, address: Option<SocketAddr>, why: &dyn Display, now: Instant) {
         if self.dialer.had_no_room(address, now) {
-            warn!("{why}; continuing with the peers already connected ({})", self.peers.len());
+            warn!("{why}; {}", going_on_with(self.peers.len()));
         }
     }
 

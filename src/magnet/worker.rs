@@ -135,9 +135,10 @@ impl Drop for Farewell<'_> {
         self.context.assembly().left(self.key);
         // This is sent before the peer can know that the connection is over, and connect again. Sending fails if
         // the coordinator has ended: then no thread wants to know.
+        let told = self.why.told();
         let why = std::mem::replace(&mut self.why, PeerError::Closed);
         let _ = self.context.events.send(Event::Gone(self.key, why));
-        self.stream.hang_up(HangUp::WorkerEnded);
+        self.stream.end_by(HangUp::WorkerEnded, || told);
     }
 }
 

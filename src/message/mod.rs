@@ -38,7 +38,7 @@ pub use known_peers::KnownPeers;
 pub use lull::Lull;
 pub use message_kind::MessageKind;
 pub use notice::{Announced, CheckResult, Door, Notice, OtherEnd, PieceChange, Watcher};
-pub use peer_error::{PeerError, Violation, Wait};
+pub use peer_error::{PeerError, Violation, Wait, going_on_with};
 pub use peer_state::{PeerFlags, PeerReasons, PeerRecord, PeerState, Transport};
 pub use peer_trouble::PeerTrouble;
 pub use report::{MAX_REPORTS, Report, ReportPlaces, ReportSlots};

@@ -6,7 +6,8 @@
 
 use super::{MessageKind, WebSeedFailure};
 use crate::net::proxy::ProxyError;
-use crate::net::{HangUp, too_many_files};
+use crate::net::tap::StreamEnd;
+use crate::net::{HangUp, PeerStream, too_many_files};
 use crate::strategy::{AttemptFailure, Rebuff};
 use crate::text::reason;
 use crate::wire::mse::MseFault;
@@ -194,6 +195,25 @@ impl PeerError {
         }
     }
 
+    /// Ends the connection for this, if it has not ended for another reason.
+    pub fn end(&self, stream: &PeerStream) {
+        let why = if let PeerError::HungUp(why) = self { *why } else { HangUp::WorkerEnded };
+        stream.end_by(why, || self.told());
+    }
+
+    /// The same for whoever watches the connection.
+    pub fn told(&self) -> StreamEnd {
+        match self {
+            PeerError::Closed => StreamEnd::Closed,
+            PeerError::HungUp(why) => StreamEnd::HungUp(*why),
+            PeerError::Lost(_) => StreamEnd::Broken(self.to_string()),
+            PeerError::Frame(_) | PeerError::Violation(_) | PeerError::OtherTorrent => {
+                StreamEnd::Fault(format!("it {self}"))
+            }
+            _ => StreamEnd::Fault(self.to_string()),
+        }
+    }
+
     /// What the end of a connection that we made says about its address. `greeted`: the handshakes had
     /// been exchanged. `useful`: the peer had sent a block.
     pub fn failure(&self, greeted: bool, useful: bool) -> AttemptFailure {
@@ -212,6 +232,15 @@ impl PeerError {
             _ if greeted => AttemptFailure::ClosedEarly,
             _ => AttemptFailure::Unreachable,
         }
+    }
+}
+
+/// How a run goes on that has so many peers, where this host has no room for another connection.
+pub fn going_on_with(peers: usize) -> String {
+    match peers {
+        0 => "trying again soon".to_owned(),
+        1 => "continuing with the one peer already connected".to_owned(),
+        _ => format!("continuing with the {peers} peers already connected"),
     }
 }
 

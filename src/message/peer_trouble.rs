@@ -2,12 +2,15 @@
 //! finds nothing show the last reason, unless an earlier one says more.
 
 use super::PeerError;
+use crate::strategy::AttemptFailure;
 use std::net::SocketAddr;
 
 /// The reason to show.
 #[derive(Debug, Default)]
 pub struct PeerTrouble {
     sentence: Option<String>,
+    /// The peer was reached, and will not be tried again.
+    is_of_no_use: bool,
     /// It names a way out, and no peer has been greeted since.
     has_hint: bool,
 }
@@ -29,6 +32,7 @@ impl PeerTrouble {
                 None => String::new(),
             };
             self.sentence = Some(format!("{address}: {why}{hint_too}"));
+            self.is_of_no_use = why.failure(greeted, false) == AttemptFailure::Banned;
             self.has_hint = hint.is_some();
         }
     }
@@ -36,6 +40,11 @@ impl PeerTrouble {
     /// A peer was greeted: what it was that kept others from it, it does not concern all.
     pub fn greeted(&mut self) {
         self.has_hint = false;
+    }
+
+    /// Whether the reason is that of a peer that was reached and is of no use.
+    pub fn is_of_no_use(&self) -> bool {
+        self.is_of_no_use
     }
 
     /// The reason, if something went wrong.
@@ -81,6 +90,8 @@ mod tests {
         trouble.greeted();
         assert_eq!(trouble.sentence(), shown);
         trouble.note(address, &refused(ErrorKind::ConnectionRefused), false, None);
-        assert!(!trouble.sentence().unwrap().contains("door"));
+        assert!(!trouble.sentence().unwrap().contains("door") && !trouble.is_of_no_use());
+        trouble.note(address, &PeerError::OtherTorrent, false, None);
+        assert!(trouble.is_of_no_use(), "it was reached");
     }
 }

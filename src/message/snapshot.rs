@@ -74,6 +74,8 @@ pub enum Stall {
     NoPeers(Option<String>),
     /// Peers are known, but none can be reached. With their number, and why the last attempt failed.
     Unreachable(usize, Option<String>),
+    /// Peers are known, and the last one was reached and is of no use. With their number, and why.
+    OfNoUse(usize, String),
     /// The proxy, through which everything goes, does not do what it is there for. With the reason.
     Proxy(String),
     /// So many peers are connected, and none of them has said which pieces it has.
@@ -122,6 +124,10 @@ impl fmt::Display for Stall {
             Stall::Unreachable(1, Some(why)) => write!(out, "the only known peer cannot be reached: {why}"),
             Stall::Unreachable(known, Some(why)) => {
                 write!(out, "none of the {known} known peers can be reached; the last one: {why}")
+            }
+            Stall::OfNoUse(1, why) => write!(out, "the only known peer is of no use: {why}"),
+            Stall::OfNoUse(known, why) => {
+                write!(out, "none of the {known} known peers is of use; the last one: {why}")
             }
             Stall::NothingSaid(1) => write!(out, "1 peer, and it has not said what it has"),
             Stall::NothingSaid(peers) => write!(out, "{peers} peers, and none has said what it has"),

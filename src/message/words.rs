@@ -8,7 +8,7 @@ impl Stall {
     pub fn word(&self) -> &'static str {
         match self {
             Stall::NoPeers(_) => "no-peers",
-            Stall::Unreachable(..) => "unreachable",
+            Stall::Unreachable(..) | Stall::OfNoUse(..) => "unreachable",
             Stall::Proxy(_) => "proxy",
             Stall::NothingSaid(_) => "nothing-said",
             Stall::NoMetadata(_) => "no-metadata",

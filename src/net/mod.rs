@@ -51,7 +51,7 @@ pub use own_ports::OwnPorts;
 pub use peer_stream::PeerStream;
 pub(crate) use ports::open as listen;
 pub use ports::{Ports, USUAL_PORTS};
-pub use resolver::{NameFault, by_turns, in_words, resolve};
+pub use resolver::{NO_NAME_SERVER, NameFault, by_turns, in_words, resolve};
 pub use server_clock::ServerClock;
 pub use throttle::Throttle;
 pub use turnstile::{Pass, Turnstile};

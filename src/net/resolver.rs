@@ -36,13 +36,17 @@ pub fn resolve(host: &str, port: u16, within: Duration) -> io::Result<Vec<Socket
     found.take().unwrap_or_else(|| Err(ErrorKind::TimedOut.into()))
 }
 
+/// That no name server has answered. The system's resolver may say so, or we before it does: it has a patience of its own,
+/// which is 5 to 30 s, and another one in each C library.
+pub const NO_NAME_SERVER: &str = "no name server answers (is the network up?)";
+
 /// What the system's resolver says, in words that say what to do. The standard library passes on no number, only the
 /// sentence of the C library: the first of each line here is of glibc, the second of musl.
 pub fn in_words(error: &io::Error) -> io::Error {
     let said = error.to_string();
     let said = said.strip_prefix("failed to lookup address information: ").unwrap_or(&said);
     io::Error::other(match said {
-        "Temporary failure in name resolution" | "Try again" => "no name server answers (is the network up?)",
+        "Temporary failure in name resolution" | "Try again" => NO_NAME_SERVER,
         "Name or service not known" | "Name does not resolve" => "there is no such host (check the address)",
         "No address associated with hostname" | "Name has no usable address" => "the host has no address",
         "Non-recoverable failure in name resolution" | "Unrecoverable error" => "the name server refuses",

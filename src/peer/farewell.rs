@@ -1,6 +1,6 @@
 //! The last word of a worker.
 
-use crate::message::{Event, HangUp, PeerError, PeerKey};
+use crate::message::{Event, PeerError, PeerKey};
 use crate::net::PeerStream;
 use crossbeam_channel::Sender;
 use std::sync::{Arc, OnceLock};
@@ -31,9 +31,7 @@ impl Farewell {
 
 impl Drop for Farewell {
     fn drop(&mut self) {
-        if let Some(stream) = self.stream.get() {
-            stream.hang_up(HangUp::WorkerEnded);
-        }
+        self.stream.get().into_iter().for_each(|stream| self.why.end(stream));
         // It fails where the coordinator has ended: then no thread wants to know.
         let why = std::mem::replace(&mut self.why, PeerError::Closed);
         let _ = self.events.send(Event::Gone(self.key, why));

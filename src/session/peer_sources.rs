@@ -263,16 +263,13 @@ fn announce(
         let outcome = match news.outcome {
             Ok(answer) => {
                 external_ip = answer.external_ip;
-                if let Some(warning) = &answer.warning {
-                    warn!("{}: {}", news.tracker, printable(warning));
+                if let Some(warning) = answer.warning.filter(|it| answers.warns(&news.tracker, it)) {
+                    warn!("{}: {}", news.tracker, printable(&warning));
                 }
                 peers = answer.peers;
                 Ok(peers.len())
             }
-            Err(error) => {
-                info!("{}: {error}", news.tracker);
-                Err(error.to_string())
-            }
+            Err(error) => Err(error.to_string()),
         };
         answers.heard(&news.tracker, &outcome, news.next);
         door.tell(|| {

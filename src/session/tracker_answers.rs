@@ -11,9 +11,16 @@ const MOST_KEPT: usize = 100;
 /// The most characters of what one said.
 const MOST_SAID: usize = 200;
 
+/// The most warnings of trackers of a run that the user is told.
+const MOST_WARNINGS: usize = 20;
+
 /// What each said last. Written by the announcers, an entry for each announce.
 #[derive(Debug, Default)]
-pub(super) struct TrackerAnswers(Mutex<Vec<TrackerAnswer>>);
+pub(super) struct TrackerAnswers {
+    last: Mutex<Vec<TrackerAnswer>>,
+    /// The warnings that the user was told, and who gave them.
+    warnings: Mutex<Vec<(String, String)>>,
+}
 
 #[derive(Clone, Debug)]
 struct TrackerAnswer {
@@ -27,7 +34,7 @@ impl TrackerAnswers {
     pub(super) fn heard(&self, tracker: &str, outcome: &Result<usize, String>, next: Option<Instant>) {
         let outcome = outcome.as_ref().copied().map_err(|why| excerpt(why, MOST_SAID));
         let answer = TrackerAnswer { tracker: tracker.to_owned(), outcome, next };
-        let mut answers = lock(&self.0);
+        let mut answers = lock(&self.last);
         if let Some(known) = answers.iter_mut().find(|known| known.tracker == tracker) {
             *known = answer;
         } else if answers.len() < MOST_KEPT {
@@ -35,9 +42,22 @@ impl TrackerAnswers {
         }
     }
 
+    /// A tracker answers with a warning. Whether the user is to be told: it comes with each announce again, over each
+    /// family of addresses.
+    pub(super) fn warns(&self, tracker: &str, warning: &str) -> bool {
+        let warning = excerpt(warning, MOST_SAID);
+        let mut told = lock(&self.warnings);
+        let is_new = told.len() < MOST_WARNINGS
+            && !told.iter().any(|(by, before)| by == tracker && *before == warning);
+        if is_new {
+            told.push((tracker.to_owned(), warning));
+        }
+        is_new
+    }
+
     /// How each stands, and those that are `asked` now, since so long ago.
     pub(super) fn sights(&self, asked: Vec<(String, Instant)>, now: Instant) -> Vec<SourceSight> {
-        let mut sights: Vec<SourceSight> = lock(&self.0).iter().map(|answer| answer.sight(now)).collect();
+        let mut sights: Vec<SourceSight> = lock(&self.last).iter().map(|answer| answer.sight(now)).collect();
         for (tracker, since) in asked {
             let seconds = now.saturating_duration_since(since).as_secs();
             let last = format!("asked {seconds} s ago");
@@ -95,5 +115,15 @@ mod tests {
         assert_eq!((c.last.as_str(), c.is_trouble), ("asked 2 s ago", false));
         (0..500).for_each(|number| answers.heard(&format!("udp://{number}"), &Ok(0), None));
         assert_eq!(answers.sights(Vec::new(), now).len(), MOST_KEPT);
+    }
+
+    #[test]
+    fn a_warning_is_told_once_and_so_are_those_of_a_tracker_that_has_always_another_one() {
+        let answers = TrackerAnswers::default();
+        assert!(answers.warns("http://a", "the end is near"));
+        assert!(!answers.warns("http://a", "the end is near"));
+        assert!(answers.warns("http://b", "the end is near") && answers.warns("http://a", "it has come"));
+        let told = (0..500).filter(|number| answers.warns("http://a", &number.to_string())).count();
+        assert_eq!(told, MOST_WARNINGS - 3);
     }
 }

@@ -194,6 +194,11 @@ impl Statistics {
     pub fn last_peer_trouble(&self) -> Option<String> {
         self.peer_trouble.sentence()
     }
+
+    /// Whether that one was reached, and is of no use.
+    pub fn is_last_peer_of_no_use(&self) -> bool {
+        self.peer_trouble.is_of_no_use()
+    }
 }
 
 /// A rate that follows quickly.

@@ -83,7 +83,10 @@ impl Coordinator<'_> {
         } else if let Some(trouble) = self.statistics.proxy_trouble().filter(|_| greeted().next().is_none()) {
             Stall::Proxy(trouble)
         } else if greeted().next().is_none() {
-            Stall::Unreachable(known, self.statistics.last_peer_trouble())
+            match self.statistics.last_peer_trouble() {
+                Some(why) if self.statistics.is_last_peer_of_no_use() => Stall::OfNoUse(known, why),
+                why => Stall::Unreachable(known, why),
+            }
         } else if greeted().all(|peer| !peer.has_spoken) {
             Stall::NothingSaid(greeted().count())
         } else if greeted().all(|peer| peer.wanted == 0) {

@@ -4,6 +4,7 @@
 //! them, pass through [`excerpt`] first. No message contains a path or a query: on private trackers these are
 //! the user's password.
 
+use crate::net::NO_NAME_SERVER;
 use crate::strategy::Refusal;
 use crate::text;
 use std::fmt;
@@ -46,6 +47,8 @@ pub enum TrackerError {
     },
     /// It answered with this HTTP status and no reason that we could read.
     Status(u16),
+    /// The same through this proxy, which may have answered in its place.
+    StatusBehind(u16, String),
     /// Its answer is larger than 1 MiB, after decompression.
     TooLarge,
     /// It refused us, in its own words ("failure reason", BEP 3).
@@ -87,14 +90,14 @@ impl fmt::Display for TrackerError {
                 write!(f, "sent a web page, not a tracker's answer (check the address)")
             }
             TrackerError::Unreachable(reason) => write!(f, "cannot be reached: {reason}"),
-            TrackerError::TimedOut { awaited: NAME, seconds } => {
-                write!(
-                    f,
-                    "cannot look up its name: no name server answered in {seconds} s (is the network up?)"
-                )
+            TrackerError::TimedOut { awaited: NAME, .. } => {
+                write!(f, "cannot look up its name: {NO_NAME_SERVER}")
             }
             TrackerError::TimedOut { awaited, seconds } => write!(f, "no {awaited} in {seconds} s"),
             TrackerError::Status(code) => write!(f, "answered with HTTP status {code}"),
+            TrackerError::StatusBehind(code, proxy) => {
+                write!(f, "it, or the proxy {proxy} before it, answered with HTTP status {code}")
+            }
             TrackerError::TooLarge => write!(f, "sent a response larger than 1 MiB"),
             TrackerError::Refused(reason) => write!(f, "refused: {reason}"),
             TrackerError::RefusedFor(reason, RetryIn::Never) => {

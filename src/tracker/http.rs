@@ -18,7 +18,7 @@ use super::error::{NAME, TrackerError, excerpt};
 use super::scrape::Scrape;
 use crate::net::Outlet;
 pub use crate::net::http::USER_AGENT;
-use crate::net::http::{Awaited, Errand, WebClient, WebError};
+use crate::net::http::{Awaited, Errand, WebClient, WebError, forwarded_by};
 
 /// The time that an announce may take in all: name, connection, TLS, redirects, answer.
 pub const ANNOUNCE_DEADLINE: Duration = Duration::from_secs(20);
@@ -73,7 +73,14 @@ impl HttpTracker {
             true => Err(TrackerError::WebPage),
             false => read(&body),
         };
-        match (with_status(answer.status(), read), broken) {
+        let read = with_status(answer.status(), read).map_err(|error| match error {
+            TrackerError::Status(status) => match forwarded_by(&self.outlet, url) {
+                Some(proxy) => TrackerError::StatusBehind(status, proxy),
+                None => error,
+            },
+            error => error,
+        });
+        match (read, broken) {
             (Err(TrackerError::Nonsense(_)), Some(error)) => Err(failure(error)),
             (read, _) => Ok((read?, answer.from)),
         }

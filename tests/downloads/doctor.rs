@@ -202,7 +202,8 @@ fn a_file_for_which_get_would_not_begin_is_named_with_its_exit_code() {
 
 #[test]
 fn nothing_is_kept_and_trackers_hear_of_no_completion() {
-    let sample = Sample::small();
+    // Of one piece, for a piece is enough.
+    let sample = Sample::single(40_000, 65_536);
     let seed = ScriptedPeer::honest(&sample);
     let tracker = Tracker::start(&[seed.address()]);
     let folder = TestFolder::new();

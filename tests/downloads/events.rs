@@ -208,7 +208,24 @@ fn failures() -> Vec<Value> {
     assert!(
         bad[1]["sentence"].as_str().unwrap().contains("--no-such-option") && bad[1].get("source").is_none()
     );
-    [exists, missing, bad].concat()
+    [exists, missing, bad, gives_up(&torrent, &folder)].concat()
+}
+
+/// A run and a search for metadata that `--timeout` ends before a stall is told while they run.
+fn gives_up(torrent: &str, folder: &TestFolder) -> Vec<Value> {
+    let output = folder.path().join("nothing");
+    let of = |source: &str| {
+        let nobody = ["--peer", "127.0.0.1:9", "--no-listen", "--timeout", "2"];
+        let outcome = get(&[&[source, "-o", text(&output)], &nobody[..]].concat());
+        let events = events(&outcome);
+        let stalls = with(&events, &[("event", "stall")]);
+        assert_eq!((outcome.code, stalls.len()), (Some(2), 1), "{}", outcome.output);
+        assert_eq!((&stalls[0]["state"], &stalls[0]["reason"]), (&"begun".into(), &"unreachable".into()));
+        let finished = with(&events, &[("event", "finished"), ("outcome", "timed-out")])[0];
+        assert_eq!(finished["sentence"], stalls[0]["sentence"], "{finished}");
+        events
+    };
+    [of(torrent), of(&metadata::hex(Sample::small().info_hash()))].concat()
 }
 
 /// The program of the user runs when a torrent is complete, and fails.

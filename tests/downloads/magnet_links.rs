@@ -21,7 +21,7 @@ use femtotorrent::wire::Message;
 use rustix::process::{Pid, Signal, kill_process};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_femtotorrent");
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 fn ends_with(outcome: &Outcome, code: i32, words: &str) {
     assert_eq!(outcome.code, Some(code), "{}", outcome.output);

@@ -25,6 +25,7 @@ mod hostile;
 mod hostile_floods;
 mod hostile_leechers;
 mod hostile_magnets;
+mod hung_disks;
 mod large;
 mod leeching;
 mod limits;

@@ -195,6 +195,24 @@ fn why_nothing_moves_behind_a_dead_proxy_is_said_at_the_end() {
 }
 
 #[test]
+fn an_http_proxy_that_answers_for_the_tracker_is_named_beside_it() {
+    let proxy = Proxy::start(Manner::Sending(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), &[]);
+    let sample = Sample::small().with_tracker("http://tracker.example/announce");
+    let folder = TestFolder::new();
+    let (torrent, output) = (sample.write_torrent(folder.path()), folder.path().to_str().unwrap());
+    let at = format!("http://{}", proxy.address());
+    let (get, by) = (["get", &torrent, "-o", output, "--timeout", "2"], [("http_proxy", at.as_str())]);
+    for is_variable in [false, true] {
+        let (variables, more) =
+            if is_variable { (&by[..], &[][..]) } else { (&[][..], &["--proxy", &at][..]) };
+        let outcome = start(variables, &[&get[..], more].concat()).finish(LIMIT);
+        assert_eq!(outcome.code, Some(2), "{}", outcome.output);
+        let both = format!("it, or the proxy {} before it, answered with HTTP status 403", proxy.address());
+        assert!(outcome.output.contains(&both), "{}", outcome.output);
+    }
+}
+
+#[test]
 fn trackers_over_udp_are_named_and_not_asked() {
     let listening = UdpSocket::bind("127.0.0.1:0").unwrap();
     listening.set_nonblocking(true).unwrap();

@@ -4,9 +4,11 @@ use std::fs;
 use std::net::TcpListener;
 use std::time::Duration;
 
+use femtotorrent::wire::Message;
 use serde_json::Value;
 
 use crate::support::folder::TestFolder;
+use crate::support::gate::Gate;
 use crate::support::instance::Instance;
 use crate::support::program::Program;
 use crate::support::sample::Sample;
@@ -72,6 +74,31 @@ fn a_download_is_told_message_for_message_and_nowhere_on_standard_output() {
     let told =
         outcome.output.lines().filter(|line| line.contains(" -> us ") && line.contains(" piece ")).count();
     assert_eq!(told, blocks, "{}", outcome.output);
+}
+
+#[test]
+fn where_a_peer_breaks_a_rule_the_end_of_its_connection_says_which() {
+    let (sample, folder, traces) = (Sample::small(), TestFolder::new(), TestFolder::new());
+    let over = Gate::new();
+    let wrong = ScriptedPeer::seed(&sample).speaking(MODERN).then(move |talk| {
+        talk.say(Message::Have(u32::MAX))?;
+        talk.wait_for_end();
+        over.open();
+        Ok(())
+    });
+    let honest = ScriptedPeer::honest_after(&sample, over);
+    let torrent = folder.path().join(sample.write_torrent(folder.path()));
+    let trace = traces.path().join("a.jsonl");
+    let (wrong, honest) = (wrong.address().to_string(), honest.address().to_string());
+    let arguments = ["--no-listen", "--peer", &wrong, "--peer", &honest, "--trace", trace.to_str().unwrap()];
+    let output = TestFolder::new();
+    let outcome = Instance::get(&torrent, output.path(), &arguments).program.finish(LIMIT);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    let lines = read(&trace);
+    let ends = named(&lines, "end");
+    let of_wrong: Vec<&&Value> = ends.iter().filter(|line| line["peer"] == *wrong).collect();
+    assert_eq!(of_wrong.len(), 1, "{ends:?}");
+    assert_eq!(of_wrong[0]["meaning"], "we hang up: it sent a piece number out of range");
 }
 
 #[test]

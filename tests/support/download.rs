@@ -19,7 +19,7 @@ use super::sample::Sample;
 use super::scripted_peer::ScriptedPeer;
 
 /// A download that takes longer hangs.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// A download that runs on a thread of its own. Stopped when dropped.
 pub struct Download {

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::signals::let_programs_hear;
+
 /// A killed process closes its streams within this.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -93,6 +95,7 @@ impl Program {
     /// Starts this command, which becomes femtotorrent in the end. The proxies and the settings of whoever runs the tests
     /// are none of theirs.
     pub fn launch(mut command: Command) -> Self {
+        let_programs_hear();
         without_settings(&mut command);
         for kind in ["http", "https", "all", "no"] {
             for name in [format!("{kind}_proxy"), format!("{kind}_proxy").to_uppercase()] {

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The wait for what is sure to come, long enough for a loaded machine.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// An answer other than the peers that the tracker was started with.
 pub enum Reply {

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The wait for what is sure to come, long enough for a loaded machine.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A fault that a test scripts: what becomes of one packet, other than that it is answered.
 pub enum ScriptedFault {

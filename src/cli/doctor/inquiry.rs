@@ -6,7 +6,7 @@
 use super::facts::Facts;
 use crate::discovery::dht::ROUTERS;
 use crate::metainfo::InfoHash;
-use crate::net::{Outlet, in_words, resolve};
+use crate::net::{NO_NAME_SERVER, Outlet, in_words, resolve};
 use crate::text::reason;
 use crate::thread::{self, lock};
 use crate::tracker::{Scrape, TrackerAddress, hear_clock, scrape_all};
@@ -124,7 +124,7 @@ fn look_up(host: &str, pen: &Pen) {
         return;
     }
     let found = resolve(host, 0, PATIENCE).map(|found| found.len()).map_err(|error| match error.kind() {
-        ErrorKind::TimedOut => "no name server answers (is the network up?)".to_owned(),
+        ErrorKind::TimedOut => NO_NAME_SERVER.to_owned(),
         _ => in_words(&error).to_string(),
     });
     pen.tell(Told::Name(host.to_owned(), found));

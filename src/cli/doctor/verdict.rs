@@ -225,6 +225,12 @@ fn nobody_reached(facts: &Facts, found: usize, stall: Option<&Stall>) -> String 
         Some(Stall::Unreachable(_, Some(why))) => {
             format!("Try again later: no peer can be reached (the last one, {why}).")
         }
+        Some(Stall::OfNoUse(_, why)) => {
+            let are = if found == 1 { "is" } else { "are" };
+            format!(
+                "Add a tracker with --tracker, or a peer with --peer: {peers} {are} of no use (the last one, {why})."
+            )
+        }
         _ => "Try again with a longer --timeout: no peer has answered yet.".to_owned(),
     }
 }

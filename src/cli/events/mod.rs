@@ -154,6 +154,12 @@ impl Events {
 
     /// A torrent is over.
     pub fn ended(&mut self, number: usize, outcome: &Outcome, exit: Exit, now: Instant) {
+        if let Some(queue) = self.queue.clone() {
+            self.with(number, |torrent| {
+                let stall = torrent.stall_at_end(&outcome.snapshot, now);
+                stall.into_iter().for_each(|change| queue.tell(Told::Stall(number, change)));
+            });
+        }
         self.with(number, |torrent| torrent.turn_ended(&outcome.snapshot));
         let why = outcome.snapshot.stall.as_ref().filter(|_| outcome.end == RunEnd::TimedOut);
         self.finished(number, Some(outcome.end), exit, why.map(ToString::to_string), now);
@@ -167,6 +173,19 @@ impl Events {
     /// The user ended everything while this torrent waited for its turn.
     pub fn cancelled(&mut self, number: usize, exit: Exit, now: Instant) {
         self.finished(number, Some(RunEnd::Stopped), exit, None, now);
+    }
+
+    /// It waits for a disk that does not answer.
+    pub fn waits_for_disk(&mut self, number: usize, sentence: String, now: Instant) {
+        let Some(queue) = self.queue.clone() else { return };
+        self.with(number, |torrent| {
+            queue.tell(Told::Stall(number, torrent.waits_for_disk(sentence, now)));
+        });
+    }
+
+    /// The user ended everything, and this torrent was left behind, for this reason.
+    pub fn left_behind(&mut self, number: usize, sentence: String, now: Instant) {
+        self.finished(number, Some(RunEnd::Stopped), Exit::UNFINISHED, Some(sentence), now);
     }
 
     fn finished(

@@ -2,7 +2,7 @@
 //! told when they begin, change and end.
 
 use super::line::Line;
-use crate::message::{MetadataState, RunPhase, Snapshot};
+use crate::message::{MetadataState, RunPhase, Snapshot, Stall};
 use crate::session::Progress;
 use std::time::{Duration, Instant};
 
@@ -66,6 +66,19 @@ impl TorrentProgress {
             self.last = Some(self.before);
         }
         self.stall = None;
+    }
+
+    /// It has ended, and nothing came for a while before: what there is to tell of that. A run may end before it is long
+    /// enough to be told while it runs.
+    pub(super) fn stall_at_end(&mut self, snapshot: &Snapshot, now: Instant) -> Option<StallChange> {
+        snapshot.stall.as_ref().and_then(|_| self.stall_change(snapshot, now))
+    }
+
+    /// It waits for a disk that does not answer: what there is to tell of that.
+    pub(super) fn waits_for_disk(&mut self, sentence: String, now: Instant) -> StallChange {
+        let word = Stall::SlowDisk.word();
+        self.stall = Some((word, now));
+        StallChange::Begun { word, sentence }
     }
 
     /// How it stands, and how long it has run.
@@ -208,7 +221,6 @@ pub(super) fn stall(line: &mut Line<'_>, change: &StallChange) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Stall;
 
     fn running(done: u64, stall: Option<Stall>) -> Progress {
         Progress::Running(Snapshot { done, received: done, stall, ..Snapshot::default() })
@@ -241,6 +253,19 @@ mod tests {
         let time = Duration::from_secs(6);
         assert_eq!(change(10, None), Some(StallChange::Over { word: "nobody-has", time }));
         assert_eq!(change(11, None), None);
+    }
+
+    #[test]
+    fn a_run_that_ends_before_a_stall_was_told_tells_it_at_its_end_and_no_stall_twice() {
+        let (mut torrent, now) = (TorrentProgress::default(), Instant::now());
+        let ended = |stall| Snapshot { stall, ..Snapshot::default() };
+        assert_eq!(torrent.stall_at_end(&ended(None), now), None);
+        let sentence = Stall::AllChoke.to_string();
+        let begun = Some(StallChange::Begun { word: "all-choke", sentence });
+        assert_eq!(torrent.stall_at_end(&ended(Some(Stall::AllChoke)), now), begun);
+        assert_eq!(torrent.stall_at_end(&ended(Some(Stall::AllChoke)), now), None);
+        torrent.shown(&running(0, Some(Stall::Silent)), now);
+        assert_eq!(torrent.stall_at_end(&ended(None), now), None, "that it has ended says so");
     }
 
     #[test]

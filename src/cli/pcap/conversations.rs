@@ -13,7 +13,7 @@ use super::keys::{Keys, hide_in_packet};
 use crate::cli::trace::names;
 use crate::cli::trace::reasons::Reasons;
 use crate::net::BindAddress;
-use crate::net::tap::{Connection, Direction, Framed, Protocol, Seen, StreamEvent, WebEvent};
+use crate::net::tap::{Connection, Direction, Framed, Protocol, Seen, StreamEnd, StreamEvent, WebEvent};
 use crate::strategy::Security;
 use crate::wire::Message;
 use crate::wire::extension::{self, ExtensionHandshake};
@@ -175,9 +175,9 @@ impl Conversations {
                 stream.comments.push("it ends before this message does, or is none".to_owned());
                 stream.say(&mut page, direction, message);
             }
-            StreamEvent::Ended(why) => {
-                stream.comments.extend(why.map(|why| format!("we hang up: {why}")));
-                stream.end(&mut page, if why.is_some() { Direction::Out } else { Direction::In });
+            StreamEvent::Ended(end) => {
+                stream.comments.extend((end != StreamEnd::Closed).then(|| end.to_string()));
+                stream.end(&mut page, if end.is_ours() { Direction::Out } else { Direction::In });
                 self.streams.remove(at);
             }
         }

@@ -6,6 +6,7 @@
 
 mod bar;
 mod columns;
+mod disks;
 mod ending;
 mod figures;
 mod frame;
@@ -81,6 +82,8 @@ pub struct Screen {
     needs_doctor: bool,
     /// When it was last said how many torrents run and wait, and how many these were.
     queue: (Instant, (usize, usize)),
+    /// When it is time to look whether a torrent waits for the disk.
+    disks_due: Option<Instant>,
     /// What is shown instead of the bars, if the user wants it.
     watch: Option<Watch>,
 }
@@ -100,6 +103,7 @@ impl Screen {
             tally: Tally::default(),
             needs_doctor: false,
             queue,
+            disks_due: None,
             watch: None,
         }
     }
@@ -182,7 +186,9 @@ impl Screen {
     /// The turn of a torrent begins.
     pub fn begins(&mut self, number: usize, stop: &Arc<Stop>) {
         self.watch.iter_mut().for_each(|watch| watch.begins(number, stop));
-        self.rows.get_mut(number).into_iter().for_each(|row| row.begins(Instant::now()));
+        let now = Instant::now();
+        self.rows.get_mut(number).into_iter().for_each(|row| row.begins(now));
+        self.disks_due.get_or_insert(now + disks::PATIENCE);
         self.changed();
     }
 
@@ -261,11 +267,6 @@ impl Screen {
             let is_kept = self.rows.iter().any(TorrentRow::keeps);
             self.say(if is_kept { "stopping; everything downloaded so far is kept" } else { "stopping" });
         }
-    }
-
-    /// Stopping takes longer than a moment.
-    pub fn still_stopping(&mut self) {
-        self.say("telling the trackers that we leave (press Ctrl-C again to quit now)");
     }
 
     /// Says how each torrent stands that cannot be asked for its peers, for the user wants to know.

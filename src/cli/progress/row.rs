@@ -1,5 +1,9 @@
 //! The part of the screen that belongs to one torrent: what it does now, and the sentences about it.
 
+mod disk;
+
+pub(super) use disk::PATIENCE;
+
 use super::super::terminal::{self, say};
 use super::Style;
 use super::ending::{Account, Sentence, no_metadata, sentence};
@@ -66,7 +70,7 @@ impl TorrentRow {
             name: printable(name),
             place: None,
             selected: None,
-            view: View::Waiting("starting"),
+            view: View::Waiting(disk::STARTING),
             started: now,
             found: None,
             progress: LastProgress { counted: 0, at: now, before: Duration::ZERO, idle: Duration::ZERO },
@@ -109,7 +113,7 @@ impl TorrentRow {
     pub(super) fn begins(&mut self, now: Instant) {
         self.started = now;
         (self.progress.at, self.progress.before) = (now, self.progress.idle);
-        self.view = View::Waiting("starting");
+        self.view = View::Waiting(disk::STARTING);
     }
 
     /// Shows what the torrent waits for.

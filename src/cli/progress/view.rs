@@ -160,7 +160,7 @@ fn seeding_sentence(snapshot: &Snapshot) -> String {
 /// What we do about it.
 fn remedy(stall: &Stall) -> Option<&'static str> {
     match stall {
-        Stall::NoPeers(_) => Some("still looking for peers"),
+        Stall::NoPeers(_) | Stall::OfNoUse(..) => Some("still looking for peers"),
         Stall::AndWebSeeds(of_peers, of_web) if of_web.is_final => remedy(of_peers),
         Stall::Unreachable(..) | Stall::Proxy(_) | Stall::AndWebSeeds(..) => Some("trying again"),
         Stall::NothingSaid(_) => Some("waiting"),

@@ -106,14 +106,10 @@ impl Conversations {
                 None
             }
             StreamEvent::Unfinished(..) => None,
-            StreamEvent::Ended(why) => {
+            StreamEvent::Ended(end) => {
                 let torrent = stream.info_hash;
                 self.streams.remove(at);
-                let meaning = match why {
-                    None => "the peer has closed the connection".to_owned(),
-                    Some(why) => format!("we hang up: {why}"),
-                };
-                Some(Line { torrent, ..Line::event(peer, "end", meaning) })
+                Some(Line { torrent, ..Line::event(peer, "end", end.to_string()) })
             }
             StreamEvent::Message(direction, message) => {
                 let mut line = stream.message(*direction, message, &self.torrents);

@@ -202,7 +202,7 @@ fn bytes(seen: &Seen) -> usize {
 mod tests {
     use super::*;
     use crate::metainfo::InfoHash;
-    use crate::net::tap::{Connection, Known, Tap};
+    use crate::net::tap::{Connection, Known, StreamEnd, Tap};
     use crate::piece::Geometry;
     use std::sync::Arc;
 
@@ -224,7 +224,7 @@ mod tests {
         let known = Known { info_hash: Some(torrent), ..Known::default() };
         stream(2, StreamEvent::Joined(Box::new(known)));
         stream(3, StreamEvent::Open);
-        stream(2, StreamEvent::Ended(None));
+        stream(2, StreamEvent::Ended(StreamEnd::Closed));
         assert_eq!(queue.waiting(), 5);
         // Those have an end, too.
         (0..10_000).for_each(|number| stream(number, StreamEvent::Open));

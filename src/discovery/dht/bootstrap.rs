@@ -12,7 +12,7 @@
 
 use super::service::{Command, DhtShared};
 use crate::discovery::STACK_BYTES;
-use crate::net::resolve;
+use crate::net::{NO_NAME_SERVER, resolve};
 use crate::text::{printable, reason};
 use crate::thread::lock;
 use crate::thread::{self, caught};
@@ -133,7 +133,7 @@ impl HostNames {
             }
             Err(error) => {
                 let why = match error.kind() {
-                    ErrorKind::TimedOut => "no name server answers (is the network up?)".to_owned(),
+                    ErrorKind::TimedOut => NO_NAME_SERVER.to_owned(),
                     _ => reason(&error),
                 };
                 let trouble = format!("cannot look up the DHT node {}: {why}", printable(&host));

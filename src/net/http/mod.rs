@@ -32,8 +32,8 @@ pub use retry_after::{LONGEST_WAIT, date, retry_after};
 pub use site::Site;
 pub use tls::Authorities;
 
-use super::proxy::{ProxyError, ProxyFault};
-use super::{NameFault, Outlet};
+use super::proxy::{ProxyError, ProxyFault, ProxyKind};
+use super::{NO_NAME_SERVER, NameFault, Outlet};
 use crate::strategy::{OnWordOf, Question, Refusal};
 use crate::text::{printable, reason};
 use guard::Guard;
@@ -70,6 +70,13 @@ pub struct Errand {
     pub question: Question,
     /// How long it may take in all: name, connection, TLS, redirects, answer.
     pub within: Duration,
+}
+
+/// The proxy that a request to this address is handed to, which reads it, and may answer it itself.
+pub fn forwarded_by(outlet: &Outlet, url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    let proxy = outlet.proxies.for_web(uri.scheme_str()?, uri.host()?, uri.port_u16())?;
+    (proxy.kind() == ProxyKind::Http && uri.scheme_str() == Some("http")).then(|| proxy.name())
 }
 
 /// Fetches from web servers, one request after the other.
@@ -340,7 +347,7 @@ impl fmt::Display for WebError {
             WebError::BadAddress => write!(out, "the address, or the one it redirects to, is malformed"),
             WebError::Name(why) => write!(out, "cannot look up its name: {why}"),
             WebError::NoAddress => write!(out, "the host has no address that can be used here"),
-            WebError::TimedOut(Awaited::Name) => write!(out, "no name server answered in time"),
+            WebError::TimedOut(Awaited::Name) => write!(out, "cannot look up its name: {NO_NAME_SERVER}"),
             WebError::TimedOut(Awaited::Connection) => write!(out, "no connection in time"),
             WebError::TimedOut(Awaited::Answer) => write!(out, "no answer in time"),
             WebError::TooLarge => write!(out, "sent too much data"),

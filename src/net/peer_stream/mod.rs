@@ -16,7 +16,7 @@ mod transport;
 mod utp;
 
 use super::HangUp;
-use super::tap::{StreamTap, Tap};
+use super::tap::{StreamEnd, StreamTap, Tap};
 use crate::metainfo::InfoHash;
 use crate::strategy::Security;
 use crate::thread::lock;
@@ -132,7 +132,7 @@ impl PeerStream {
         let read = self.read_unseen(into)?;
         if let Some(tap) = self.tap() {
             match into.get(..read) {
-                Some([]) if !into.is_empty() => tap.ended(self.hung_up()),
+                Some([]) if !into.is_empty() => tap.ended(self.end()),
                 bytes => tap.received(bytes.unwrap_or_default()),
             }
         }
@@ -150,7 +150,7 @@ impl PeerStream {
         let read = self.read_unseen(into)?;
         if let Some(tap) = self.tap() {
             match into.get(..read) {
-                Some([]) if !into.is_empty() => tap.ended(self.hung_up()),
+                Some([]) if !into.is_empty() => tap.ended(self.end()),
                 bytes => tap.received_behind(start, bytes.unwrap_or_default()),
             }
         }
@@ -286,12 +286,19 @@ impl PeerStream {
     /// Ends the connection in both directions and wakes every thread that waits for it. The first reason
     /// stays.
     pub fn hang_up(&self, why: HangUp) {
+        self.end_by(why, || StreamEnd::HungUp(why));
+    }
+
+    /// The same for a reason that whoever watches is told in these words.
+    pub fn end_by(&self, why: HangUp, end: impl FnOnce() -> StreamEnd) {
         let mut reason = self.reason();
         if reason.is_some() {
             return;
         }
         *reason = Some(why);
-        self.channel.tap.get().into_iter().for_each(|tap| tap.ended(Some(why)));
+        if let Some(tap) = self.channel.tap.get() {
+            tap.ended(end());
+        }
         self.ended.notify_all();
         self.transport().shut_down();
     }
@@ -310,6 +317,11 @@ impl PeerStream {
     /// Why we hung up, if we did.
     pub fn hung_up(&self) -> Option<HangUp> {
         *self.reason()
+    }
+
+    /// How it ended, now that nothing more comes.
+    fn end(&self) -> StreamEnd {
+        self.hung_up().map_or(StreamEnd::Closed, StreamEnd::HungUp)
     }
 
     fn transport(&self) -> &dyn Transport {

@@ -163,7 +163,7 @@ fn whoever_watches_sees_whole_messages_however_they_are_written_and_encrypted() 
         });
         assert_eq!(
             events.collect::<Vec<_>>(),
-            ["Open", "Out 68 of 68", "Out 13 of 16397", "In 68 of 68", "Ended(None)"]
+            ["Open", "Out 68 of 68", "Out 13 of 16397", "In 68 of 68", "Ended(Closed)"]
         );
     });
     std::fs::remove_file(&path).unwrap();

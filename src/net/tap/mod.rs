@@ -42,6 +42,7 @@ use crate::piece::Geometry;
 use crate::strategy::Security;
 use crate::wire::PeerId;
 use crate::wire::extension::ExtensionHandshake;
+use std::fmt;
 use std::net::SocketAddr;
 
 /// Which way something goes.
@@ -130,6 +131,37 @@ pub enum Protocol {
     Ssdp,
 }
 
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// The peer closed it.
+    Closed,
+    /// We hung up.
+    HungUp(HangUp),
+    /// We hung up for a fault of the peer, which whoever found it has put into words.
+    Fault(String),
+    /// It broke, and this is what the system says.
+    Broken(String),
+}
+
+impl StreamEnd {
+    /// Whether we ended it.
+    pub fn is_ours(&self) -> bool {
+        matches!(self, StreamEnd::HungUp(_) | StreamEnd::Fault(_))
+    }
+}
+
+impl fmt::Display for StreamEnd {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StreamEnd::Closed => out.write_str("the peer has closed the connection"),
+            StreamEnd::HungUp(why) => write!(out, "we hang up: {why}"),
+            StreamEnd::Fault(fault) => write!(out, "we hang up: {fault}"),
+            StreamEnd::Broken(why) => out.write_str(why),
+        }
+    }
+}
+
 /// What happens to a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamEvent {
@@ -159,8 +191,8 @@ pub enum StreamEvent {
         /// The reason.
         why: String,
     },
-    /// It has ended: we hung up, and why, or the peer did.
-    Ended(Option<HangUp>),
+    /// It has ended.
+    Ended(StreamEnd),
 }
 
 /// What a connection has said before somebody listened, as far as the rest cannot be understood without it.

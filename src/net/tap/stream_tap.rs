@@ -3,9 +3,8 @@
 //! Most of its functions are marked as cold: they are called from many places, where nearly always nobody listens.
 
 use super::framer::{Framed, Framer, Passing};
-use super::{Connection, Direction, Known, Seen, StreamEvent, Tap};
+use super::{Connection, Direction, Known, Seen, StreamEnd, StreamEvent, Tap};
 use crate::metainfo::InfoHash;
-use crate::net::HangUp;
 use crate::strategy::Security;
 use crate::thread::lock;
 use crate::wire::PeerId;
@@ -212,13 +211,13 @@ impl StreamTap {
     /// The connection has ended. This is told once. To be called whether somebody listens or not.
     #[cold]
     #[inline(never)]
-    pub(in crate::net) fn ended(&self, why: Option<HangUp>) {
+    pub(in crate::net) fn ended(&self, end: StreamEnd) {
         if !self.has_ended.swap(true, Ordering::Relaxed) {
             for (direction, framer) in [(Direction::In, &self.received), (Direction::Out, &self.sent)] {
                 let rest = lock(framer).framer.rest();
                 rest.into_iter().for_each(|rest| self.tell(StreamEvent::Unfinished(direction, rest)));
             }
-            self.tell(StreamEvent::Ended(why));
+            self.tell(StreamEvent::Ended(end));
         }
     }
 

@@ -164,7 +164,7 @@ fn a_second_listener_costs_the_first_one_nothing() {
     stream.hang_up(HangUp::Idle);
     let began = ["Open", "Out handshake 68", "In handshake 68"];
     let both = ["joined Some(9)", "In Unchoke 5", "Out Have(7) 9"];
-    let rest = ["Out Interested 5", "Ended(Some(Idle))"];
+    let rest = ["Out Interested 5", "Ended(HungUp(Idle))"];
     assert_eq!(one.heard(), [&began[..], &both, &rest].concat());
     assert_eq!(other.heard(), both);
 }

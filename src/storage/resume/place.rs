@@ -29,6 +29,8 @@ const CACHED: &str = "resume";
 /// How many are kept there, and how many bytes together.
 const MOST_CACHED: usize = 1000;
 const MOST_CACHED_BYTES: u64 = 64 << 20;
+/// Of so many records that are written, one is followed by a look at all.
+const TIDY_EACH: u32 = 16;
 
 /// The names of a download's resume file.
 pub struct ResumePlace {
@@ -148,13 +150,23 @@ impl CachedRecord {
         ResumeRecord::decode(&bytes, &self.shape).filter(|record| record.is_final)
     }
 
-    /// Writes it, and removes the oldest ones if there are too many.
+    /// Writes it, and now and then removes the oldest ones if there are too many.
     pub fn write(&self, record: &ResumeRecord) {
+        let tidy = || match is_due(&self.folder, MOST_CACHED, fastrand::u32(..TIDY_EACH))? {
+            true => tidy(&self.folder, MOST_CACHED, MOST_CACHED_BYTES),
+            false => Ok(()),
+        };
         let written = self.file.write(&record.encode(&self.shape));
-        if let Err(error) = written.and_then(|()| tidy(&self.folder, MOST_CACHED, MOST_CACHED_BYTES)) {
+        if let Err(error) = written.and_then(|()| tidy()) {
             debug!("cannot record what was checked in {}: {}", self.file.path().display(), reason(&error));
         }
     }
+}
+
+/// Whether it is time to look at each file of the folder, which takes a short run longer than all else at its end: there
+/// are more than we keep, by a tenth, or the draw is 0, for few may have many bytes.
+fn is_due(folder: &Path, most: usize, draw: u32) -> io::Result<bool> {
+    Ok(draw == 0 || fs::read_dir(folder)?.count() > most.saturating_add(most / 10))
 }
 
 /// Removes all but the newest of our files of the folder: those whose names begin with an info-hash. What else is
@@ -213,5 +225,16 @@ mod tests {
         assert_eq!(left(), "123notes");
         tidy(&folder.0, 5, 10).unwrap();
         assert_eq!(left(), "1notes");
+    }
+
+    #[test]
+    fn the_cache_is_looked_through_where_it_has_grown_and_else_now_and_then() {
+        let folder = NewFolder::somewhere();
+        fs::create_dir_all(&folder.0).unwrap();
+        let add = |number: u32| fs::write(folder.0.join(format!("{number:040}")), "").unwrap();
+        (0..22).for_each(add);
+        assert!(!is_due(&folder.0, 20, 1).unwrap() && is_due(&folder.0, 20, 0).unwrap());
+        add(22);
+        assert!(is_due(&folder.0, 20, 1).unwrap());
     }
 }

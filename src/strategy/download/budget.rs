@@ -59,6 +59,8 @@ pub struct MemoryClaim {
 #[derive(Debug)]
 pub struct Budget {
     memory: u64,
+    /// Bytes of a block: a short piece is one of its own length.
+    block: u64,
     /// The part that is being tried.
     allowance: u64,
     /// What was granted, if that is less than what was claimed.
@@ -104,7 +106,8 @@ impl Budget {
         let allowance = bytes.max(pieces).min(memory).max(piece_length.into());
         let phase = BudgetPhase::Resting { until: now };
         let (granted, denied_since, share) = (u64::MAX, None, u32::MAX);
-        Budget { memory, allowance, granted, denied_since, share, phase, rest: FIRST_REST }
+        let block = BLOCK_LENGTH.min(piece_length).max(1).into();
+        Budget { memory, block, allowance, granted, denied_since, share, phase, rest: FIRST_REST }
     }
 
     /// Bytes that open and verified pieces may take now.
@@ -138,7 +141,7 @@ impl Budget {
     /// Those that need less than an equal share leave the rest to the others.
     pub fn share_out(&mut self, mut wanted: Vec<u32>) {
         wanted.sort_unstable();
-        let mut left = self.allowance() / 4 * 3 / u64::from(BLOCK_LENGTH);
+        let mut left = self.allowance() / 4 * 3 / self.block;
         let mut share = left;
         for (peers, wants) in (1..=wanted.len() as u64).rev().zip(wanted.iter().copied().map(u64::from)) {
             share = left / peers;
@@ -254,5 +257,15 @@ mod tests {
         assert_eq!(share(&[1000; 400]), MIN_REQUESTS);
         assert_eq!(share(&[30, 30, 30]), 160, "all may want more than we think");
         assert_eq!(share(&[]), 480);
+    }
+
+    #[test]
+    fn where_pieces_are_short_what_is_left_of_a_small_torrent_is_many_requests() {
+        let now = Instant::now();
+        let mut budget = Budget::new(32 << 20, 64, now);
+        let left = 400_000;
+        budget.granted(left, left, now);
+        budget.share_out(vec![1000]);
+        assert_eq!(budget.share(), 4687);
     }
 }

@@ -1,6 +1,6 @@
 //! From an address to a peer in the roster.
 
-use crate::message::{Greeting, Order, PeerError, PeerKey};
+use crate::message::{Greeting, Order, PeerError, PeerKey, going_on_with};
 use crate::net::PeerStream;
 use crate::piece::Bitfield;
 use crate::strategy::PexHistory;
@@ -102,7 +102,7 @@ impl Coordinator<'_> {
         now: Instant,
     ) {
         if self.dialer.had_no_room(address, now) {
-            warn!("{why}; continuing with the peers already connected ({})", self.roster.greeted().count());
+            warn!("{why}; {}", going_on_with(self.roster.greeted().count()));
         }
     }
 

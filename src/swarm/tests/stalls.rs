@@ -28,6 +28,9 @@ fn each_kind_of_stall_has_its_reason() {
     assert_eq!(stall(&mut world), Some(Stall::Silent));
     world.gone(key, PeerError::Closed);
     assert!(matches!(stall(&mut world), Some(Stall::Unreachable(1, Some(_)))));
+    let key = world.dial(address(2), 2);
+    world.gone(key, PeerError::OtherTorrent);
+    assert!(matches!(stall(&mut world), Some(Stall::OfNoUse(..))));
 }
 
 #[test]

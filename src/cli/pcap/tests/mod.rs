@@ -5,7 +5,7 @@ mod reader;
 use super::*;
 use crate::metainfo::InfoHash;
 use crate::net::HangUp;
-use crate::net::tap::{Connection, Direction, Framed, Protocol, Seen, StreamEvent};
+use crate::net::tap::{Connection, Direction, Framed, Protocol, Seen, StreamEnd, StreamEvent};
 use crate::strategy::Security;
 use crate::thread::lock;
 use crate::wire::{BlockRequest, Handshake, Message, PeerId};
@@ -152,7 +152,7 @@ fn a_conversation_has_its_beginning_its_end_and_every_byte_at_its_number() {
             told.say(Direction::Out, &request(0));
             told.say(Direction::Out, &request(16_384));
             told.say(Direction::In, &piece);
-            told.tell(StreamEvent::Ended(Some(HangUp::Idle)));
+            told.tell(StreamEvent::Ended(StreamEnd::HungUp(HangUp::Idle)));
         });
         let (packets, lost) = read(&file);
         let [ours, theirs] = [local, address].map(|text| text.parse().unwrap());
@@ -219,7 +219,8 @@ fn each_kind_of_message_has_its_reason_however_many_went_before() {
 #[test]
 fn who_has_connected_begins_and_who_hangs_up_ends() {
     let file = captured(|tap| {
-        Told::of(tap, 1, "127.0.0.1:6881", "127.0.0.1:5000", true).tell(StreamEvent::Ended(None));
+        Told::of(tap, 1, "127.0.0.1:6881", "127.0.0.1:5000", true)
+            .tell(StreamEvent::Ended(StreamEnd::Closed));
     });
     let said: Vec<(bool, u8)> =
         read(&file).0.iter().map(|packet| (packet.inbound, packet.tcp.unwrap().0)).collect();
@@ -238,7 +239,7 @@ fn a_message_longer_than_a_packet_is_cut_and_one_that_is_not_all_there_says_so()
         let offset = told.offsets[0];
         let unfinished = Framed { start: vec![5; 7], length: 7, is_handshake: false, offset };
         told.tell(StreamEvent::Unfinished(Direction::In, unfinished));
-        told.tell(StreamEvent::Ended(None));
+        told.tell(StreamEvent::Ended(StreamEnd::Closed));
     });
     let (packets, _) = read(&file);
     let theirs = "[::1]:6881".parse().unwrap();
@@ -297,7 +298,7 @@ fn a_file_that_ends_at_any_byte_is_read_up_to_there() {
         told.why("interested", 1, "it has 3 pieces that we lack");
         told.say(Direction::Out, &bytes(Message::Interested));
         told.say(Direction::In, &bytes(Message::Have(3)));
-        told.tell(StreamEvent::Ended(None));
+        told.tell(StreamEvent::Ended(StreamEnd::Closed));
     });
     let (whole, _) = read(&file);
     assert_eq!(whole.len(), 8);
@@ -369,7 +370,7 @@ fn conversations_whose_ends_were_lost_are_forgotten_in_the_end() {
     }
     assert_eq!(conversations.known(), 12_000);
     // The last one still goes on where it was.
-    let event = StreamEvent::Ended(None);
+    let event = StreamEvent::Ended(StreamEnd::Closed);
     conversations.add(0, Seen::Stream(connection(19_999), event), &mut out);
     assert_eq!(conversations.known(), 11_999);
 }
