@@ -66,6 +66,8 @@ const ANSWERS: &[Answer] = &[
         "--max-upload-limit --max-overall-upload-limit --upload-limit --uplimit -u",
         "use --up-limit, in bytes a second (500K, 1.5M); 0 means no upload, and without it there is no limit",
     ),
+    #[cfg(not(feature = "trace"))]
+    (TRANSFER, "--trace --pcap", "this build writes down no messages (use the full build)"),
     (TRANSFER, "--bt-tracker", "use --tracker, once for each"),
     (TRANSFER, "--enable-peer-exchange", "it is on, and --no-pex turns it off"),
     (TRANSFER, "--bt-require-crypto --encryption-required", "use --encryption require"),

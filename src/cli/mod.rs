@@ -29,7 +29,9 @@ mod meter;
 mod naming_options;
 mod nearest_word;
 mod network_options;
+#[cfg(feature = "trace")]
 pub mod pcap;
+#[cfg_attr(not(feature = "trace"), path = "no_pcap.rs")]
 mod pcap_option;
 mod port_mapping_options;
 mod printed;
@@ -55,7 +57,9 @@ mod stream_options;
 mod supervisor;
 mod terminal;
 mod thread_limit;
+#[cfg(feature = "trace")]
 pub mod trace;
+#[cfg_attr(not(feature = "trace"), path = "no_trace.rs")]
 mod trace_option;
 mod turns;
 mod utc;

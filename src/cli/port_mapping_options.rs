@@ -10,6 +10,9 @@ use clap::Args;
 use log::{debug, warn};
 use std::time::Duration;
 
+/// Whether this build can ask. What nothing calls is not in the program.
+const CAN_ASK: bool = cfg!(feature = "port_mapping");
+
 /// Whether the router is asked.
 #[derive(Args, Debug)]
 pub struct PortMappingOptions {
@@ -27,6 +30,12 @@ impl PortMappingOptions {
     /// Starts to ask, if the user wants it: unasked where the run seeds at its end (`seeds`), since who comes in from
     /// outside matters most then. `None` where no router can lead anything to us, too.
     pub fn start(&self, seeds: bool, network: &Network, resources: &Resources) -> Option<PortMapping> {
+        if !CAN_ASK {
+            if self.map_port {
+                warn!("--map-port does nothing: this build asks no router (use the full build)");
+            }
+            return None;
+        }
         let is_wanted = self.map_port || seeds && !self.no_map_port && resources.has_threads_for_lan();
         if is_wanted && network.ports.listening().is_none() {
             if self.map_port {

@@ -57,9 +57,9 @@ pub struct SharingOptions {
     /// Print only errors
     #[arg(short, long, overrides_with = "verbose", help_heading = OUTPUT)]
     pub quiet: bool,
-    /// Log what peers and trackers do (-vv: each message)
-    ///
-    /// -vv is --trace on standard error.
+    #[cfg_attr(feature = "trace", doc = "Log what peers and trackers do (-vv: each message)")]
+    #[cfg_attr(feature = "trace", doc = "\n-vv is --trace on standard error.")]
+    #[cfg_attr(not(feature = "trace"), doc = "Log what peers and trackers do")]
     #[arg(short, long, action = clap::ArgAction::Count, help_heading = OUTPUT)]
     pub verbose: u8,
     #[command(flatten)]

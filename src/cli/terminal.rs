@@ -83,6 +83,7 @@ pub fn events() -> io::Result<File> {
 }
 
 /// Standard error, for whole lines that stand above what is drawn there.
+#[cfg(feature = "trace")]
 pub fn lines() -> impl Write + Send {
     Lines
 }

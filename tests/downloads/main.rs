@@ -6,7 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[cfg(feature = "tls")]
+#[cfg(all(feature = "tls", feature = "trace"))]
 mod captures;
 mod certificates;
 mod changed_files;
@@ -50,6 +50,7 @@ mod stalls;
 mod stdout;
 mod strangers;
 mod terminal;
+#[cfg(feature = "trace")]
 mod trace;
 mod trackers;
 mod utp;

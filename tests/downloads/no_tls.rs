@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::net::TcpListener;
+#[cfg(not(feature = "port_mapping"))]
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::support::folder::TestFolder;
@@ -65,6 +67,41 @@ fn commands_that_were_left_out_are_named() {
         }
         let help = run(&["--help"]).output;
         assert!(!help.contains(&format!("\n  {command} ")), "{help}");
+    }
+}
+
+#[cfg(not(feature = "trace"))]
+#[test]
+fn a_build_that_writes_down_no_messages_says_so() {
+    for option in ["--trace", "--pcap"] {
+        let outcome = run(&["get", "x.torrent", option, "x"]);
+        assert_eq!(outcome.code, Some(28), "{option}: {}", outcome.output);
+        let words = "this build writes down no messages (use the full build)";
+        assert!(outcome.output.contains(words), "{option}: {}", outcome.output);
+    }
+    assert!(!run(&["get", "--help"]).output.contains("-vv"));
+    let folder = TestFolder::new();
+    let torrent = Sample::small().write_torrent(folder.path());
+    let out = folder.path().join("out").display().to_string();
+    let outcome = run(&["get", &torrent, "-o", &out, "-vv", "--no-dht", "--no-lan"]);
+    assert_eq!(outcome.code, Some(6), "{}", outcome.output);
+    assert!(outcome.output.contains("so -vv is -v (use the full build)"), "{}", outcome.output);
+}
+
+#[cfg(not(feature = "port_mapping"))]
+#[test]
+fn a_build_that_asks_no_router_says_so_where_it_should() {
+    let folder = TestFolder::new();
+    let torrent = Sample::small().write_torrent(folder.path());
+    let out = folder.path().join("out").display().to_string();
+    let words = "--map-port does nothing: this build asks no router (use the full build)";
+    for map_port in [None, Some("--map-port")] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_femtotorrent"));
+        command.args(["get", &torrent, "-o", &out, "--no-dht", "--no-lan"]);
+        command.args(map_port).stdin(Stdio::null()).env("XDG_CACHE_HOME", "/dev/null");
+        let outcome = Program::launch(command).finish(LIMIT);
+        assert_eq!(outcome.code, Some(6), "{}", outcome.output);
+        assert_eq!(outcome.output.contains(words), map_port.is_some(), "{}", outcome.output);
     }
 }
 

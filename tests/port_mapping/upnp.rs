@@ -7,8 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use femtotorrent::address::IpFamily;
-use femtotorrent::cli::trace::Conversations;
-use femtotorrent::net::tap::{Seen, Tap, WebEvent};
 use femtotorrent::port_mapping::Way;
 
 use crate::gateway::{Client, Datagrams, Device, PORT, WAIT, gateways, say};
@@ -114,8 +112,11 @@ fn a_router_at_home_opens_the_port_for_both_protocols_and_closes_it_at_the_end()
     }
 }
 
+#[cfg(feature = "trace")]
 #[test]
 fn whoever_watches_sees_each_question_to_a_router_each_answer_and_the_bytes_of_its_pages() {
+    use femtotorrent::cli::trace::Conversations;
+    use femtotorrent::net::tap::{Seen, Tap, WebEvent};
     let router = Router::that(|request, stream| answer_well(request, stream, 1));
     let (tap, told) = (Tap::switch(), Arc::new(Mutex::new(Vec::new())));
     let seen = Arc::clone(&told);
