@@ -147,7 +147,7 @@ fn what_the_proxy_may_have_done_is_not_told_as_the_fault_of_the_server_alone() {
 fn a_proxy_that_fails_is_not_held_against_the_server() {
     let proxy = Proxy::typed("http://proxy.example:3128").unwrap();
     let of_the_proxy = WebSeedFailure::Proxy(proxy.error(ProxyFault::Closed));
-    let said = behind_a_proxy(&failure(of_the_proxy.clone())).trouble().unwrap();
+    let said = said_of(&behind_a_proxy(&failure(of_the_proxy.clone()))).unwrap();
     assert!(said.starts_with("the web seed one.example: the proxy proxy.example:3128 closed"), "{said}");
     assert!(!said.contains("asked through"), "once is enough: {said}");
     assert_eq!(rests(&[(); 4].map(|()| of_the_proxy.clone())), [10; 4]);
@@ -172,7 +172,7 @@ fn nobody_says_that_a_server_is_asked_again_when_it_is_not() {
     let (mut seeds, now) = (web_seeds(&["http://one.example/", "http://two.example/"]), Instant::now());
     for (number, expected) in [(0, false), (1, true)] {
         let server = seeds.get_mut(number).unwrap();
-        server.begun(PeerKey(1));
+        server.begun(PeerKey(1), now);
         server.ended(PeerKey(1), &failure(WebSeedFailure::Refused("no".into())), 0.5, now);
         assert_eq!(seeds.trouble().map(|trouble| trouble.is_final), Some(expected));
     }
