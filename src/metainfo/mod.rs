@@ -214,17 +214,17 @@ impl Metainfo {
         limits::check_counts(info)?;
         let name = name(info, &info_hash.to_string())?;
         let piece_length = piece_length(info)?;
-        let (read, geometry, digests) = match info_hash_v2 {
+        let (name, read, geometry, digests) = match info_hash_v2 {
             Some(_) => {
                 let read = version_two::read(&raw, torrent, info, &name, piece_length)?;
-                (read.files, read.geometry, Digests::Layers(read.layers))
+                (read.name, read.files, read.geometry, Digests::Layers(read.layers))
             }
             None => {
                 let read = files::read(info, &name)?;
                 hybrid::check(info, &read.files, piece_length)?;
                 let digests = digests(info, read.total_size, piece_length)?;
                 let geometry = Geometry::new(read.total_size, piece_length).ok_or(MetainfoError::TooLarge)?;
-                (read, geometry, Digests::Sha1(place(&raw, digests)))
+                (name, read, geometry, Digests::Sha1(place(&raw, digests)))
             }
         };
         limits::check_depth(&read.files)?;

@@ -26,6 +26,8 @@ const NODE: usize = size_of::<Node>();
 
 /// What version 2 says of the payload.
 pub(super) struct VersionTwo {
+    /// The torrent's own name: that of its only file, where it has no folder, whatever `info` says beside that.
+    pub(super) name: Vec<u8>,
     pub(super) files: FileList,
     pub(super) geometry: Geometry,
     pub(super) layers: Layers,
@@ -161,7 +163,8 @@ pub(super) fn read(
     let tree = file_tree::of(info)?.ok_or(field("file tree", "is missing"))?;
     let mut reader =
         Reader { raw, piece_length, pieces: 0, known: known_layers(torrent)?, layers: Vec::new() };
-    let files = match only_file(tree) {
+    let only = only_file(tree);
+    let files = match only {
         Some(name) => reader.one(tree, name)?,
         None => reader.many(tree, name)?,
     };
@@ -172,7 +175,12 @@ pub(super) fn read(
     let geometry = Geometry::of_files(lengths, piece_length).ok_or(MetainfoError::TooLarge)?;
     match geometry.piece_count() {
         0 => Err(MetainfoError::NoContent),
-        _ => Ok(VersionTwo { files, geometry, layers: Layers::new(reader.layers, piece_length) }),
+        _ => Ok(VersionTwo {
+            name: only.unwrap_or(name).to_vec(),
+            files,
+            geometry,
+            layers: Layers::new(reader.layers, piece_length),
+        }),
     }
 }
 
