@@ -4,7 +4,7 @@
 
 use crate::only_shows;
 use femtotorrent::metainfo::{MAX_FILES, MAX_FOLDER_DEPTH, MAX_PIECE_LENGTH, MAX_PIECES, Metainfo};
-use femtotorrent::piece::{BLOCK_LENGTH, Geometry};
+use femtotorrent::piece::BLOCK_LENGTH;
 use std::collections::HashSet;
 use std::path::{Component, Path};
 
@@ -20,34 +20,34 @@ pub fn hold_to_its_word(torrent: &Metainfo) {
     assert!(torrent.info_bytes().starts_with(b"d") && torrent.info_bytes().ends_with(b"e"));
 }
 
-/// The files follow one another without a gap, and the pieces cut exactly what they hold.
+/// The files follow one another, in version 2 with padding between them, and the pieces cut exactly what they hold.
 fn sizes(torrent: &Metainfo) {
     let mut end = 0_u64;
     for file in &torrent.files {
         assert_eq!(file.offset, end);
         end = end.checked_add(file.length).expect("a sum that was checked");
     }
-    assert_eq!(end, torrent.geometry.total_size());
-    assert!(end > 0 && (1..=MAX_PIECE_LENGTH).contains(&torrent.geometry.piece_length()));
-    assert!(torrent.geometry.piece_count() <= MAX_PIECES && torrent.files.len() <= MAX_FILES);
+    let (cut, is_two) = (torrent.geometry, torrent.info_hash_v2.is_some());
+    assert_eq!(end, cut.end());
+    assert!(cut.total_size() > 0 && (1..=MAX_PIECE_LENGTH).contains(&cut.piece_length()));
+    let counted = torrent.files.iter().filter(|file| !is_two || !file.padding).count();
+    assert!(cut.piece_count() <= MAX_PIECES && counted <= MAX_FILES);
+    assert!(torrent.piece_digest(cut.piece_count()).is_none() && cut.piece(cut.piece_count()).is_none());
 
-    let cut = Geometry::new(torrent.geometry.total_size(), torrent.geometry.piece_length()).expect("a cut that was checked");
-    assert_eq!(cut.piece_count(), torrent.geometry.piece_count());
-    assert!(
-        torrent.piece_digest(torrent.geometry.piece_count()).is_none() && cut.piece(torrent.geometry.piece_count()).is_none()
-    );
-    let mut covered = 0_u64;
+    let (mut covered, mut total) = (0_u64, 0);
     for piece in cut.pieces() {
         assert!(torrent.piece_digest(piece.get()).is_some());
-        assert_eq!(cut.offset(piece), covered);
-        covered += u64::from(cut.length(piece));
+        let start = if is_two { u64::from(piece.get()) * u64::from(cut.piece_length()) } else { covered };
+        assert_eq!(cut.offset(piece), start);
+        total += u64::from(cut.length(piece));
+        covered = start + u64::from(cut.length(piece));
         let last = cut.block_count(piece) - 1;
         let begin = last * BLOCK_LENGTH;
         let length = (cut.length(piece) - begin) as usize;
         assert!(cut.block(piece.get(), begin, length).is_some());
         assert!(cut.block(piece.get(), begin, length + 1).is_none());
     }
-    assert_eq!(covered, end);
+    assert_eq!((covered, total), (end, cut.total_size()));
 }
 
 /// Every path stays below the output folder, is no other file's, and leads through no file.
