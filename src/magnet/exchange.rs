@@ -20,6 +20,8 @@ const SILENT: PeerError = PeerError::TimedOut(Wait::Metadata);
 const MAX_DURATION: Duration = Duration::from_secs(180);
 /// Pieces of the metadata that are requested of one peer at once.
 const AT_ONCE: usize = 4;
+/// Requests for hashes that one peer is sent at once: each file has its own, and most of these are small.
+const HASHES_AT_ONCE: usize = 32;
 /// The most bytes that we keep of a peer's messages that only the swarm can understand, some 270 KiB: the
 /// longest bitfield, and 16 KiB for what may follow it.
 const MAX_KEPT: usize = (MAX_PIECES / 8) as usize + 16 * 1024;
@@ -207,7 +209,7 @@ impl MetadataExchange<'_> {
             Message::Extended(message_id, &request).write_to(frames);
             self.outstanding += 1;
         }
-        while self.outstanding < AT_ONCE
+        while self.outstanding < HASHES_AT_ONCE
             && let Some(request) = self.context.assembly().next_hashes(self.key)
         {
             Message::HashRequest(&request.to_wire()).write_to(frames);

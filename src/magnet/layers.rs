@@ -18,6 +18,9 @@ const AT_ONCE: u32 = 512;
 #[derive(Debug, Default)]
 pub(super) struct LayerAssembly {
     parts: Vec<Part>,
+    /// All parts before this one are there. There may be hundreds of thousands, and those that are asked for are near it.
+    first_open: usize,
+    there: usize,
 }
 
 /// A run of digests of one layer.
@@ -45,18 +48,19 @@ pub(super) enum Judgement {
 impl LayerAssembly {
     /// None of these layers yet.
     pub(super) fn new(layers: &[LayerName]) -> LayerAssembly {
-        LayerAssembly { parts: layers.iter().flat_map(parts).collect() }
+        LayerAssembly { parts: layers.iter().flat_map(parts).collect(), first_open: 0, there: 0 }
     }
 
     /// Whether all layers are there.
     pub(super) fn is_complete(&self) -> bool {
-        self.parts.iter().all(|part| part.nodes.is_some())
+        self.there == self.parts.len()
     }
 
     /// How many parts are there, and of how many.
     pub(super) fn progress(&self) -> (u32, u32) {
-        let there = self.parts.iter().filter(|part| part.nodes.is_some()).count();
-        (u32::try_from(there).unwrap_or(u32::MAX), u32::try_from(self.parts.len()).unwrap_or(u32::MAX))
+        let [there, all] =
+            [self.there, self.parts.len()].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        (there, all)
     }
 
     /// What to ask this peer for now. It counts as asked from then on. What was asked of the fewest peers comes first.
@@ -64,7 +68,14 @@ impl LayerAssembly {
         let is_open = |part: &&mut Part| {
             part.nodes.is_none() && !part.asked.contains(&key) && !part.rejected.contains(&key)
         };
-        let part = self.parts.iter_mut().filter(is_open).min_by_key(|part| part.asked.len())?;
+        let mut open = self.open().iter_mut().filter(is_open);
+        let first = open.next()?;
+        let part = match first.asked.is_empty() {
+            true => first,
+            false => {
+                open.fold(first, |best, part| if part.asked.len() < best.asked.len() { part } else { best })
+            }
+        };
         part.asked.push(key);
         Some(part.request)
     }
@@ -76,6 +87,11 @@ impl LayerAssembly {
         match part.judge(nodes).filter(|_| rest.is_empty()) {
             Some(digests) => {
                 part.nodes = Some(digests.into());
+                self.there += 1;
+                let is_there = |part: &Part| part.nodes.is_some();
+                while self.parts.get(self.first_open).is_some_and(is_there) {
+                    self.first_open += 1;
+                }
                 Judgement::Right
             }
             None => Judgement::Wrong,
@@ -90,7 +106,7 @@ impl LayerAssembly {
 
     /// A peer is gone: others are to be asked.
     pub(super) fn left(&mut self, key: PeerKey) {
-        self.parts.iter_mut().for_each(|part| part.asked.retain(|asked| *asked != key));
+        self.open().iter_mut().for_each(|part| part.asked.retain(|asked| *asked != key));
     }
 
     /// The layers, when all are there: the root of each, and its digests.
@@ -107,10 +123,15 @@ impl LayerAssembly {
         layers
     }
 
+    /// The first part that is missing, and all behind it.
+    fn open(&mut self) -> &mut [Part] {
+        self.parts.get_mut(self.first_open..).unwrap_or_default()
+    }
+
     /// The part that this peer was asked for, which is no longer owed.
     fn answered(&mut self, key: PeerKey, request: &HashRequest) -> Option<&mut Part> {
         let is_it = |part: &&mut Part| part.request == *request && part.asked.contains(&key);
-        let part = self.parts.iter_mut().find(is_it)?;
+        let part = self.open().iter_mut().find(is_it)?;
         part.asked.retain(|asked| *asked != key);
         Some(part)
     }
