@@ -38,13 +38,27 @@ pub(super) fn walk<'a>(
 ) -> Result<(), MetainfoError> {
     const WITHOUT_LENGTH: &str = "has a file without a length";
     let mut path: Vec<&[u8]> = Vec::new();
+    // What each of the dictionaries around this place turned out to be, the tree itself first.
+    let mut kinds = vec![Kind::Empty];
     let mut properties: Option<Properties> = None;
     for step in tree.walk() {
         match (step, &mut properties) {
             (Step::Enter(_), Some(inside)) => inside.depth = inside.depth.saturating_add(1),
             (Step::Enter(b""), None) if path.is_empty() => return Err(fault("is a file itself")),
-            (Step::Enter(b""), None) => properties = Some(Properties::default()),
-            (Step::Enter(name), None) => path.push(name),
+            (Step::Enter(name), None) => {
+                let inside = kinds.last_mut().ok_or(fault("is cut short"))?;
+                let kind = if name.is_empty() { Kind::File } else { Kind::Folder };
+                if *inside == Kind::File || (*inside == Kind::Folder && kind == Kind::File) {
+                    return Err(fault("has something that is a file and not only that"));
+                }
+                *inside = kind;
+                if kind == Kind::File {
+                    properties = Some(Properties::default());
+                } else {
+                    path.push(name);
+                    kinds.push(Kind::Empty);
+                }
+            }
             (Step::Entry(name, value), Some(inside)) if inside.depth == 0 => inside.hear(name, value),
             (Step::Entry(..), Some(_)) => {}
             (Step::Entry(b"", _), None) => return Err(fault(WITHOUT_LENGTH)),
@@ -57,10 +71,20 @@ pub(super) fn walk<'a>(
             }
             (Step::Leave, None) => {
                 path.pop();
+                kinds.pop();
             }
         }
     }
     Ok(())
+}
+
+/// What a dictionary of the tree is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Nothing was seen in it yet.
+    Empty,
+    Folder,
+    File,
 }
 
 /// The properties of a file while the walk is inside them.

@@ -115,6 +115,9 @@ pub fn layers_of(info: &[u8]) -> Vec<LayerName> {
     let (Ok(piece_length), Ok(Some(tree))) = (super::piece_length(info), file_tree::of(info)) else {
         return Vec::new();
     };
+    if !fits(piece_length) {
+        return Vec::new();
+    }
     let base = base(piece_length);
     let mut layers = Vec::new();
     let mut room = MAX_PIECES;
@@ -153,7 +156,7 @@ pub(super) fn read(
     if info.get("meta version").and_then(Value::integer) != Some(2) {
         return Err(MetainfoError::NewerVersion);
     }
-    if !piece_length.is_power_of_two() || !(BLOCK_LENGTH..=MAX_PIECE_LENGTH).contains(&piece_length) {
+    if !fits(piece_length) {
         return Err(field("piece length", "is not a power of two of 16 KiB or more, as version 2 demands"));
     }
     let lacks_layers = torrent.get("piece layers").is_none() && !layers_of(info.raw()).is_empty();
@@ -321,6 +324,11 @@ fn root_of(nodes: &[Node], piece_length: u32) -> Node {
     let mut summit = Summit::default();
     nodes.iter().for_each(|node| summit.push(*node));
     summit.node(merkle::levels(nodes.len() as u64), merkle::without_blocks(base(piece_length)))
+}
+
+/// Whether version 2 has pieces of this length.
+fn fits(piece_length: u32) -> bool {
+    piece_length.is_power_of_two() && (BLOCK_LENGTH..=MAX_PIECE_LENGTH).contains(&piece_length)
 }
 
 /// How far the digests of pieces are above the blocks.

@@ -13,6 +13,8 @@ pub struct Layer {
     /// The nodes of each level from left to right, the digests first. At the end of a level, those that stand above no block
     /// are left out.
     levels: Vec<Box<[Node]>>,
+    /// The node of each level that stands above no block.
+    missing: Vec<Node>,
 }
 
 /// Which nodes of a layer.
@@ -32,18 +34,20 @@ impl Layer {
     /// The layer of these digests, which is so far above the blocks.
     pub fn new(base: u32, digests: &[Node]) -> Layer {
         let mut levels: Vec<Box<[Node]>> = vec![digests.into()];
-        for level in 0..merkle::levels(digests.len() as u64) {
-            let missing = merkle::without_blocks(base.saturating_add(level));
+        let height = merkle::levels(digests.len() as u64);
+        let missing: Vec<Node> =
+            (0..=height).map(|level| merkle::without_blocks(base.saturating_add(level))).collect();
+        for missing in missing.iter().take(height as usize) {
             let below = levels.last().map_or(&[][..], |below| below);
             let above = below.chunks(2).map(|pair| match pair {
                 [left, right] => merkle::above(left, right),
-                [left, ..] => merkle::above(left, &missing),
-                [] => missing,
+                [left, ..] => merkle::above(left, missing),
+                [] => *missing,
             });
             let above = above.collect();
             levels.push(above);
         }
-        Layer { base, levels }
+        Layer { base, levels, missing }
     }
 
     /// The nodes of this range, and behind them those that lead to the root. `None` if nobody may ask for that.
@@ -68,8 +72,8 @@ impl Layer {
 
     fn node(&self, level: u32, at: u32) -> Node {
         let nodes = self.levels.get(level as usize);
-        let node = nodes.and_then(|nodes| nodes.get(at as usize)).copied();
-        node.unwrap_or_else(|| merkle::without_blocks(self.base.saturating_add(level)))
+        let node = nodes.and_then(|nodes| nodes.get(at as usize));
+        node.or(self.missing.get(level as usize)).copied().unwrap_or_default()
     }
 }
 

@@ -129,6 +129,14 @@ fn what_is_wrong_in_version_two_is_named() {
     let layer = |nodes: Vec<u8>| Item::dictionary([(hashed(&large).1, Item::from(nodes))]);
     let known = hashed(&large).0.concat();
     let unknown = Item::dictionary([(hashed(&large).1, Item::from(known.clone())), ([0xff; 32], "".into())]);
+    // A file that has another one inside it, alone and beside others.
+    let twice = |is_alone: bool| {
+        let properties =
+            Item::dictionary([("length", Item::from(1)), ("pieces root", vec![1_u8; 32].into())]);
+        let both = Item::dictionary([("", properties), ("inside", leaf(b"x"))]);
+        let others = (!is_alone).then(|| ("b", leaf(b"x")));
+        Item::dictionary([("a", both)].into_iter().chain(others))
+    };
     let long = 1_i64 << 42;
     for (raw, part) in [
         (of_tree(whole(), layers([&large[..]]), &[("meta version", 3.into())]), "newer version than 2"),
@@ -153,6 +161,8 @@ fn what_is_wrong_in_version_two_is_named() {
         (with(vec![("length", 1.into()), ("pieces root", "short".into())]), "does not have 32 bytes"),
         (with(vec![("length", 1.into()), ("pieces root", vec![0_u8; 32].into())]), "nothing but zeros"),
         (with(vec![("length", long.into()), ("pieces root", vec![1_u8; 32].into())]), "2,097,153 pieces"),
+        (of_tree(twice(false), layers([]), &[]), "is a file and not only that"),
+        (of_tree(twice(true), layers([]), &[]), "is a file and not only that"),
         (with(vec![("length", (-1).into())]), "without a length"),
         (with(vec![("attr", "p".into()), ("length", 1.into())]), "without content of its own"),
     ] {
