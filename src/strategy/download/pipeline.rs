@@ -102,7 +102,7 @@ pub struct Pipeline {
     /// Blocks a second, over the last seconds.
     rate: Option<f64>,
     /// The rate was not measured yet. It is a guess from the first blocks, and each further one betters it.
-    is_guess: bool,
+    pub is_guess: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -191,11 +191,6 @@ impl Pipeline {
     /// Bytes a second, over the last seconds, or over the last blocks of a slow peer.
     pub fn rate(&self) -> f64 {
         self.rate.unwrap_or(0.0) * BLOCK_BYTES
-    }
-
-    /// Whether the rate is that of the first blocks alone.
-    pub fn is_guess(&self) -> bool {
-        self.is_guess
     }
 
     /// Seconds from block to block; `None` while the rate is not known.
