@@ -136,7 +136,7 @@ impl Coordinator<'_> {
         download.rejections = 0;
         download.rate.add(bytes);
         download.total.bytes = download.total.bytes.saturating_add(bytes);
-        if download.pipeline.is_guess {
+        if download.pipeline.is_guess() {
             download.first_pace = download.pipeline.rate();
         } else if download.total.bytes > FIRST_BYTES {
             download.first_pace = 0.0;

@@ -22,6 +22,11 @@ fn fast() -> Member {
     Member::leecher().down(50 * MB)
 }
 
+/// As Transmission serves: it looks at its requests twice a second.
+fn now_and_then() -> Member {
+    Member::stub_that(Manners { serves_every: Some(ms(500)), ..Manners::default() })
+}
+
 fn silent() -> Member {
     Member::stub_that(Manners { silent: true, ..Manners::default() })
 }
@@ -96,6 +101,11 @@ fn lines() -> Vec<Entry> {
                 .with(4, Member::stub().up(100 * KB).comes_and_goes(seconds(24), seconds(12)))
                 .with(1, fast()),
         ),
+        entry(
+            "unchoked one by one",
+            "4 seeders of 8 MB/s that look at their requests twice a second, and unchoke us after 1, 3, 5 and 7 s.",
+            one_by_one(),
+        ),
     ]
 }
 
@@ -134,6 +144,16 @@ fn faults() -> Vec<Entry> {
                 .with(1, fast()),
         ),
     ]
+}
+
+/// Seeders that look at their requests twice a second, and unchoke a leecher one after the other.
+fn one_by_one() -> Scene {
+    let alone = Scene::new(59, 1024 * MIB, 4 * MIB).with(1, fast());
+    (0..4).fold(alone, |scene, number| {
+        let unchokes_after = Some(seconds(1 + 2 * number));
+        let manners = Manners { unchokes_after, serves_every: Some(ms(500)), ..Manners::default() };
+        scene.with(1, Member::stub_that(manners).up(8 * MB))
+    })
 }
 
 /// A seed among peers that are interested and never ask for anything, and a leecher that comes later.
@@ -248,7 +268,17 @@ fn mixed() -> Vec<Entry> {
                 .with(1, fast()),
         ),
         entry("far, pieces of 8 MiB", "10 seeders of 1 MB/s, 200 ms away.", far(52, 8 * MIB)),
+        entry(
+            "twice a second, 1 MiB",
+            "4 seeders of 8 MB/s that look at their requests twice a second, pieces of 1 MiB.",
+            twice_a_second(56, MIB),
+        ),
+        entry("twice a second, 4 MiB", "The same with pieces of 4 MiB.", twice_a_second(57, 4 * MIB)),
     ]
+}
+
+fn twice_a_second(seed: u64, piece: u64) -> Scene {
+    Scene::new(seed, 1024 * MIB, piece).with(4, now_and_then().up(8 * MB)).with(1, fast())
 }
 
 fn many_slow(seed: u64, piece: u64) -> Scene {

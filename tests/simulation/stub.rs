@@ -32,6 +32,10 @@ pub struct Manners {
     pub one_piece: bool,
     /// It accepts requests and never sends anything.
     pub silent: bool,
+    /// It looks at its requests only this often, and answers then all that have come.
+    pub serves_every: Option<Duration>,
+    /// It begins to unchoke peers only after this time.
+    pub unchokes_after: Option<Duration>,
     /// It greets and then says nothing at all.
     pub mute: bool,
     /// It has nothing, connects to the first host of the scene, says that it is interested, and never asks for anything.
@@ -76,6 +80,8 @@ pub struct Stub {
     choking: bool,
     /// When it changes its mind about choking.
     flap: Option<Instant>,
+    /// When it looks at its requests.
+    serve: Option<Instant>,
 }
 
 /// One peer of it.
@@ -83,6 +89,8 @@ pub struct Stub {
 struct Served {
     interested: bool,
     queue: VecDeque<Block>,
+    /// So many of the queue were looked at, where it looks at them now and then.
+    ready: usize,
 }
 
 impl Stub {
@@ -101,6 +109,7 @@ impl Stub {
             random: fastrand::Rng::with_seed(port.into()),
             choking: false,
             flap: None,
+            serve: None,
         }
     }
 
@@ -131,14 +140,15 @@ impl Stub {
 
 impl Host for Stub {
     fn start(&mut self, now: Instant) -> Vec<Action> {
-        self.choking = false;
-        self.flap = self.manners.flaps.map(|period| now + period);
+        self.choking = self.manners.unchokes_after.is_some();
+        self.flap = self.manners.unchokes_after.or(self.manners.flaps).map(|time| now + time);
+        self.serve = self.manners.serves_every.map(|period| now + period);
         self.manners.never_asks.then_some(Action::AskTrackers).into_iter().collect()
     }
 
     fn stop(&mut self) {
         self.peers.clear();
-        self.flap = None;
+        (self.flap, self.serve) = (None, None);
     }
 
     fn incoming(&mut self, from: SocketAddr, _: PeerId, _: Instant) -> (Option<PeerKey>, Vec<Action>) {
@@ -207,7 +217,11 @@ impl Host for Stub {
         if self.manners.silent || is_done {
             return None;
         }
-        self.peers.get_mut(&key)?.queue.pop_front()
+        let peer = self.peers.get_mut(&key)?;
+        if self.manners.serves_every.is_some() {
+            peer.ready = peer.ready.checked_sub(1)?;
+        }
+        peer.queue.pop_front()
     }
 
     fn tells_the_truth(&mut self, _: PeerKey, block: Block) -> bool {
@@ -234,15 +248,19 @@ impl Host for Stub {
     }
 
     fn next_timer(&self) -> Option<Instant> {
-        self.flap
+        self.flap.into_iter().chain(self.serve).min()
     }
 
     fn wake(&mut self, now: Instant) -> Vec<Action> {
-        let (Some(due), Some(period)) = (self.flap, self.manners.flaps) else { return Vec::new() };
-        if due > now {
-            return Vec::new();
+        if let (Some(due), Some(period)) = (self.serve, self.manners.serves_every)
+            && due <= now
+        {
+            self.serve = Some(due + period);
+            self.peers.values_mut().for_each(|peer| peer.ready = peer.queue.len());
+            return self.peers.keys().copied().map(Action::Upload).collect();
         }
-        self.flap = Some(due + period);
+        let Some(due) = self.flap.filter(|due| *due <= now) else { return Vec::new() };
+        self.flap = self.manners.flaps.map(|period| due + period);
         let Manners { in_one_breath, old, .. } = self.manners;
         self.choking = !self.choking && !in_one_breath;
         let chokes = self.choking || in_one_breath;

@@ -44,7 +44,8 @@ impl Secured {
     pub(super) fn new(agreed: Agreed) -> Secured {
         let security = if agreed.keystreams.is_some() { Security::Rc4 } else { Security::Handshake };
         let (incoming, outgoing) = agreed.keystreams.map(|both| (both.incoming, both.outgoing)).unzip();
-        let outgoing = outgoing.map(|keystream| Mutex::new(Outgoing { keystream, buffer: Vec::new(), filled: 0 }));
+        let outgoing =
+            outgoing.map(|keystream| Mutex::new(Outgoing { keystream, buffer: Vec::new(), filled: 0 }));
         let incoming = Mutex::new(Incoming { early: agreed.early, keystream: incoming });
         Secured { security, incoming, outgoing }
     }

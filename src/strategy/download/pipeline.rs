@@ -30,6 +30,9 @@
 //! We believe a peer that tells us how long its request queue is (`reqq`, BEP 10), until it shows that it is shorter.
 //! Every client accepts 50 requests, so a peer that does not tell gets no more until it has answered as many.
 
+mod block_rate;
+
+use block_rate::{BlockRate, MIN_MEASURING_TIME};
 use std::time::{Duration, Instant};
 
 /// Requests before we know the peer.
@@ -57,19 +60,15 @@ const MIN_DEPTH: u32 = 2;
 /// A raise of the depth pays if the rate grows by at least this part of it. On a line that was half empty,
 /// the rate grows by as much as the depth.
 const MIN_GAIN: f64 = 0.15;
-/// A rate that is measured over less time says how threads were scheduled.
-const MIN_MEASURING_TIME: Duration = Duration::from_millis(30);
 /// One that is measured over more time was not that of a burst.
 const LONG: Duration = Duration::from_millis(250);
 /// The rest after a raise that did not pay. It doubles with each further one.
 const FIRST_REST: Duration = Duration::from_secs(2);
 const MAX_REST: Duration = Duration::from_secs(60);
-/// A web seed is asked for what it sends in this many seconds, within these bounds: from 1 to 16 MiB.
-const RUN_SECONDS: f64 = 3.0;
+/// A web seed is asked for what it sends in this time, within these bounds: from 1 to 16 MiB.
+const RUN_TIME: Duration = Duration::from_secs(3);
 const SHORTEST_RUN: u32 = 64;
 const LONGEST_RUN: u32 = 1024;
-/// In blocks a second: nothing is slower than this.
-const MIN_RATE: f64 = 1e-6;
 const BLOCK_BYTES: f64 = crate::piece::BLOCK_LENGTH as f64;
 
 /// The pipeline of one peer.
@@ -89,20 +88,15 @@ pub struct Pipeline {
     slow_start: bool,
     /// The peer rejected a request or fell silent, and no greater depth was tried since.
     was_cut: bool,
+    /// A greater depth was to be tried, and memory did not allow it.
+    is_held: bool,
     rest: Duration,
     /// Blocks still to come that were requested at the depth before.
     passing: u32,
     /// Blocks that came since `measured_from`.
     measured: u32,
     measured_from: Instant,
-    /// Blocks that came since `ticked_at`.
-    since_tick: u32,
-    /// When the last tick was.
-    ticked_at: Instant,
-    /// Blocks a second, over the last seconds.
-    rate: Option<f64>,
-    /// The rate was not measured yet. It is a guess from the first blocks, and each further one betters it.
-    pub is_guess: bool,
+    rate: BlockRate,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -128,14 +122,12 @@ impl Pipeline {
             phase: PipelinePhase::Trying(None),
             slow_start: true,
             was_cut: false,
+            is_held: false,
             rest: FIRST_REST,
             passing: 0,
             measured: 0,
             measured_from: now,
-            since_tick: 0,
-            ticked_at: now,
-            rate: None,
-            is_guess: true,
+            rate: BlockRate::new(now),
         }
     }
 
@@ -147,7 +139,7 @@ impl Pipeline {
     /// Begins with no more requests than this, if nothing came yet: as many as are this peer's part of what many are
     /// asked for at once.
     pub fn begin_with(&mut self, requests: u32) {
-        if self.rate.is_none() && self.measured == 0 && self.slow_start {
+        if self.rate.get().is_none() && self.measured == 0 && self.slow_start {
             self.depth = self.depth.min(requests.max(CAREFUL_DEPTH));
         }
     }
@@ -167,7 +159,7 @@ impl Pipeline {
     /// How many would be on their way if memory were no limit.
     pub fn wanted_depth(&self) -> u32 {
         if self.is_of_runs() {
-            let sent = self.rate.map_or(0.0, |rate| rate * RUN_SECONDS) as u32;
+            let sent = self.rate.sent_in(RUN_TIME).unwrap_or_default() as u32;
             return sent.clamp(SHORTEST_RUN, LONGEST_RUN);
         }
         let least = if self.was_cut { 0 } else { self.in_a_moment().min(self.queue_limit) };
@@ -190,22 +182,27 @@ impl Pipeline {
 
     /// Bytes a second, over the last seconds, or over the last blocks of a slow peer.
     pub fn rate(&self) -> f64 {
-        self.rate.unwrap_or(0.0) * BLOCK_BYTES
+        self.rate.get().unwrap_or_default() * BLOCK_BYTES
+    }
+
+    /// Whether a greater depth would be tried, if memory allowed it.
+    pub fn is_held_by_memory(&self) -> bool {
+        self.is_held
+    }
+
+    /// Whether the rate was not measured yet, but is a guess from the first blocks.
+    pub fn is_guess(&self) -> bool {
+        self.rate.is_guess()
     }
 
     /// Seconds from block to block; `None` while the rate is not known.
     pub fn block_time(&self) -> Option<f64> {
-        self.rate.map(|rate| 1.0 / rate.max(MIN_RATE))
+        self.rate.block_time()
     }
 
     /// Blocks came.
     pub fn received(&mut self, blocks: u32, now: Instant) {
-        self.since_tick = self.since_tick.saturating_add(blocks);
-        if self.is_guess {
-            // The first blocks say little, but more than nothing.
-            let elapsed = now.saturating_duration_since(self.ticked_at).max(MIN_MEASURING_TIME);
-            self.rate = Some(f64::from(self.since_tick) / elapsed.as_secs_f64());
-        }
+        self.rate.received(blocks, now);
         if self.is_of_runs() {
             return;
         }
@@ -276,46 +273,23 @@ impl Pipeline {
         self.measure_from(now, 0);
     }
 
-    /// The peer is sent requests again after it owed us nothing for this long. That was our own pause, and does not
-    /// count.
-    pub fn resume(&mut self, pause: Duration, now: Instant) {
+    /// The peer is sent requests again after it owed us nothing. That was our own pause, and does not count.
+    pub fn resume(&mut self, now: Instant) {
         self.measure_from(now, 0);
-        self.ticked_at = self.ticked_at.checked_add(pause).map_or(now, |at| at.min(now));
+        self.rate.resume(now);
     }
 
     /// Computes the rate. To be called about once a second while the peer owes us blocks.
     pub fn tick(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.ticked_at).as_secs_f64();
-        if elapsed < 0.5 {
+        if !self.rate.tick(now) {
             return;
         }
-        self.measure_rate(elapsed, now);
         let measured_for = now.saturating_duration_since(self.measured_from);
         if measured_for >= MAX_HELD && !self.is_of_runs() {
             // The peer is so slow that one pipeline takes longer than it should hold.
             self.depth = self.depth.min(self.sent_in(MAX_HELD));
             self.rest(now);
         }
-    }
-
-    /// The rate follows what came since the last tick.
-    fn measure_rate(&mut self, elapsed: f64, now: Instant) {
-        let seen = f64::from(self.since_tick) / elapsed;
-        self.rate = match self.rate {
-            Some(_) if self.is_guess => Some(seen),
-            Some(rate) => {
-                // What was known before loses half of its weight every second, or in the time of two blocks if that
-                // is longer: between the blocks of a slow peer its rate is not zero.
-                let old = 0.5_f64.powf(elapsed / (2.0 / rate).max(1.0));
-                Some(rate * old + seen * (1.0 - old))
-            }
-            // A peer that was asked and is silent so far sends a block in this time at most.
-            None if self.since_tick == 0 && elapsed < MAX_HELD.as_secs_f64() => return,
-            None => Some(seen.max(1.0 / elapsed)),
-        };
-        self.since_tick = 0;
-        self.ticked_at = now;
-        self.is_guess = false;
     }
 
     /// One pipeline of blocks at this depth has come. Decides whether the depth was worth it, and what is
@@ -348,6 +322,7 @@ impl Pipeline {
                 let most = self.sent_in(MAX_RAISED).max(sent);
                 let wanted = before.saturating_mul(2).min(self.queue_limit).min(most);
                 let deeper = wanted.min(self.memory_share);
+                self.is_held = deeper < wanted;
                 if deeper <= before {
                     self.measure_from(now, 0);
                 } else {
@@ -366,17 +341,17 @@ impl Pipeline {
 
     /// Blocks in this time at the present rate; more than any limit while the rate is not known.
     fn sent_in(&self, time: Duration) -> u32 {
-        let sent = self.rate.map(|rate| (rate * time.as_secs_f64()).ceil() as u32);
-        sent.unwrap_or(u32::MAX).max(MIN_DEPTH)
+        let sent = self.rate.sent_in(time).map_or(u32::MAX, |sent| sent.ceil() as u32);
+        sent.max(MIN_DEPTH)
     }
 
     /// Blocks in [`MOMENT`] at the present rate: none while the rate is not known.
     fn in_a_moment(&self) -> u32 {
-        self.rate.map_or(0, |rate| (rate * MOMENT.as_secs_f64()) as u32)
+        self.rate.sent_in(MOMENT).unwrap_or_default() as u32
     }
 
     fn rest(&mut self, now: Instant) {
-        self.slow_start = false;
+        (self.slow_start, self.is_held) = (false, false);
         self.phase = PipelinePhase::Resting { until: now + self.rest };
         self.rest = self.rest.saturating_mul(2).min(MAX_REST);
         self.measure_from(now, 0);

@@ -13,7 +13,8 @@ impl Coordinator<'_> {
     pub(in crate::swarm) fn adjust_budget(&mut self, now: Instant) {
         let is_short = self.roster.senders().any(|(_, peer)| {
             peer.may_be_asked().is_some()
-                && (peer.download.pipeline.depth() > self.share_of_memory(peer.memory_parts())
+                && (peer.download.pipeline.is_held_by_memory()
+                    || peer.download.pipeline.wanted_depth() > self.share_of_memory(peer.memory_parts())
                     || peer.download.starving
                     || peer.download.left_out)
         });

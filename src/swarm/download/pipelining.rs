@@ -85,9 +85,8 @@ impl Coordinator<'_> {
             return;
         }
         if owed_nothing && !peer.download.overtaken {
-            let since = peer.download.standing.silent_since(now);
-            let last_block = std::mem::replace(&mut peer.download.last_block, since);
-            peer.download.pipeline.resume(now.saturating_duration_since(last_block), now);
+            peer.download.last_block = peer.download.standing.silent_since(now);
+            peer.download.pipeline.resume(now);
         }
         let spans = leased.iter().map(|(span, _)| *span).collect();
         leased.into_iter().for_each(|(span, assembly)| peer.worker.lease(Lease { assembly, span }));

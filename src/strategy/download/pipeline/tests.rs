@@ -56,6 +56,21 @@ fn a_fast_and_far_peer_gets_the_deepest_pipeline_within_two_seconds() {
 }
 
 #[test]
+fn memory_holds_a_peer_whose_rate_grows_with_its_requests_and_no_other() {
+    let start = Instant::now();
+    let is_held = |rate, delay, share| {
+        let mut pipeline = Pipeline::new(start);
+        pipeline.set_queue_limit(500);
+        pipeline.set_memory_share(share);
+        run(&mut pipeline, start, rate, delay, 10);
+        pipeline.is_held_by_memory()
+    };
+    assert!(is_held(5000.0, 0.5, 64), "it could send 2500 blocks in a round trip");
+    assert!(!is_held(5000.0, 0.5, 500), "the deepest pipeline");
+    assert!(!is_held(20.0, 0.05, 64), "as many would take more than two seconds");
+}
+
+#[test]
 fn a_near_peer_gets_what_fills_its_line_and_no_more() {
     let start = Instant::now();
     let mut pipeline = Pipeline::new(start);
@@ -121,7 +136,7 @@ fn a_peer_that_unchokes_us_late_still_begins_with_sixteen() {
     let start = Instant::now();
     let mut pipeline = Pipeline::new(start);
     let unchoked = start + Duration::from_secs(30);
-    pipeline.resume(Duration::from_secs(30), unchoked);
+    pipeline.resume(unchoked);
     pipeline.tick(unchoked + Duration::from_millis(250));
     assert_eq!(pipeline.depth(), INITIAL_DEPTH);
     run(&mut pipeline, unchoked, 1e5, 0.1, 3);
