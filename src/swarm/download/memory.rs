@@ -38,7 +38,7 @@ impl Coordinator<'_> {
         let wanted = self.budget.wanted().min(used.saturating_add(more)).max(used);
         let granted = self.environment.claim_memory(MemoryClaim { used, wanted, piece });
         self.budget.granted(granted, wanted, now);
-        self.pieces.allow(self.budget.allowance());
+        self.pieces.allow(self.budget.allowance(), !self.environment.is_memory_wanted());
     }
 
     /// Claims memory for a first piece, if there is none.

@@ -15,8 +15,7 @@
 //! If we only share what is on the disk, or download only some of the files, the other missing pieces are
 //! *Unwanted* for good. A peer that has nothing but those is of no interest to us.
 //!
-//! The map also counts the memory that pieces take: a piece takes some from the moment that it opens until it
-//! is on disk. When the allowance (`strategy/download/budget.rs`) is used up, no further piece opens.
+//! The map also counts the memory that pieces take (`memory.rs`).
 //!
 //! Where the payload is written to a stream, *stored* means that a piece has left, and the pieces of a window alone may
 //! be opened (`strategy/download/window.rs`).
@@ -28,11 +27,13 @@
 //! bitfield that we send to a new peer, and naming a piece that no peer has while the download stalls. Seeds
 //! cost none of this, since they do not count for rarity.
 
+mod memory;
 mod survey;
 mod wanted;
 
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 use crate::strategy::{Gaps, PeerPieces, PieceOrder, Rarity, Window};
+use memory::PieceMemory;
 use std::ops::Range;
 use survey::Survey;
 use wanted::Wanted;
@@ -64,10 +65,7 @@ pub struct PieceMap {
     stored_bytes: u64,
     rarity: Rarity,
     order: PieceOrder,
-    /// Bytes that open and verified pieces may take together.
-    allowance: u64,
-    /// Bytes that they take now.
-    memory_used: u64,
+    memory: PieceMemory,
     wanted: Wanted,
     /// The pieces that may be open, if they leave in order and are not kept.
     window: Option<Window>,
@@ -97,8 +95,7 @@ impl PieceMap {
             stored_bytes,
             rarity,
             order: PieceOrder::default(),
-            allowance,
-            memory_used: 0,
+            memory: PieceMemory::new(allowance),
             wanted: Wanted::All,
             window: None,
             survey: Survey::default(),
@@ -182,8 +179,7 @@ impl PieceMap {
             // Memory is reserved for all its pieces.
             return window.missing(&self.rarity) > 0;
         }
-        (self.memory_used == 0 && self.allowance > 0)
-            || self.memory_used.saturating_add(u64::from(self.geometry.piece_length())) <= self.allowance
+        self.memory.has_room(self.geometry.piece_length())
     }
 
     /// Bytes of the pieces that could still be opened now.
@@ -192,7 +188,12 @@ impl PieceMap {
             return u64::from(window.missing(&self.rarity))
                 .saturating_mul(self.geometry.piece_length().into());
         }
-        self.allowance.saturating_sub(self.memory_used).min(self.missing_bytes())
+        self.memory.room(self.geometry.piece_length()).min(self.missing_bytes())
+    }
+
+    /// How many bytes of the open piece may be asked for, if it was opened early and its room is not there yet.
+    pub fn early_part(&self) -> Option<u64> {
+        self.memory.early_part().filter(|_| !self.is_stream())
     }
 
     /// Bytes of the pieces that are not open and are to be.
@@ -202,12 +203,13 @@ impl PieceMap {
 
     /// Bytes that open and verified pieces take.
     pub fn memory_used(&self) -> u64 {
-        self.memory_used
+        self.memory.used()
     }
 
-    /// From now on this many bytes are allowed. Pieces that are open stay open.
-    pub fn allow(&mut self, allowance: u64) {
-        self.allowance = allowance;
+    /// From now on this many bytes are allowed. Pieces that are open stay open. `may_be_early`: nobody else waits for
+    /// memory.
+    pub fn allow(&mut self, allowance: u64, may_be_early: bool) {
+        self.memory.allow(allowance, may_be_early);
         if let Some(window) = &mut self.window {
             window.allow(allowance);
         }
@@ -294,19 +296,23 @@ impl PieceMap {
 
     /// The open piece has the right digest. False if it was not open.
     pub fn verified(&mut self, piece: PieceIndex) -> bool {
-        self.change(piece, State::Open, State::Verified)
+        let changed = self.change(piece, State::Open, State::Verified);
+        if changed {
+            self.memory.verified(self.geometry.length(piece));
+        }
+        changed
     }
 
     /// The verified piece is on disk. False if it was not verified.
     pub fn store(&mut self, piece: PieceIndex) -> bool {
         let changed = self.change(piece, State::Verified, State::Stored);
         if changed {
-            self.release(piece);
+            self.memory.stored(self.geometry.length(piece));
             self.stored.insert(piece);
             self.stored_bytes += u64::from(self.geometry.length(piece));
             if let Some(window) = &mut self.window {
                 window.left(piece);
-                window.allow(self.allowance);
+                window.allow(self.memory.allowance());
             }
         }
         changed
@@ -327,7 +333,7 @@ impl PieceMap {
     pub fn discard(&mut self, piece: PieceIndex) -> bool {
         let changed = self.change(piece, State::Open, State::Missing);
         if changed {
-            self.release(piece);
+            self.memory.discarded(self.geometry.length(piece));
             self.rarity.put_back(piece);
         }
         changed
@@ -361,11 +367,7 @@ impl PieceMap {
 
     fn opened(&mut self, piece: PieceIndex) {
         self.rarity.take(piece);
-        self.memory_used += u64::from(self.geometry.length(piece));
-    }
-
-    fn release(&mut self, piece: PieceIndex) {
-        self.memory_used = self.memory_used.saturating_sub(u64::from(self.geometry.length(piece)));
+        self.memory.opened(self.geometry.length(piece));
     }
 
     fn change(&mut self, piece: PieceIndex, from: State, to: State) -> bool {

@@ -184,7 +184,7 @@ fn a_piece_that_was_wrong_comes_again_though_there_is_no_room_for_it() {
     let mut world = Scene { pieces: 16, blocks: 32, ..Scene::default() }.start();
     let seeds = [world.seed(1), world.seed(2)];
     let piece = world.owed(seeds[0])[0].piece;
-    world.coordinator.pieces.allow(0);
+    world.coordinator.pieces.allow(0, false);
     fails(&mut world, piece, seeds);
     assert_eq!(world.coordinator.requests.compared(), [piece]);
 }

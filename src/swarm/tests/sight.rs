@@ -61,7 +61,7 @@ fn a_sight_has_the_open_pieces_and_who_fills_them() {
 fn however_many_pieces_are_open_few_are_told() {
     let mut world = Scene { pieces: 3000, blocks: 1, memory: 1 << 40, ..Scene::default() }.start();
     let seed = world.seed(1);
-    world.coordinator.pieces.allow(u64::MAX);
+    world.coordinator.pieces.allow(u64::MAX, false);
     for number in 0..3000 {
         let piece = world.piece(number);
         if world.coordinator.pieces.open_one_of([piece]).is_some() {

@@ -11,6 +11,7 @@ fn a_piece_goes_through_its_states_in_order_and_no_other_way() {
     assert!(!map.store(first));
     assert!(map.discard(first) && !map.discard(first));
     let again = map.open(&PeerPieces::All, &mut random).unwrap();
+    map.allow(4, false);
     assert!(map.verified(again) && !map.verified(again) && !map.discard(again));
     assert!(!map.has_room());
     assert!(map.store(again) && !map.store(again));
@@ -58,6 +59,6 @@ fn a_piece_larger_than_the_budget_opens_alone() {
     let first = map.open(&PeerPieces::All, &mut random).unwrap();
     assert!(map.open(&PeerPieces::All, &mut random).is_none());
     assert_eq!((map.memory_used(), map.missing_bytes()), (50, 50));
-    map.allow(0);
+    map.allow(0, false);
     assert!(map.discard(first) && map.open(&PeerPieces::All, &mut random).is_none(), "nothing is allowed");
 }
