@@ -1,7 +1,7 @@
 //! What is said to a peer about metadata, and what it answers, from the extension handshake to the end.
 //!
-//! Runs on the peer's thread (`magnet/worker.rs`). The metadata itself is asked for first, then the digests of the pieces, where
-//! they do not stand in it (version 2).
+//! Runs on the peer's thread (`magnet/worker.rs`). The metadata itself is asked for first, then the digests of the
+//! pieces, where they do not stand in it (version 2).
 
 use super::Verdict;
 use super::worker::{MetadataContext, PATIENCE};
@@ -11,7 +11,7 @@ use crate::net::PeerStream;
 use crate::peer::{MessagePace, ReadBuffer};
 use crate::wire::extension::{self, ExtensionHandshake, UT_METADATA};
 use crate::wire::metadata::MetadataMessage;
-use crate::wire::{FrameLimits, HashRequest, Message};
+use crate::wire::{FrameLimits, Message};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -115,19 +115,19 @@ impl MetadataExchange<'_> {
                 self.introduced(body)?;
                 return Ok(MessageUse::KeepForLater);
             }
-            Message::Hashes(payload) => return self.received_hashes(payload),
-            Message::HashReject(payload) => {
-                let rejected = HashRequest::from_wire(payload);
-                if rejected
-                    .is_some_and(|(request, _)| self.context.assembly().rejected_hashes(self.key, &request))
-                {
+            Message::Hashes(request, nodes) => {
+                let verdict = self.context.assembly().received_hashes(self.key, &request, nodes);
+                return self.judged(verdict);
+            }
+            Message::HashReject(request) => {
+                if self.context.assembly().rejected_hashes(self.key, &request) {
                     self.rejects = true;
                     self.outstanding = self.outstanding.saturating_sub(1);
                 }
                 return Ok(MessageUse::Done);
             }
-            Message::HashRequest(payload) => {
-                Message::HashReject(payload).write_to(answers);
+            Message::HashRequest(request) => {
+                Message::HashReject(request).write_to(answers);
                 return Ok(MessageUse::Done);
             }
             Message::KeepAlive => return Ok(MessageUse::Done),
@@ -177,13 +177,6 @@ impl MetadataExchange<'_> {
         self.judged(verdict)
     }
 
-    fn received_hashes(&mut self, payload: &[u8]) -> Result<MessageUse, PeerError> {
-        let unasked = PeerError::Violation(Violation::UnaskedMetadata);
-        let (request, nodes) = HashRequest::from_wire(payload).ok_or(unasked)?;
-        let verdict = self.context.assembly().received_hashes(self.key, &request, nodes);
-        self.judged(verdict)
-    }
-
     fn judged(&mut self, verdict: Verdict) -> Result<MessageUse, PeerError> {
         match verdict {
             Verdict::Wrong(liars) if liars.contains(&self.key) => {
@@ -212,7 +205,7 @@ impl MetadataExchange<'_> {
         while self.outstanding < HASHES_AT_ONCE
             && let Some(request) = self.context.assembly().next_hashes(self.key)
         {
-            Message::HashRequest(&request.to_wire()).write_to(frames);
+            Message::HashRequest(request).write_to(frames);
             self.outstanding += 1;
         }
     }

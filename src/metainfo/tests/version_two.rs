@@ -1,7 +1,7 @@
 //! Torrents of version 2 (BEP 52).
 
 use super::*;
-use crate::piece::merkle::{self, BlockHash, Node, Summit};
+use crate::piece::merkle::{self, BlockHash, Node, Subtree};
 
 const PIECE: usize = 32_768;
 
@@ -17,10 +17,10 @@ fn hashed(bytes: &[u8]) -> (Vec<Node>, Node) {
         hash.node(levels)
     };
     let nodes: Vec<Node> = bytes.chunks(PIECE).map(node).collect();
-    let mut root = Summit::default();
+    let mut root = Subtree::default();
     nodes.iter().for_each(|node| root.push(*node));
     let above = merkle::levels(nodes.len() as u64);
-    (nodes, root.node(above, merkle::without_blocks(1)))
+    (nodes, root.root(above, merkle::padding(1)))
 }
 
 fn leaf(bytes: &[u8]) -> Item {
@@ -104,6 +104,20 @@ fn a_lone_file_needs_no_folder() {
 }
 
 #[test]
+fn a_torrent_needs_no_name() {
+    let nameless = |tree: Item| {
+        let raw = of_tree(tree, layers([]), &[]);
+        let name = b"4:name4:name";
+        let at = raw.windows(name.len()).position(|part| part == name).unwrap();
+        Metainfo::parse([&raw[..at], &raw[at + name.len()..]].concat()).unwrap()
+    };
+    let torrent = nameless(Item::dictionary([("a", leaf(b"abc")), ("b", leaf(b"x"))]));
+    let hash = torrent.info_hash.to_string();
+    assert_eq!((torrent.name, torrent.files[0].path.to_str()), (hash.clone(), Some(&*format!("{hash}/a"))));
+    assert_eq!(nameless(Item::dictionary([("x.iso", leaf(b"abc"))])).name, "x.iso");
+}
+
+#[test]
 fn links_are_left_out() {
     let link = Item::dictionary([("", Item::dictionary([("attr", "l".into()), ("length", 0.into())]))]);
     let raw = of_tree(Item::dictionary([("a", leaf(b"abc")), ("b", link)]), layers([]), &[]);
@@ -137,9 +151,16 @@ fn what_is_wrong_in_version_two_is_named() {
         let others = (!is_alone).then(|| ("b", leaf(b"x")));
         Item::dictionary([("a", both)].into_iter().chain(others))
     };
+    let unnumbered = of_tree(whole(), layers([&large[..]]), &[]);
+    let number = b"12:meta versioni2e";
+    let at = unnumbered.windows(number.len()).position(|part| part == number).unwrap();
+    let unnumbered = [&unnumbered[..at], &unnumbered[at + number.len()..]].concat();
     let long = 1_i64 << 42;
     for (raw, part) in [
         (of_tree(whole(), layers([&large[..]]), &[("meta version", 3.into())]), "newer version than 2"),
+        (of_tree(1.into(), 1.into(), &[("meta version", 3.into()), ("piece length", (-1).into())]), "newer"),
+        (of_tree(whole(), layers([&large[..]]), &[("meta version", 1.into())]), "'meta version' is not 2"),
+        (unnumbered, "'meta version' is missing"),
         (of_tree(whole(), layers([&large[..]]), &[("piece length", 8_192.into())]), "power of two of 16 KiB"),
         (
             of_tree(whole(), layers([&large[..]]), &[("piece length", 40_000.into())]),
@@ -164,7 +185,7 @@ fn what_is_wrong_in_version_two_is_named() {
         (of_tree(twice(false), layers([]), &[]), "is a file and not only that"),
         (of_tree(twice(true), layers([]), &[]), "is a file and not only that"),
         (with(vec![("length", (-1).into())]), "without a length"),
-        (with(vec![("attr", "p".into()), ("length", 1.into())]), "without content of its own"),
+        (with(vec![("attr", "p".into()), ("length", 1.into())]), "has padding"),
     ] {
         let refusal = refusal(raw);
         assert!(refusal.contains(part), "{refusal} / {part}");
@@ -191,10 +212,10 @@ fn layers_are_named_once_and_only_where_they_are_needed() {
     let tree = Item::dictionary([("a", leaf(&large)), ("b", leaf(&small)), ("c", leaf(&large))]);
     let torrent = Metainfo::parse(of_tree(tree, layers([&large[..]]), &[])).unwrap();
     let named = layers_of(torrent.info_bytes());
-    assert_eq!(named, [LayerName { root: hashed(&large).1, base: 1, pieces: 4 }]);
+    assert_eq!(named, [MissingLayer { pieces_root: hashed(&large).1, base_layer: 1, pieces: 4 }]);
     assert_eq!(layers_of(b"de"), []);
-    let range = NodeRange { base: 1, index: 0, count: 4, proofs: 1 };
-    let nodes = torrent.nodes(&named[0].root, range).unwrap();
+    let range = NodeRange { base_layer: 1, index: 0, length: 4, proof_layers: 1 };
+    let nodes = torrent.nodes(&named[0].pieces_root, range).unwrap();
     assert_eq!(nodes, hashed(&large).0);
     assert_eq!(torrent.nodes(&hashed(&small).1, range), None);
 }

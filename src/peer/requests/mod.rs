@@ -142,12 +142,13 @@ impl PeerRequests {
         Ok(queues.must_wake(is_answered))
     }
 
-    /// Enters a request for hashes, of a torrent with this many pieces. Returns whether the outbox has to be woken.
+    /// Enters a request for hashes, of a torrent with this many pieces; `None`, where we give no hashes. Returns whether the
+    /// outbox has to be woken.
     ///
     /// # Errors
     ///
     /// The peer asks and does not read the answers.
-    pub fn request_hashes(&self, request: HashRequest, pieces: u32) -> Result<bool, Violation> {
+    pub fn request_hashes(&self, request: HashRequest, pieces: Option<u32>) -> Result<bool, Violation> {
         let mut queues = self.lock();
         queues.hashes.request(request, pieces)?;
         Ok(queues.must_wake(true))
@@ -246,9 +247,12 @@ impl NextUpload {
             NextUpload::Block(_, request) => request.length,
             NextUpload::Metadata { length, .. } => length,
             NextUpload::Hashes { is_served: false, .. } => 0,
-            NextUpload::Hashes { request, .. } => {
-                request.count.saturating_add(request.proofs).saturating_mul(32).min(BLOCK_LENGTH)
-            }
+            NextUpload::Hashes { request, .. } => request
+                .range
+                .length
+                .saturating_add(request.range.uncles())
+                .saturating_mul(32)
+                .min(BLOCK_LENGTH),
         }
     }
 }
