@@ -257,7 +257,7 @@ mod tests {
     fn however_many_parts_there_are_only_those_that_are_asked_for_are_looked_at() {
         let (small, nodes) = layer(2);
         let layers: Vec<MissingLayer> =
-            (0..300_000).map(|base_layer| MissingLayer { base_layer, ..small.clone() }).collect();
+            (0..20_000).map(|base_layer| MissingLayer { base_layer, ..small.clone() }).collect();
         let mut assembly = LayerAssembly::new(&layers);
         let good = answer(&nodes, assembly.next(PeerKey(1)).unwrap());
         // This one owes the first part to the end, and two others send all the rest.

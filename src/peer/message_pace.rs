@@ -88,9 +88,13 @@ impl MessagePace {
         pace
     }
 
-    /// The same where the peer is asked for metadata.
+    /// The same where the peer is asked for metadata. Then we have no hashes that it could ask for.
     #[must_use]
-    pub fn wanting_metadata(self) -> MessagePace {
+    pub fn wanting_metadata(mut self, now: Instant) -> MessagePace {
+        let (at_once, interval) = HASHES;
+        if let Some(left) = self.left.get_mut(MessageKind::Hashes as usize) {
+            *left = TokenBucket::every(interval, at_once, now);
+        }
         MessagePace { wants_metadata: true, ..self }
     }
 
@@ -223,12 +227,15 @@ mod tests {
             assert_eq!(at_once(Message::Extended(id, &long[1..])).0, EXTENDED.0 + 1);
         }
         let now = Instant::now() + Duration::from_secs(100_000);
-        let mut pace = MessagePace::new(PIECES, now).wanting_metadata();
+        let mut pace = MessagePace::new(PIECES, now).wanting_metadata(now);
         let metadata = Message::Extended(extension::UT_METADATA, &long);
         assert!((0..EXTENDED.0).all(|_| pace.count(&metadata, now).is_ok()), "it was asked for");
         // A link may lead to hundreds of thousands of files, and one peer may be the only one that has them.
         let hashes = Message::Hashes(HASHES_WANTED, &long);
         assert!((0..500_000).all(|_| pace.count(&hashes, now).is_ok()), "so were these");
+        let request = Message::HashRequest(HASHES_WANTED);
+        let requests = (0..).take_while(|_| pace.count(&request, now).is_ok());
+        assert_eq!(requests.count(), HASHES.0 as usize);
     }
 
     #[test]
