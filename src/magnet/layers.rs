@@ -18,8 +18,10 @@ const AT_ONCE: u32 = 512;
 #[derive(Debug, Default)]
 pub(super) struct LayerAssembly {
     parts: Vec<Part>,
-    /// All parts before this one are there. There may be hundreds of thousands, and those that are asked for are near it.
-    first_open: usize,
+    /// No part from here on was asked of anyone. There may be hundreds of thousands, so none of them is looked at.
+    fresh: usize,
+    /// Those before it that are missing. A peer is asked for a few at a time, so these are few.
+    missing: Vec<usize>,
     there: usize,
 }
 
@@ -48,7 +50,7 @@ pub(super) enum Judgement {
 impl LayerAssembly {
     /// None of these layers yet.
     pub(super) fn new(layers: &[LayerName]) -> LayerAssembly {
-        LayerAssembly { parts: layers.iter().flat_map(parts).collect(), first_open: 0, there: 0 }
+        LayerAssembly { parts: layers.iter().flat_map(parts).collect(), ..LayerAssembly::default() }
     }
 
     /// Whether all layers are there.
@@ -65,33 +67,32 @@ impl LayerAssembly {
 
     /// What to ask this peer for now. It counts as asked from then on. What was asked of the fewest peers comes first.
     pub(super) fn next(&mut self, key: PeerKey) -> Option<HashRequest> {
-        let is_open = |part: &&mut Part| {
-            part.nodes.is_none() && !part.asked.contains(&key) && !part.rejected.contains(&key)
-        };
-        let mut open = self.open().iter_mut().filter(is_open);
-        let first = open.next()?;
-        let part = match first.asked.is_empty() {
-            true => first,
-            false => {
-                open.fold(first, |best, part| if part.asked.len() < best.asked.len() { part } else { best })
-            }
-        };
+        let may_be_asked = |part: &Part| !part.asked.contains(&key) && !part.rejected.contains(&key);
+        let missing = self.missing.iter().filter_map(|at| Some((self.parts.get(*at)?, *at)));
+        let fewest = missing
+            .filter(|(part, _)| may_be_asked(part))
+            .map(|(part, at)| (part.asked.len(), at))
+            .min()
+            .filter(|(peers, _)| *peers == 0 || self.fresh >= self.parts.len());
+        let at = fewest.map_or(self.fresh, |(_, at)| at);
+        let part = self.parts.get_mut(at)?;
+        if at == self.fresh {
+            self.fresh += 1;
+            self.missing.push(at);
+        }
         part.asked.push(key);
         Some(part.request)
     }
 
     /// A peer has sent these nodes.
     pub(super) fn received(&mut self, key: PeerKey, request: &HashRequest, nodes: &[u8]) -> Judgement {
-        let Some(part) = self.answered(key, request) else { return Judgement::Unasked };
+        let Some((part, at)) = self.answered(key, request) else { return Judgement::Unasked };
         let (nodes, rest) = nodes.as_chunks::<{ size_of::<Node>() }>();
         match part.judge(nodes).filter(|_| rest.is_empty()) {
             Some(digests) => {
                 part.nodes = Some(digests.into());
                 self.there += 1;
-                let is_there = |part: &Part| part.nodes.is_some();
-                while self.parts.get(self.first_open).is_some_and(is_there) {
-                    self.first_open += 1;
-                }
+                self.missing.retain(|missing| *missing != at);
                 Judgement::Right
             }
             None => Judgement::Wrong,
@@ -101,12 +102,14 @@ impl LayerAssembly {
     /// A peer will not send what it was asked for. False if it was not asked.
     pub(super) fn rejected(&mut self, key: PeerKey, request: &HashRequest) -> bool {
         let part = self.answered(key, request);
-        part.map(|part| part.rejected.push(key)).is_some()
+        part.map(|(part, _)| part.rejected.push(key)).is_some()
     }
 
     /// A peer is gone: others are to be asked.
     pub(super) fn left(&mut self, key: PeerKey) {
-        self.open().iter_mut().for_each(|part| part.asked.retain(|asked| *asked != key));
+        for at in &self.missing {
+            self.parts.get_mut(*at).into_iter().for_each(|part| part.asked.retain(|asked| *asked != key));
+        }
     }
 
     /// The layers, when all are there: the root of each, and its digests.
@@ -123,17 +126,13 @@ impl LayerAssembly {
         layers
     }
 
-    /// The first part that is missing, and all behind it.
-    fn open(&mut self) -> &mut [Part] {
-        self.parts.get_mut(self.first_open..).unwrap_or_default()
-    }
-
-    /// The part that this peer was asked for, which is no longer owed.
-    fn answered(&mut self, key: PeerKey, request: &HashRequest) -> Option<&mut Part> {
-        let is_it = |part: &&mut Part| part.request == *request && part.asked.contains(&key);
-        let part = self.open().iter_mut().find(is_it)?;
+    /// The part that this peer was asked for, which is no longer owed, and where it is.
+    fn answered(&mut self, key: PeerKey, request: &HashRequest) -> Option<(&mut Part, usize)> {
+        let is_it = |part: &Part| part.request == *request && part.asked.contains(&key);
+        let at = self.missing.iter().copied().find(|at| self.parts.get(*at).is_some_and(is_it))?;
+        let part = self.parts.get_mut(at)?;
         part.asked.retain(|asked| *asked != key);
-        Some(part)
+        Some((part, at))
     }
 }
 
@@ -233,7 +232,8 @@ mod tests {
         assert_eq!(assembly.received(PeerKey(2), &request, &good), Judgement::Unasked);
         let mut flipped = good.clone();
         flipped[7] ^= 1;
-        for wrong in [&flipped[..], &good[1..], &good[32..], &[], &[&good[..], &[0; 32]].concat()] {
+        let longer = [32, 5].map(|more| [&good[..], &vec![0; more]].concat());
+        for wrong in [&flipped[..], &good[1..], &good[32..], &[], &longer[0], &longer[1]] {
             let mut assembly = LayerAssembly::new(&[layer(1025).0]);
             assembly.next(PeerKey(1)).unwrap();
             assert_eq!(assembly.received(PeerKey(1), &request, wrong), Judgement::Wrong);
@@ -253,5 +253,23 @@ mod tests {
         let second = assembly.next(PeerKey(2)).unwrap();
         assembly.left(PeerKey(2));
         assert_eq!(assembly.next(PeerKey(3)), Some(second));
+    }
+
+    #[test]
+    fn however_many_parts_there_are_only_those_that_are_asked_for_are_looked_at() {
+        let name = layer(2).0;
+        let names: Vec<LayerName> =
+            (0..20_000_u32).map(|number| LayerName { base: number, ..name.clone() }).collect();
+        let mut assembly = LayerAssembly::new(&names);
+        let good = answer(&layer(2).1, assembly.next(PeerKey(1)).unwrap());
+        // This one owes the first part to the end, and two others send all the rest.
+        for number in (2..names.len() as u64).step_by(2) {
+            let asked = [PeerKey(2), PeerKey(3)].map(|key| (key, assembly.next(key).unwrap()));
+            assert!(asked[0].1 != asked[1].1 && u64::from(asked[0].1.base) + 1 == number);
+            for (key, request) in asked {
+                assert_eq!(assembly.received(key, &request, &good), Judgement::Right);
+            }
+            assert!(assembly.missing.len() <= 3, "a search looks at few");
+        }
     }
 }

@@ -77,7 +77,7 @@ impl Layers {
             self.served.get_or_init(|| self.files.iter().filter_map(|file| file.served(raw)).collect());
         let (place, layer) = served.get(root)?;
         let digests = raw.get(place.clone())?.as_chunks().0;
-        layer.get_or_init(|| Layer::new(self.base, digests)).nodes(range)
+        layer.get_or_init(|| Layer::new(self.base, digests)).nodes(digests, range)
     }
 }
 
@@ -120,12 +120,13 @@ pub fn layers_of(info: &[u8]) -> Vec<LayerName> {
     }
     let base = base(piece_length);
     let mut layers = Vec::new();
-    let mut room = MAX_PIECES;
+    let (mut room, mut files) = (MAX_PIECES, 0_usize);
     let mut seen = HashSet::new();
     let walked = file_tree::walk(tree, &mut |file| {
         let pieces =
             u32::try_from(file.length.div_ceil(piece_length.into())).map_err(|_| MetainfoError::TooLarge)?;
         room = room.checked_sub(pieces).ok_or(MetainfoError::TooLarge)?;
+        files = files.checked_add(1).filter(|files| *files <= MAX_FILES).ok_or(MetainfoError::TooLarge)?;
         let root = file.root.and_then(|root| Node::try_from(root).ok());
         if let Some(root) = root.filter(|root| pieces > 1 && seen.insert(*root)) {
             layers.push(LayerName { root, base, pieces });

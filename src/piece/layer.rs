@@ -5,14 +5,15 @@ use super::merkle::{self, Node};
 /// The most nodes of the layer in one answer.
 const MOST: u32 = 512;
 
-/// The digests of the pieces of a file, and the nodes above them up to the root.
+/// The nodes above the digests of the pieces of a file, up to the root. The digests themselves stay where they are: a stranger
+/// can have us keep a layer of each file.
 #[derive(Debug)]
 pub struct Layer {
     /// How far the layer is above the blocks.
     base: u32,
-    /// The nodes of each level from left to right, the digests first. At the end of a level, those that stand above no block
+    /// The nodes of each level above the digests, from left to right. At the end of a level, those that stand above no block
     /// are left out.
-    levels: Vec<Box<[Node]>>,
+    above: Vec<Box<[Node]>>,
     /// The node of each level that stands above no block.
     missing: Vec<Node>,
 }
@@ -33,12 +34,12 @@ pub struct NodeRange {
 impl Layer {
     /// The layer of these digests, which is so far above the blocks.
     pub fn new(base: u32, digests: &[Node]) -> Layer {
-        let mut levels: Vec<Box<[Node]>> = vec![digests.into()];
         let height = merkle::levels(digests.len() as u64);
         let missing: Vec<Node> =
             (0..=height).map(|level| merkle::without_blocks(base.saturating_add(level))).collect();
+        let mut levels: Vec<Box<[Node]>> = Vec::new();
         for missing in missing.iter().take(height as usize) {
-            let below = levels.last().map_or(&[][..], |below| below);
+            let below = levels.last().map_or(digests, |below| below);
             let above = below.chunks(2).map(|pair| match pair {
                 [left, right] => merkle::above(left, right),
                 [left, ..] => merkle::above(left, missing),
@@ -47,13 +48,14 @@ impl Layer {
             let above = above.collect();
             levels.push(above);
         }
-        Layer { base, levels, missing }
+        Layer { base, above: levels, missing }
     }
 
-    /// The nodes of this range, and behind them those that lead to the root. `None` if nobody may ask for that.
-    pub fn nodes(&self, range: NodeRange) -> Option<Vec<Node>> {
+    /// The nodes of this range of the layer of these digests, and behind them those that lead to the root. `None` if nobody
+    /// may ask for that.
+    pub fn nodes(&self, digests: &[Node], range: NodeRange) -> Option<Vec<Node>> {
         let NodeRange { base, index, count, proofs } = range;
-        let height = u32::try_from(self.levels.len()).ok()?.checked_sub(1)?;
+        let height = u32::try_from(self.above.len()).ok()?;
         let end = u64::from(index) + u64::from(count);
         let is_good = base == self.base
             && count.is_power_of_two()
@@ -63,15 +65,18 @@ impl Layer {
             && proofs < height;
         let inside = merkle::levels(count.into());
         is_good.then(|| {
-            let own = (index..index.saturating_add(count)).map(|at| self.node(0, at));
-            let beside =
-                (inside..=proofs).map(|level| self.node(level, index.checked_shr(level).unwrap_or(0) ^ 1));
+            let own = (index..index.saturating_add(count)).map(|at| self.node(digests, 0, at));
+            let beside = (inside..=proofs)
+                .map(|level| self.node(digests, level, index.checked_shr(level).unwrap_or(0) ^ 1));
             own.chain(beside).collect()
         })
     }
 
-    fn node(&self, level: u32, at: u32) -> Node {
-        let nodes = self.levels.get(level as usize);
+    fn node(&self, digests: &[Node], level: u32, at: u32) -> Node {
+        let nodes = match level.checked_sub(1) {
+            None => Some(digests),
+            Some(above) => self.above.get(above as usize).map(|nodes| &nodes[..]),
+        };
         let node = nodes.and_then(|nodes| nodes.get(at as usize));
         node.or(self.missing.get(level as usize)).copied().unwrap_or_default()
     }
@@ -82,24 +87,24 @@ mod tests {
     use super::*;
     use merkle::Summit;
 
-    fn layer(pieces: u32) -> (Layer, Node) {
+    fn layer(pieces: u32) -> (Layer, Vec<Node>, Node) {
         let digests: Vec<Node> = (0..pieces).map(|number| [(number % 251) as u8 + 1; 32]).collect();
         let mut root = Summit::default();
         digests.iter().for_each(|digest| root.push(*digest));
         let root = root.node(merkle::levels(pieces.into()), merkle::without_blocks(3));
-        (Layer::new(3, &digests), root)
+        (Layer::new(3, &digests), digests, root)
     }
 
     #[test]
     fn every_answer_leads_to_the_root() {
         for pieces in [2, 3, 5, 511, 513, 1500] {
-            let (layer, root) = layer(pieces);
+            let (layer, digests, root) = layer(pieces);
             let height = merkle::levels(pieces.into());
             for levels in 0..=height.min(9) {
                 for part in 0..1 << (height - levels) {
                     let (index, count) = (part << levels, 1 << levels);
                     let range = NodeRange { base: 3, index, count, proofs: height - 1 };
-                    let nodes = layer.nodes(range).unwrap();
+                    let nodes = layer.nodes(&digests, range).unwrap();
                     let (own, beside) = nodes.split_at(count as usize);
                     let mut above = Summit::default();
                     own.iter().for_each(|node| above.push(*node));
@@ -112,9 +117,9 @@ mod tests {
 
     #[test]
     fn what_nobody_may_ask_for_is_refused() {
-        let (layer, _) = layer(1500);
+        let (layer, digests, _) = layer(1500);
         let good = NodeRange { base: 3, index: 512, count: 512, proofs: 10 };
-        assert_eq!(layer.nodes(good).map(|nodes| nodes.len()), Some(514));
+        assert_eq!(layer.nodes(&digests, good).map(|nodes| nodes.len()), Some(514));
         for wrong in [
             NodeRange { base: 0, ..good },
             NodeRange { index: 256, ..good },
@@ -126,7 +131,7 @@ mod tests {
             NodeRange { proofs: 11, ..good },
             NodeRange { proofs: u32::MAX, ..good },
         ] {
-            assert!(layer.nodes(wrong).is_none(), "{wrong:?}");
+            assert!(layer.nodes(&digests, wrong).is_none(), "{wrong:?}");
         }
     }
 }

@@ -38,6 +38,7 @@ pub enum Said {
     Reject(BlockRequest),
     AllowedFast(u32),
     Extended(Vec<u8>),
+    HashRequest(Vec<u8>),
     /// Anything else, by its message id.
     Other(u8),
 }
@@ -204,6 +205,7 @@ impl Talk {
             Some(16) => Said::Reject(wanted()),
             Some(17) => Said::AllowedFast(number(1)),
             Some(20) => Said::Extended(frame[1..].to_vec()),
+            Some(21) => Said::HashRequest(frame[1..].to_vec()),
             Some(other) => Said::Other(*other),
         };
         self.shared.note(|record| record.said.push(said.clone()));
