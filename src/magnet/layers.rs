@@ -230,7 +230,8 @@ mod tests {
         assert_eq!(assembly.received(PeerKey(2), &request, &good), Judgement::Unasked);
         let mut flipped = good.clone();
         flipped[7] ^= 1;
-        for wrong in [&flipped[..], &good[1..], &good[32..], &[], &[&good[..], &[0; 32]].concat()] {
+        let longer = [32, 5].map(|more| [&good[..], &vec![0; more]].concat());
+        for wrong in [&flipped[..], &good[1..], &good[32..], &[], &longer[0], &longer[1]] {
             let mut assembly = LayerAssembly::new(&[layer(1025).0]);
             assembly.next(PeerKey(1)).unwrap();
             assert_eq!(assembly.received(PeerKey(1), &request, wrong), Judgement::Wrong);

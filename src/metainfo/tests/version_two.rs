@@ -156,6 +156,8 @@ fn what_is_wrong_in_version_two_is_named() {
     let at = unnumbered.windows(number.len()).position(|part| part == number).unwrap();
     let unnumbered = [&unnumbered[..at], &unnumbered[at + number.len()..]].concat();
     let long = 1_i64 << 42;
+    let padding = Item::dictionary([("attr", Item::from("p")), ("length", 1.into())]);
+    let padding = Item::dictionary([("", padding)]);
     for (raw, part) in [
         (of_tree(whole(), layers([&large[..]]), &[("meta version", 3.into())]), "newer version than 2"),
         (of_tree(1.into(), 1.into(), &[("meta version", 3.into()), ("piece length", (-1).into())]), "newer"),
@@ -186,10 +188,83 @@ fn what_is_wrong_in_version_two_is_named() {
         (of_tree(twice(true), layers([]), &[]), "is a file and not only that"),
         (with(vec![("length", (-1).into())]), "without a length"),
         (with(vec![("attr", "p".into()), ("length", 1.into())]), "has padding"),
+        (of_tree(Item::dictionary([("a", padding)]), layers([]), &[]), "has padding"),
     ] {
         let refusal = refusal(raw);
         assert!(refusal.contains(part), "{refusal} / {part}");
     }
+}
+
+#[test]
+fn a_tree_is_made_of_folders_and_of_files_with_properties() {
+    let of = |leaf: Item| of_tree(Item::dictionary([("a", leaf), ("b", self::leaf(b"x"))]), layers([]), &[]);
+    for (leaf, part) in [
+        (1.into(), "a file without properties"),
+        (Item::dictionary([("", Item::from(1))]), "a file without a length"),
+        (Item::dictionary([("", Item::dictionary::<&str>([]))]), "a file without a length"),
+        (
+            Item::dictionary([("", Item::dictionary([("length", Item::from("1"))]))]),
+            "a file without a length",
+        ),
+    ] {
+        let refusal = refusal(of(leaf));
+        assert!(refusal.contains(part), "{refusal} / {part}");
+    }
+    // With keys in no order, a folder comes before what would make it a file.
+    let file = format!("0:d6:lengthi1e11:pieces root32:{}e", "7".repeat(32));
+    let tree = format!("1:ad1:xd{file}e{file}e1:bd{file}e");
+    let raw = format!("d4:infod9:file treed{tree}e12:meta versioni2e4:name1:x12:piece lengthi16384eee");
+    assert!(refusal(raw.into_bytes()).contains("is a file and not only that"));
+    // What stands deeper in the properties is none of them.
+    let deeper = Item::dictionary([("length", Item::from(7)), ("pieces root", "short".into())]);
+    let properties =
+        [("length", Item::from(1)), ("pieces root", hashed(b"x").1.to_vec().into()), ("zz", deeper)];
+    let torrent = Metainfo::parse(of(Item::dictionary([("", Item::dictionary(properties))]))).unwrap();
+    assert_eq!(torrent.files[0].length, 1);
+}
+
+#[test]
+fn no_name_of_the_tree_leads_out_of_the_folder() {
+    for name in ["..", ".", "/etc", "a/../../b", "a\0b", "../x"] {
+        let folder = Item::dictionary([(name, leaf(b"x")), ("zzzz", Item::dictionary([(name, leaf(b"y"))]))]);
+        // As a folder and as a file, beside others and alone.
+        let alone = Item::dictionary([(name, leaf(b"x"))]);
+        for tree in [Item::dictionary([(name, folder.clone())]), folder, alone] {
+            let Ok(torrent) = Metainfo::parse(of_tree(tree, layers([]), &[])) else { continue };
+            for file in torrent.files.iter().filter(|file| !file.padding) {
+                let path = std::path::Path::new(file.path.as_os_str());
+                let is_name = |part| matches!(part, std::path::Component::Normal(_));
+                assert!(path.components().all(is_name), "{name:?}: {path:?}");
+                assert!(!path.to_str().unwrap().contains('\0'), "{path:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tree_of_too_many_files_or_folders_is_refused_and_no_layers_are_asked_for() {
+    let info = |files: &str| {
+        format!("d9:file treed{files}e12:meta versioni2e4:name1:x12:piece lengthi16384ee").into_bytes()
+    };
+    let torrent = |files: &str| [b"d4:info", &info(files)[..], b"e"].concat();
+    let empty = |count: usize| -> String {
+        (0..count).map(|number| format!("7:{number:07}d0:d6:lengthi0eee")).collect()
+    };
+    let large = format!("1:xd0:d6:lengthi16385e11:pieces root32:{}ee", "7".repeat(32));
+    let refused = refusal(torrent(&empty(MAX_FILES + 1)));
+    assert!(refused.contains("500,001 files, and the limit is 500,000"), "{refused}");
+    assert_eq!(layers_of(&info(&large)).len(), 1);
+    assert_eq!(layers_of(&info(&(empty(MAX_FILES) + &large))), [], "the torrent would be refused");
+    let most = large.replace("16385", &(16_384_u64 * u64::from(MAX_PIECES)).to_string());
+    assert_eq!(layers_of(&info(&most)).len(), 1);
+    assert_eq!(layers_of(&info(&(large.replace("1:x", "1:a") + &most))), [], "of pieces there are too many");
+    assert_eq!(
+        layers_of(&[&b"d9:file treed"[..], large.as_bytes(), b"e12:piece lengthi16385ee"].concat()),
+        []
+    );
+    let deep = ["1:dd".repeat(1000), "1:ad0:d6:lengthi0eee".to_owned(), "e".repeat(1000)].concat();
+    let refused = refusal(torrent(&deep));
+    assert!(refused.contains("more than 100 deep"), "{refused}");
 }
 
 #[test]

@@ -78,6 +78,19 @@ mod tests {
     }
 
     #[test]
+    fn the_hashes_that_lead_to_the_root_count_as_well() {
+        let mut queue = HashQueue::default();
+        let range = NodeRange { length: 1, proof_layers: 11, ..RANGE };
+        let mut served = 0;
+        for _ in 0..2000 {
+            queue.request(HashRequest { range, ..REQUEST }, Some(1024)).unwrap();
+            served += usize::from(matches!(queue.next(), Some(NextUpload::Hashes { is_served: true, .. })));
+            queue.pop();
+        }
+        assert_eq!(served, (4 * 1024 + 16 * 512) / 12);
+    }
+
+    #[test]
     fn where_nothing_is_uploaded_each_request_is_rejected() {
         let mut queue = HashQueue::default();
         queue.request(REQUEST, None).unwrap();

@@ -276,7 +276,7 @@ impl Queues {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::piece::Geometry;
+    use crate::piece::{Geometry, NodeRange};
 
     /// A request for a block, as the tests of the queues use it too.
     pub fn block(index: u32, begin: u32) -> (PieceIndex, BlockRequest) {
@@ -332,6 +332,28 @@ mod tests {
         assert_eq!(requests.next(16383, Instant::now()), None);
         assert_eq!(requests.next(16384, Instant::now()), upload(1, 0));
         assert_eq!(next(&requests), None);
+    }
+
+    #[test]
+    fn hashes_wait_until_the_limit_has_released_them_and_a_refusal_does_not() {
+        let requests = PeerRequests::default();
+        let range = NodeRange { base_layer: 0, index: 0, length: 4, proof_layers: 3 };
+        let request = HashRequest { pieces_root: [7; 32], range };
+        let hashes = |request, is_served| Some(NextUpload::Hashes { request, is_served });
+        requests.request_hashes(request, Some(1000)).unwrap();
+        // Of the three layers above, the first follows from the hashes.
+        assert_eq!(requests.pending().next_length, Some((4 + 2) * 32));
+        assert_eq!(requests.next(6 * 32 - 1, Instant::now()), None);
+        assert_eq!(requests.next(6 * 32, Instant::now()), hashes(request, true));
+        // The limit never releases more than a block.
+        let many = HashRequest { range: NodeRange { length: 512, proof_layers: 10, ..range }, ..request };
+        requests.request_hashes(many, Some(1000)).unwrap();
+        assert_eq!(requests.next(BLOCK_LENGTH, Instant::now()), hashes(many, true));
+        let endless = HashRequest { range: NodeRange { length: u32::MAX, ..range }, ..request };
+        for (request, pieces) in [(endless, Some(1000)), (request, None)] {
+            requests.request_hashes(request, pieces).unwrap();
+            assert_eq!(requests.next(0, Instant::now()), hashes(request, false));
+        }
     }
 
     #[test]
