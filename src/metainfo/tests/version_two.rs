@@ -118,6 +118,18 @@ fn a_torrent_needs_no_name() {
 }
 
 #[test]
+fn of_a_property_that_is_there_twice_the_first_counts() {
+    let of = |lengths: &str| {
+        let file = format!("d{lengths}11:pieces root32:{}e", "7".repeat(32));
+        let raw =
+            format!("d4:infod9:file treed1:xd0:{file}ee12:meta versioni2e4:name1:x12:piece lengthi16384eee");
+        Metainfo::parse(raw.into_bytes()).map(|torrent| torrent.files[0].length)
+    };
+    assert_eq!(of("6:lengthi3e6:lengthi5e"), Ok(3));
+    assert!(of("6:length1:x6:lengthi5e").is_err());
+}
+
+#[test]
 fn links_are_left_out() {
     let link = Item::dictionary([("", Item::dictionary([("attr", "l".into()), ("length", 0.into())]))]);
     let raw = of_tree(Item::dictionary([("a", leaf(b"abc")), ("b", link)]), layers([]), &[]);
