@@ -74,6 +74,19 @@ mod tests {
     }
 
     #[test]
+    fn the_hashes_that_lead_to_the_root_count_as_well() {
+        let mut queue = HashQueue::default();
+        let one = HashRequest { count: 1, proofs: 11, ..REQUEST };
+        let mut served = 0;
+        for _ in 0..2000 {
+            queue.request(one, 1024).unwrap();
+            served += usize::from(matches!(queue.next(), Some(NextUpload::Hashes { is_served: true, .. })));
+            queue.pop();
+        }
+        assert_eq!(served, (4 * 1024 + 16 * 512) / 12);
+    }
+
+    #[test]
     fn answers_that_the_peer_does_not_read_have_a_bound() {
         let mut queue = HashQueue::default();
         let taken = (0..).take_while(|_| queue.request(REQUEST, 1024).is_ok());

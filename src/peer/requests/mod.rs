@@ -331,6 +331,24 @@ mod tests {
     }
 
     #[test]
+    fn hashes_wait_until_the_limit_has_released_them_and_a_refusal_does_not() {
+        let requests = PeerRequests::default();
+        let request = HashRequest { root: [7; 32], base: 0, index: 0, count: 4, proofs: 3 };
+        let hashes = |request, is_served| Some(NextUpload::Hashes { request, is_served });
+        requests.request_hashes(request, 1000).unwrap();
+        assert_eq!(requests.pending().next_length, Some(7 * 32));
+        assert_eq!(requests.next(7 * 32 - 1, Instant::now()), None);
+        assert_eq!(requests.next(7 * 32, Instant::now()), hashes(request, true));
+        // The limit never releases more than a block.
+        let many = HashRequest { count: 512, proofs: 10, ..request };
+        requests.request_hashes(many, 1000).unwrap();
+        assert_eq!(requests.next(BLOCK_LENGTH, Instant::now()), hashes(many, true));
+        let endless = HashRequest { count: u32::MAX, ..request };
+        requests.request_hashes(endless, 1000).unwrap();
+        assert_eq!(requests.next(0, Instant::now()), hashes(endless, false));
+    }
+
+    #[test]
     fn the_account_says_what_was_sent_and_what_is_being_sent() {
         let (requests, now) = (PeerRequests::default(), Instant::now());
         requests.unchoke();
