@@ -58,7 +58,7 @@ impl Sample {
         let torrent = [
             format!("d4:infod9:file treed7:payloadd0:d6:lengthi{length}e11:pieces root32:").as_bytes(),
             &root,
-            format!("eeee12:meta versioni2e4:name7:payload12:piece lengthi{piece_length}ee").as_bytes(),
+            format!("eee12:meta versioni2e4:name7:payload12:piece lengthi{piece_length}ee").as_bytes(),
             b"12:piece layersd32:",
             &root,
             format!("{}:", layer.len()).as_bytes(),

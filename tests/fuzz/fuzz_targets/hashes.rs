@@ -77,8 +77,8 @@ fuzz_target!(|bytes: &[u8]| {
                 theirs.clear();
                 assembly.left(key);
             }
-            1 => {
-                let request = theirs.pop().filter(|_| key != HONEST).unwrap_or_else(|| any_request(&mut choices));
+            1 if key != HONEST => {
+                let request = theirs.pop().unwrap_or_else(|| any_request(&mut choices));
                 assembly.rejected_hashes(key, &request);
             }
             2 => {
