@@ -17,8 +17,9 @@ pub(super) struct LayerAssembly {
     parts: Vec<Part>,
     /// No part from here on was asked of anyone. There may be hundreds of thousands, so none of them is looked at.
     fresh: usize,
-    /// Those before it that are missing. A peer is asked for a few at a time, so these are few.
-    missing: Vec<usize>,
+    /// Those before it that are missing, or that somebody owes although they are there. A peer is asked for a few at a time,
+    /// so these are few.
+    open: Vec<usize>,
     there: usize,
 }
 
@@ -64,8 +65,10 @@ impl LayerAssembly {
 
     /// What to ask this peer for now. It counts as asked from then on. What was asked of the fewest peers comes first.
     pub(super) fn next(&mut self, key: PeerKey) -> Option<HashRequest> {
-        let may_be_asked = |part: &Part| !part.asked.contains(&key) && !part.rejected.contains(&key);
-        let missing = self.missing.iter().filter_map(|at| Some((self.parts.get(*at)?, *at)));
+        let may_be_asked = |part: &Part| {
+            part.digests.is_none() && !part.asked.contains(&key) && !part.rejected.contains(&key)
+        };
+        let missing = self.open.iter().filter_map(|at| Some((self.parts.get(*at)?, *at)));
         let fewest = missing
             .filter(|(part, _)| may_be_asked(part))
             .map(|(part, at)| (part.asked.len(), at))
@@ -75,7 +78,7 @@ impl LayerAssembly {
         let part = self.parts.get_mut(at)?;
         if at == self.fresh {
             self.fresh += 1;
-            self.missing.push(at);
+            self.open.push(at);
         }
         part.asked.push(key);
         Some(part.request)
@@ -83,30 +86,35 @@ impl LayerAssembly {
 
     /// A peer has sent these nodes.
     pub(super) fn received(&mut self, key: PeerKey, request: &HashRequest, nodes: &[u8]) -> Judgement {
-        let Some((part, at)) = self.answered(key, request) else { return Judgement::Unasked };
+        let Some(part) = self.answered(key, request) else { return Judgement::Unasked };
         let (nodes, rest) = nodes.as_chunks::<{ size_of::<Node>() }>();
-        match part.judge(nodes).filter(|_| rest.is_empty()) {
+        let is_new = part.digests.is_none();
+        let judgement = match part.judge(nodes).filter(|_| rest.is_empty()) {
             Some(digests) => {
                 part.digests = Some(digests.into());
-                self.there += 1;
-                self.missing.retain(|missing| *missing != at);
+                self.there += usize::from(is_new);
                 Judgement::Right
             }
             None => Judgement::Wrong,
-        }
+        };
+        self.settle();
+        judgement
     }
 
     /// A peer will not send what it was asked for. False if it was not asked.
     pub(super) fn rejected(&mut self, key: PeerKey, request: &HashRequest) -> bool {
         let part = self.answered(key, request);
-        part.map(|(part, _)| part.rejected.push(key)).is_some()
+        let was_asked = part.map(|part| part.rejected.push(key)).is_some();
+        self.settle();
+        was_asked
     }
 
     /// A peer is gone: others are to be asked.
     pub(super) fn left(&mut self, key: PeerKey) {
-        for at in &self.missing {
+        for at in &self.open {
             self.parts.get_mut(*at).into_iter().for_each(|part| part.asked.retain(|asked| *asked != key));
         }
+        self.settle();
     }
 
     /// The layers, when all are there: the root of each, and its digests.
@@ -123,13 +131,20 @@ impl LayerAssembly {
         layers
     }
 
-    /// The part that this peer was asked for, which is no longer owed, and where it is.
-    fn answered(&mut self, key: PeerKey, request: &HashRequest) -> Option<(&mut Part, usize)> {
+    /// The part that this peer was asked for, which it no longer owes.
+    fn answered(&mut self, key: PeerKey, request: &HashRequest) -> Option<&mut Part> {
         let is_it = |part: &Part| part.request == *request && part.asked.contains(&key);
-        let at = self.missing.iter().copied().find(|at| self.parts.get(*at).is_some_and(is_it))?;
+        let at = self.open.iter().copied().find(|at| self.parts.get(*at).is_some_and(is_it))?;
         let part = self.parts.get_mut(at)?;
         part.asked.retain(|asked| *asked != key);
-        Some((part, at))
+        Some(part)
+    }
+
+    /// Forgets the parts that are there and that nobody owes any more.
+    fn settle(&mut self) {
+        let LayerAssembly { parts, open, .. } = self;
+        let is_open = |part: &Part| part.digests.is_none() || !part.asked.is_empty();
+        open.retain(|at| parts.get(*at).is_some_and(is_open));
     }
 }
 
@@ -268,7 +283,21 @@ mod tests {
             for (key, request) in asked {
                 assert_eq!(assembly.received(key, &request, &good), Judgement::Right);
             }
-            assert!(assembly.missing.len() <= 3, "a search looks at few");
+            assert!(assembly.open.len() <= 3, "a search looks at few");
         }
+    }
+
+    #[test]
+    fn who_sends_what_another_one_has_sent_meanwhile_was_asked_all_the_same() {
+        let (missing, nodes) = layer(1025);
+        let mut assembly = LayerAssembly::new(&[missing]);
+        let all = [1, 1, 1].map(|key| assembly.next(PeerKey(key)).unwrap());
+        let again = assembly.next(PeerKey(2)).unwrap();
+        let good = answer(&nodes, again);
+        assert!(all.contains(&again));
+        assert_eq!(assembly.received(PeerKey(1), &again, &good), Judgement::Right);
+        assert_eq!(assembly.received(PeerKey(2), &again, &good), Judgement::Right);
+        assert_eq!(assembly.received(PeerKey(2), &again, &good), Judgement::Unasked);
+        assert_eq!(assembly.progress(), (1, 3));
     }
 }
