@@ -18,6 +18,9 @@
 //! few peers it answers, and prefers those that answer it. That is all; the rest is making it fast, and
 //! surviving the strangers.
 //!
+//! Torrents of *version 2* have a tree of SHA-256 for each file in place of a SHA-1 for each piece. All else is
+//! the same (the header of `metainfo/version_two.rs`, and of `piece/merkle.rs`).
+//!
 //! # The modules, in reading order
 //!
 //! A module imports only from modules above it in this list (`tests/layout.rs` looks).
@@ -156,7 +159,8 @@
 //!    `magnet/search.rs:run` empties for as long as there is no torrent.
 //! 2. `magnet/search.rs:connect` starts a worker for each peer, and `magnet/worker.rs:run` asks that peer for
 //!    metadata (aside, which piece to ask of which peer, and which one to believe: the header of
-//!    `magnet/metadata_assembly/mod.rs`).
+//!    `magnet/metadata_assembly/mod.rs`; and what version 2 of torrents has asked for beside it: that of
+//!    `magnet/layers.rs`).
 //! 3. The worker whose answer completes the metadata hands its connection over
 //!    (`magnet/worker.rs:hand_over`). That ends the search (`magnet/search.rs:is_complete`).
 //! 4. `metainfo/magnet/mod.rs:torrent` makes a torrent of the metadata, and the run goes on as any other.

@@ -8,13 +8,14 @@ use femtotorrent::metainfo::{File, InfoHash, Metainfo};
 use femtotorrent::net::Outlet;
 use femtotorrent::net::http::{Site, WebClient};
 use femtotorrent::net::proxy::{Negotiation, Proxy, Target};
+use femtotorrent::piece::merkle::{self, Subtree};
 use femtotorrent::strategy::OnWordOf;
 use femtotorrent::strategy::utp::{Conversation, State};
 use femtotorrent::tracker::{Announce, AnnounceEvent, Answer, Counts, Identity, UdpRequest, UdpResponse};
 use femtotorrent::web_seed::{self, judge};
 use femtotorrent::wire::mse::{self, Chance, Method, Methods};
 use femtotorrent::wire::utp;
-use femtotorrent::wire::{Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake, PeerId};
+use femtotorrent::wire::{Frame, FrameLimits, HANDSHAKE_LENGTH, Handshake, HashRequest, Message, PeerId};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
@@ -130,10 +131,27 @@ fn every_example_is_a_message_that_comes_back_as_it_went() {
         assert_eq!((length, &again), (example.len(), example));
     }
     // The first one shows how to read a figure.
-    assert_eq!(frames.len(), 1 + 22, "one of each kind");
+    assert_eq!(frames.len(), 1 + 25, "one of each kind");
     let [handshake] = examples("handshake").try_into().unwrap();
     let handshake: [u8; HANDSHAKE_LENGTH] = handshake.try_into().unwrap();
     assert_eq!(Handshake::from_wire(&handshake).unwrap().to_wire(), handshake);
+}
+
+#[test]
+fn the_hashes_of_the_example_lead_to_their_root() {
+    let limits = FrameLimits::for_pieces(PIECES);
+    let frames = examples("frame");
+    let answer = frames.iter().find_map(|example| match Frame::parse(example, &limits) {
+        Ok(Frame::Whole(Message::Hashes(request, hashes), _)) => Some((request, hashes)),
+        _ => None,
+    });
+    let (HashRequest { pieces_root, range }, hashes) = answer.unwrap();
+    let (own, uncles) = hashes.as_chunks().0.split_at(range.length as usize);
+    assert_eq!(uncles.len(), range.uncles() as usize);
+    let mut subtree = Subtree::default();
+    own.iter().for_each(|hash| subtree.push(*hash));
+    let node = subtree.root(range.height(), [0; 32]);
+    assert_eq!(merkle::root_above(node, range.top(), uncles), pieces_root);
 }
 
 /// One side of the key exchange: what it hears, and what it has said.

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What floods cost a download: floods.py BINARY [--kinds A,B] [--peers 2,5,50] [--small] [--udp] [--seed] ...
+"""What floods cost a download: floods.py BINARY [--kinds A,B] [--peers 2,5,50] [--small] [--two] [--udp] [--seed] ...
 
 An honest seeder, which is the same program, gives 64 MiB at 8 MB/s. Beside it peers connect that send one kind
 of message as fast as they can, and come back as soon as they are disconnected. Printed are peak memory, CPU
 and time of the download, and each as a ratio to a quiet one in the same run. All of it happens in a network
-namespace of its own, in which every address of 11/8 is this host: that is a part of the internet, and addresses
+namespace of its own, in which every address of 11/8 and 10/8 is this host: that is a part of the internet, and addresses
 of our own host or network are never kept out, since one of them may stand for everybody: with --near the flood comes
-from there. With --udp the floods of packets reach the DHT too. It needs root or user namespaces, `unshare` and `ip`.
+from this host, with --lan from a network beside us. With --two the torrent is of version 2. With --udp the floods of packets reach the DHT too. It needs root or user namespaces, `unshare` and `ip`.
 All of it takes half an hour.
 """
 
@@ -23,25 +23,16 @@ import tempfile
 import threading
 import time
 
+import flood_torrent
+from flood_messages import floods, frame
+
 PAYLOAD = 64 * 1024 * 1024
 RATE = 8_000_000
 PORT = 51413
-NETWORK = "127" if "--near" in sys.argv else "11"
+NETWORK = "127" if "--near" in sys.argv else "10" if "--lan" in sys.argv else "11"
 CLIENT = f"{NETWORK}.255.0.1"
 SEEDER = f"{NETWORK}.254.0.1"
 MODERN = bytes([0, 0, 0, 0, 0, 0x10, 0, 4])
-
-
-def frame(number, body=b""):
-    return (len(body) + 1).to_bytes(4, "big") + bytes([number]) + body
-
-
-def word(number):
-    return number.to_bytes(4, "big")
-
-
-def extended(number, body):
-    return frame(20, bytes([number]) + body)
 
 
 # Floods that are no messages: lives of peers, and packets.
@@ -54,51 +45,6 @@ DATAGRAMS = (
     "utp-syn", "utp-syn-from-many", "utp-garbage", "utp-data-from-many", "dht-query", "dht-query-from-many",
     "dht-garbage", "local-discovery",
 )  # fmt: skip
-
-
-def floods(pieces):
-    """What each kind of flood sends: the messages that come first, and those that come again and again."""
-    bits = bytearray(b"\xff" * (pieces // 8))
-    some = bytes([0x55]) * (pieces // 8)
-    block = word(1) + word(0) + word(1024)
-    many = [random.randrange(pieces) for _ in range(1000)]
-    addresses = b"".join(bytes([11, i // 250, i % 250 + 1, 9, 0x1a, 0xe1]) for i in range(5000))
-    pex = b"d5:added%d:" % len(addresses) + addresses + b"7:added.f5000:" + bytes(5000) + b"e"
-    hello = b"d1:md11:ut_metadatai3e6:ut_pexi4ee1:pi7777e1:v4:evil6:yourip4:\x0b\x01\x02\x03e"
-    none = frame(15)
-    return {
-        "bitfield": (frame(5, some), frame(5, bytes(bits))),
-        "have": (none, b"".join(frame(4, word(piece)) for piece in many)),
-        "have-all": (none, frame(14)),
-        "have-none": (none, frame(15)),
-        "allowed-fast": (none, b"".join(frame(17, word(piece)) for piece in many)),
-        "suggest": (none, b"".join(frame(13, word(piece)) for piece in many)),
-        "port": (none, frame(9, b"\x1a\xe1")),
-        "interested": (none, frame(2) + frame(3)),
-        "choke": (frame(14), frame(0) + frame(1)),
-        "extension": (none, extended(0, hello)),
-        "long-extension": (none, extended(0, b"d1:v60000:" + b"a" * 60000 + b"e")),
-        "pex": (none + extended(0, hello), extended(2, pex)),
-        "metadata": (none + extended(0, hello), extended(1, b"d8:msg_typei0e5:piecei0ee")),
-        "cancel": (none, frame(8, block)),
-        "reject": (frame(14), frame(16, block)),
-        "request": (none + frame(2), frame(6, block)),
-        "ask-and-cancel": (none + frame(2), frame(6, block) + frame(8, block)),
-        "keep-alive": (none, bytes(4)),
-        "unknown": (none, frame(99)),
-        "long-unknown": (none, frame(99, bytes(32000))),
-        "piece": (frame(14), frame(7, word(1) + word(0) + bytes(1024))),
-        "bitfield-and-go": (frame(5, some), none),
-        "dont-have": (frame(14) + extended(0, hello), b"".join(extended(3, word(piece)) for piece in many)),
-        "deep-extension": (none, extended(0, b"d1:m" + b"l" * 30000 + b"e" * 30001)),
-        "wide-extension": (none, extended(0, b"d1:md" + b"".join(b"5:%05di1e" % i for i in range(6000)) + b"ee")),
-        "metadata-of-nothing": (none + extended(0, hello), extended(1, b"d8:msg_typei1e5:piecei0ee" + bytes(30000))),
-        "hash-request": (none, frame(21, bytes(48))),
-        "hash-answer": (none, frame(22, bytes(30000))),
-        "lt-and-upload-only": (none, extended(9, b"\1") + extended(200, b"de")),
-        **{name: None for name in LIVES},
-        **{name: None for name in DATAGRAMS},
-    }
 
 
 class Flood:
@@ -271,7 +217,7 @@ def processor_time(process):
 class Scene:
     """A torrent, its payload and its seeder."""
 
-    def __init__(self, binary, folder, piece_length):
+    def __init__(self, binary, folder, piece_length, two):
         self.binary, self.folder = binary, folder
         self.pieces = PAYLOAD // piece_length
         seeds = os.path.join(folder, "seeds")
@@ -279,15 +225,11 @@ class Scene:
         payload = random.Random(7).randbytes(PAYLOAD)
         with open(os.path.join(seeds, "payload"), "wb") as file:
             file.write(payload)
-        hashes = b"".join(
-            hashlib.sha1(payload[at : at + piece_length]).digest() for at in range(0, PAYLOAD, piece_length)
-        )
-        info = b"d6:lengthi%de4:name7:payload12:piece lengthi%de6:pieces%d:" % (PAYLOAD, piece_length, len(hashes))
-        info += hashes + b"e"
-        self.info_hash = hashlib.sha1(info).digest()
+        make = flood_torrent.version_two if two else flood_torrent.version_one
+        torrent, self.info_hash, self.root = make(payload, piece_length)
         self.torrent = os.path.join(folder, "payload.torrent")
         with open(self.torrent, "wb") as file:
-            file.write(b"d4:info" + info + b"e")
+            file.write(torrent)
         self.digest = hashlib.sha1(payload).digest()
         self.seeds = seeds
         self.start_seeder()
@@ -350,24 +292,26 @@ class Scene:
 
 
 def in_namespace():
-    """Starts this script again in a network namespace in which all of 11/8 is this host."""
+    """Starts this script again in a network namespace in which all of 11/8 and 10/8 is this host."""
     if os.environ.get("FLOODS") == "inside":
         return
     os.environ["FLOODS"] = "inside"
-    script = 'ip link set lo up && ip route add local 11.0.0.0/8 dev lo && exec "$@"'
+    script = 'ip link set lo up && for n in 10 11; do ip route add local $n.0.0.0/8 dev lo; done && exec "$@"'
     root = [] if os.geteuid() == 0 else ["--map-root-user"]
     unshare = ["unshare", "--net", *root, "sh", "-c", script, "sh", sys.executable, *sys.argv]
     os.execvp(unshare[0], unshare)
 
 
 def main():
-    names = list(floods(256))
+    names = [*floods(256, bytes(32)), *LIVES, *DATAGRAMS]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("binary")
     parser.add_argument("--kinds", default=",".join(names), help=", ".join(names))
     parser.add_argument("--peers", default="2,5,50", help="how many peers flood")
     parser.add_argument("--small", action="store_true", help="256 pieces of 256 KiB, not 65,536 of 1 KiB")
-    parser.add_argument("--near", action="store_true", help="flood from our own network, which is never kept out")
+    parser.add_argument("--two", action="store_true", help="version 2, 4,096 pieces of 16 KiB")
+    parser.add_argument("--near", action="store_true", help="flood from this host, which is never kept out")
+    parser.add_argument("--lan", action="store_true", help="flood from our own network, which is never kept out")
     parser.add_argument("--magnet", action="store_true", help="3 s of the flood before the metadata can come")
     parser.add_argument("--udp", action="store_true", help="with the DHT and the local network, quiet too")
     parser.add_argument("--seed", action="store_true", help="flood the seeder, and measure that")
@@ -376,15 +320,16 @@ def main():
     options = parser.parse_args()
     in_namespace()
     folder = tempfile.mkdtemp(prefix="floods-")
-    scene = Scene(os.path.realpath(options.binary), folder, 256 * 1024 if options.small else 1024)
+    piece_length = 256 * 1024 if options.small else 16 * 1024 if options.two else 1024
+    scene = Scene(os.path.realpath(options.binary), folder, piece_length, options.two)
     try:
-        messages = floods(scene.pieces)
+        messages = floods(scene.pieces, scene.root)
         quiet = scene.download("quiet", None, 0, options)
         print(f"{'flood':16} {'peers':>5} {'code':>4} {'MiB':>6} {'x':>5} {'CPU s':>6} {'x':>5} {'s':>6} {'x':>5} connections")
         runs = [("quiet", 0)] + [(kind, int(n)) for kind in options.kinds.split(",") for n in options.peers.split(",")]
         for kind, count in runs:
             code, memory, cpu, seconds, connections = (
-                scene.download(kind, messages[kind], count, options) if count else quiet
+                scene.download(kind, messages.get(kind), count, options) if count else quiet
             )
             print(
                 f"{kind:16} {count:5} {code:4} {memory:6.1f} {memory / quiet[1]:5.2f} {cpu:6.2f} {cpu / quiet[2]:5.2f}"

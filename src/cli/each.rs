@@ -22,7 +22,8 @@ pub enum Shape {
 }
 
 /// Runs the command for each of the sources. Several get a line each on `out`, as `head` writes it, if that is for
-/// people. For programs, one of several that fails gets an object all the same. Returns the first exit code that is a failure's. Once the user stops one, the others are not begun.
+/// people. For programs, one of several that fails gets an object all the same. Returns the first exit code that is a
+/// failure's. Once the user stops one, the others are not begun.
 ///
 /// # Errors
 ///

@@ -2,8 +2,8 @@
 //!
 //! No other file writes to them (`tests/layout.rs` looks). Whatever is written here loses what could control a
 //! terminal, so that a call that forgot to look after a stranger's text does no harm. All that goes to standard error
-//! goes through one lock and knows of what is drawn there (`cli/terminal/full/surface.rs`), so that sentences and the log stand
-//! above the lines, whole, and wait for the end of a full screen.
+//! goes through one lock and knows of what is drawn there (`cli/terminal/full/surface.rs`), so that sentences and the
+//! log stand above the lines, whole, and wait for the end of a full screen.
 
 mod block;
 mod filter;

@@ -19,8 +19,8 @@ const ALL_MESSAGES: u8 = 2;
 pub struct TraceOption {
     /// Write each message, its meaning, and why we sent it to this file
     ///
-    /// Of peers, trackers, web seeds, the router, the DHT and the local network, and each attempt to connect. A line each, or an
-    /// object of JSON if the name ends in .jsonl. The file must not exist.
+    /// Of peers, trackers, web seeds, the router, the DHT and the local network, and each attempt to connect. A line
+    /// each, or an object of JSON if the name ends in .jsonl. The file must not exist.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
     pub trace: Option<PathBuf>,
 }

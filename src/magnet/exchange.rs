@@ -1,7 +1,7 @@
 //! What is said to a peer about metadata, and what it answers, from the extension handshake to the end.
 //!
-//! Runs on the peer's thread (`magnet/worker.rs`). The metadata itself is asked for first, then the digests of the pieces, where
-//! they do not stand in it (version 2).
+//! Runs on the peer's thread (`magnet/worker.rs`). The metadata itself is asked for first, then the digests of the
+//! pieces, where they do not stand in it (version 2).
 
 use super::Verdict;
 use super::worker::{MetadataContext, PATIENCE};
@@ -11,7 +11,7 @@ use crate::net::PeerStream;
 use crate::peer::{MessagePace, ReadBuffer};
 use crate::wire::extension::{self, ExtensionHandshake, UT_METADATA};
 use crate::wire::metadata::MetadataMessage;
-use crate::wire::{FrameLimits, HashRequest, Message};
+use crate::wire::{FrameLimits, Message};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,8 @@ const MAX_DURATION: Duration = Duration::from_secs(180);
 const AT_ONCE: usize = 4;
 /// Requests for hashes that one peer is sent at once: each file has its own, and most of these are small.
 const HASHES_AT_ONCE: usize = 32;
+/// A peer that rejects so many of them has hardly any, and is not asked for hundreds of thousands.
+const MOST_REJECTED: u32 = 500;
 /// The most bytes that we keep of a peer's messages that only the swarm can understand, some 270 KiB: the
 /// longest bitfield, and 16 KiB for what may follow it.
 const MAX_KEPT: usize = (MAX_PIECES / 8) as usize + 16 * 1024;
@@ -48,6 +50,8 @@ pub(super) struct MetadataExchange<'a> {
     outstanding: usize,
     /// It rejected a piece.
     rejects: bool,
+    /// How many requests for hashes it rejected.
+    rejected_hashes: u32,
     /// When it last did what it was asked for.
     last_answer: Instant,
     /// How many messages of each kind it may still send.
@@ -57,9 +61,17 @@ pub(super) struct MetadataExchange<'a> {
 impl MetadataExchange<'_> {
     pub(super) fn new(key: PeerKey, context: &MetadataContext) -> MetadataExchange<'_> {
         let now = Instant::now();
-        let pace = MessagePace::new(MAX_PIECES, now).wanting_metadata();
-        let (message_id, outstanding, rejects) = (None, 0, false);
-        MetadataExchange { key, context, message_id, outstanding, rejects, last_answer: now, pace }
+        let pace = MessagePace::new(MAX_PIECES, now).wanting_metadata(now);
+        MetadataExchange {
+            key,
+            context,
+            message_id: None,
+            outstanding: 0,
+            rejects: false,
+            rejected_hashes: 0,
+            last_answer: now,
+            pace,
+        }
     }
 
     /// Requests pieces until the metadata is complete. Returns the frames that are kept for the swarm.
@@ -91,7 +103,7 @@ impl MetadataExchange<'_> {
                     format!("fewest peers were asked for it; {} of {AT_ONCE} at a time", self.outstanding);
                 tap.why("ut_metadata", self.outstanding.saturating_sub(before), why);
             }
-            if self.rejects && self.outstanding == 0 {
+            if (self.rejects && self.outstanding == 0) || self.rejected_hashes > MOST_REJECTED {
                 return Err(PeerError::HungUp(HangUp::RejectsMetadata));
             }
             if !answers.is_empty() {
@@ -115,19 +127,20 @@ impl MetadataExchange<'_> {
                 self.introduced(body)?;
                 return Ok(MessageUse::KeepForLater);
             }
-            Message::Hashes(payload) => return self.received_hashes(payload),
-            Message::HashReject(payload) => {
-                let rejected = HashRequest::from_wire(payload);
-                if rejected
-                    .is_some_and(|(request, _)| self.context.assembly().rejected_hashes(self.key, &request))
-                {
+            Message::Hashes(request, nodes) => {
+                let verdict = self.context.assembly().received_hashes(self.key, &request, nodes);
+                return self.judged(verdict);
+            }
+            Message::HashReject(request) => {
+                if self.context.assembly().rejected_hashes(self.key, &request) {
                     self.rejects = true;
+                    self.rejected_hashes += 1;
                     self.outstanding = self.outstanding.saturating_sub(1);
                 }
                 return Ok(MessageUse::Done);
             }
-            Message::HashRequest(payload) => {
-                Message::HashReject(payload).write_to(answers);
+            Message::HashRequest(request) => {
+                Message::HashReject(request).write_to(answers);
                 return Ok(MessageUse::Done);
             }
             Message::KeepAlive => return Ok(MessageUse::Done),
@@ -177,13 +190,6 @@ impl MetadataExchange<'_> {
         self.judged(verdict)
     }
 
-    fn received_hashes(&mut self, payload: &[u8]) -> Result<MessageUse, PeerError> {
-        let unasked = PeerError::Violation(Violation::UnaskedMetadata);
-        let (request, nodes) = HashRequest::from_wire(payload).ok_or(unasked)?;
-        let verdict = self.context.assembly().received_hashes(self.key, &request, nodes);
-        self.judged(verdict)
-    }
-
     fn judged(&mut self, verdict: Verdict) -> Result<MessageUse, PeerError> {
         match verdict {
             Verdict::Wrong(liars) if liars.contains(&self.key) => {
@@ -212,7 +218,7 @@ impl MetadataExchange<'_> {
         while self.outstanding < HASHES_AT_ONCE
             && let Some(request) = self.context.assembly().next_hashes(self.key)
         {
-            Message::HashRequest(&request.to_wire()).write_to(frames);
+            Message::HashRequest(request).write_to(frames);
             self.outstanding += 1;
         }
     }

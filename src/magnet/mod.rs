@@ -15,8 +15,8 @@
 //! just answered ([`Event::HandedOver`]). What those peers said before, which cannot be understood without
 //! the metadata, is kept for the swarm.
 //!
-//! In version 2 of torrents (BEP 52) the metadata does not have the digests of the pieces. They are asked for as well, of the
-//! same peers, before the swarm begins (`layers.rs`).
+//! In version 2 of torrents (BEP 52) the metadata does not have the digests of the pieces. They are asked for as
+//! well, of the same peers, before the swarm begins (`layers.rs`).
 
 mod exchange;
 mod layers;

@@ -33,6 +33,8 @@ pub enum MessageKind {
     Pex,
     /// Other messages of the extension protocol, metadata among them (BEP 9).
     Extended,
+    /// `hash request`, and `hash reject` (BEP 52).
+    Hashes,
     /// A message with an id that we do not know.
     Unknown,
 }
@@ -59,6 +61,7 @@ impl fmt::Display for MessageKind {
             MessageKind::ExtensionHandshake => "extension handshake",
             MessageKind::Pex => "peer exchange",
             MessageKind::Extended => "extended",
+            MessageKind::Hashes => "hash request and hash reject",
             MessageKind::Unknown => "unknown",
         })
     }

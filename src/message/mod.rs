@@ -209,6 +209,14 @@ pub enum News {
     Pex(Vec<(SocketAddr, u8)>),
 }
 
+impl News {
+    /// Whether it says which pieces the peer has.
+    pub fn is_of_pieces(&self) -> bool {
+        use News::{AnotherBitfield, Bitfield, DontHave, Have, HaveAll};
+        matches!(self, Have(_) | DontHave(_) | Bitfield(_) | AnotherBitfield(_) | HaveAll)
+    }
+}
+
 /// What an outbox is to send.
 #[derive(Debug)]
 pub enum Order {

@@ -3,7 +3,8 @@
 //! Its *own* spelling is what the torrent says, byte for byte, as far as a path can hold it: a payload that
 //! another program made lies there under its own names. Its *portable* spelling is one that every common file
 //! system takes, those of Windows included. Other clients know a few more
-//! ([`as_libtorrent_writes`], [`as_transmission_writes`]). All of them are made from the torrent alone, so that the next run finds what this one has written.
+//! ([`as_libtorrent_writes`], [`as_transmission_writes`]). All of them are made
+//! from the torrent alone, so that the next run finds what this one has written.
 
 use crate::text::is_hidden;
 use std::borrow::Cow;

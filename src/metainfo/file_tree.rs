@@ -65,8 +65,9 @@ pub(super) fn walk<'a>(
             (Step::Entry(..), None) => return Err(fault("has a file without properties")),
             (Step::Leave, Some(inside)) if inside.depth > 0 => inside.depth = inside.depth.saturating_sub(1),
             (Step::Leave, Some(inside)) => {
-                let length = inside.length.ok_or(fault(WITHOUT_LENGTH))?;
-                on_file(TreeFile { path: &path, length, root: inside.root, kind: inside.kind })?;
+                let length = inside.length.flatten().ok_or(fault(WITHOUT_LENGTH))?;
+                let (root, kind) = (inside.root.flatten(), inside.kind.unwrap_or_default());
+                on_file(TreeFile { path: &path, length, root, kind })?;
                 properties = None;
             }
             (Step::Leave, None) => {
@@ -87,12 +88,13 @@ enum Kind {
     File,
 }
 
-/// The properties of a file while the walk is inside them.
+/// The properties of a file while the walk is inside them. Of one that is there twice the first counts, as everywhere in a
+/// torrent.
 #[derive(Default)]
 struct Properties<'a> {
-    length: Option<u64>,
-    root: Option<&'a [u8]>,
-    kind: FileKind,
+    length: Option<Option<u64>>,
+    root: Option<Option<&'a [u8]>>,
+    kind: Option<FileKind>,
     /// How many dictionaries deep the walk is inside them.
     depth: usize,
 }
@@ -100,9 +102,9 @@ struct Properties<'a> {
 impl<'a> Properties<'a> {
     fn hear(&mut self, name: &[u8], value: Value<'a>) {
         match name {
-            b"length" => self.length = value.unsigned(),
-            b"pieces root" => self.root = value.bytes(),
-            b"attr" => self.kind = FileKind::with(value.bytes().unwrap_or_default()),
+            b"length" => _ = self.length.get_or_insert(value.unsigned()),
+            b"pieces root" => _ = self.root.get_or_insert(value.bytes()),
+            b"attr" => _ = self.kind.get_or_insert(FileKind::with(value.bytes().unwrap_or_default())),
             _ => {}
         }
     }

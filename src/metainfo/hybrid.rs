@@ -1,9 +1,9 @@
 //! Checks hybrid torrents, which say everything twice: once for version 1 and once for version 2 (BEP 52,
 //! "upgrade path").
 //!
-//! We download a hybrid torrent as version 1. Both halves must describe the same files. Otherwise peers that
-//! use different halves would exchange different data under one torrent. So the file tree is compared with
-//! the file list, and each file must start at the start of a piece, as it does in version 2.
+//! We read a hybrid torrent as version 1, unless a link names it by the info-hash of version 2. Both halves must describe
+//! the same files. Otherwise peers that use different halves would exchange different data under one torrent. So the
+//! file tree is compared with the file list, and each file must start at the start of a piece, as it does in version 2.
 
 use super::File;
 use super::error::MetainfoError;

@@ -34,7 +34,7 @@ pub use nearest::spelling_steps;
 pub use path::FilePath;
 pub use patterns::{ChoiceError, FileChoice, FilePattern};
 pub use percent::percent_decoded;
-pub use version_two::{LayerName, layers_of};
+pub use version_two::{MissingLayer, layers_of};
 
 use crate::bencode::{Dictionary, Value};
 use crate::piece::{Geometry, NodeRange, PieceDigest};
@@ -207,12 +207,12 @@ impl Metainfo {
         let torrent = Value::parse_lenient(&raw)?;
         let torrent = torrent.dictionary().ok_or(MetainfoError::NotADictionary)?;
         let info = torrent.get("info").and_then(Value::dictionary).ok_or(MetainfoError::NoInfo)?;
-        let info_hash_v2 = (version_two::of(info, hybrid) == Version::Two)
-            .then(|| InfoHashV2::of(std::iter::once(info.raw())));
+        let version = version_two::of(info, hybrid)?;
+        let info_hash_v2 = (version == Version::Two).then(|| InfoHashV2::of(std::iter::once(info.raw())));
         let info_hash =
             info_hash_v2.map_or_else(|| InfoHash::of(std::iter::once(info.raw())), |v2| v2.truncated());
         limits::check_counts(info)?;
-        let name = name(info, &info_hash.to_string())?;
+        let name = name(info, version, &info_hash.to_string())?;
         let piece_length = piece_length(info)?;
         let (name, read, geometry, digests) = match info_hash_v2 {
             Some(_) => {
@@ -258,10 +258,10 @@ impl Metainfo {
     }
 
     /// The nodes of the tree with this root that a peer has asked for (version 2). `None` if they cannot be had.
-    pub fn nodes(&self, root: &[u8; 32], range: NodeRange) -> Option<Vec<[u8; 32]>> {
+    pub fn nodes(&self, pieces_root: &[u8; 32], range: NodeRange) -> Option<Vec<[u8; 32]>> {
         match &self.digests {
             Digests::Sha1(_) => None,
-            Digests::Layers(layers) => layers.nodes(&self.raw, root, range),
+            Digests::Layers(layers) => layers.nodes(&self.raw, pieces_root, range),
         }
     }
 
@@ -290,12 +290,13 @@ fn field(name: &'static str, fault: &'static str) -> MetainfoError {
 }
 
 /// The own name. `name` may be in any encoding; `name.utf-8` is the same name in UTF-8, and suffices. If it names
-/// nothing, the info-hash takes its place.
-fn name(info: Dictionary, info_hash: &str) -> Result<Vec<u8>, MetainfoError> {
+/// nothing, the info-hash takes its place. In version 2 it may be missing: there it is "purely advisory".
+fn name(info: Dictionary, version: Version, info_hash: &str) -> Result<Vec<u8>, MetainfoError> {
     let preferred = info.get("name.utf-8").and_then(Value::bytes);
-    let name = || {
-        let name = info.get("name").ok_or(field("name", "is missing"))?;
-        name.bytes().ok_or(field("name", "is not a string"))
+    let name = || match (info.get("name"), version) {
+        (Some(name), _) => name.bytes().ok_or(field("name", "is not a string")),
+        (None, Version::Two) => Ok(&b""[..]),
+        (None, Version::One) => Err(field("name", "is missing")),
     };
     let preferred = preferred.map_or_else(name, Ok)?;
     if !preferred.is_empty() && preferred.iter().all(|byte| *byte == 0) {

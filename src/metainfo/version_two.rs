@@ -15,8 +15,8 @@ use super::limits::{MAX_FILES, MAX_PIECES};
 use super::path::FilePath;
 use super::{File, InfoHashV2, MAX_PIECE_LENGTH, Version, element, magnet, trackers};
 use crate::bencode::{Dictionary, Step, Value};
-use crate::piece::merkle::{self, Node, Summit};
-use crate::piece::{BLOCK_LENGTH, Geometry, Layer, NodeRange, PieceDigest};
+use crate::piece::merkle::{self, Node, Subtree};
+use crate::piece::{BLOCK_LENGTH, Geometry, NodeRange, PieceDigest, PieceLayer};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -37,7 +37,7 @@ pub(super) struct VersionTwo {
 pub(super) struct Layers {
     files: Vec<FileLayer>,
     /// How far they are above the blocks.
-    base: u32,
+    base_layer: u32,
     /// What peers may ask for, from when one has: the layers of more than one piece, by their roots.
     served: OnceLock<HashMap<Node, ServedLayer>>,
 }
@@ -55,11 +55,11 @@ struct FileLayer {
 }
 
 /// A layer that peers may ask for, from when one has.
-type ServedLayer = (Range<usize>, OnceLock<Layer>);
+type ServedLayer = (Range<usize>, OnceLock<PieceLayer>);
 
 impl Layers {
     fn new(files: Vec<FileLayer>, piece_length: u32) -> Layers {
-        Layers { files, base: base(piece_length), served: OnceLock::new() }
+        Layers { files, base_layer: base_layer(piece_length), served: OnceLock::new() }
     }
 
     /// The digest of this piece, which the torrent has. `raw` are the bytes that were read.
@@ -77,7 +77,7 @@ impl Layers {
             self.served.get_or_init(|| self.files.iter().filter_map(|file| file.served(raw)).collect());
         let (place, layer) = served.get(root)?;
         let digests = raw.get(place.clone())?.as_chunks().0;
-        layer.get_or_init(|| Layer::new(self.base, digests)).nodes(range)
+        layer.get_or_init(|| PieceLayer::new(self.base_layer, digests)).nodes(digests, range)
     }
 }
 
@@ -89,10 +89,8 @@ impl FileLayer {
     }
 }
 
-const PADDING: MetainfoError = MetainfoError::Field {
-    name: "file tree",
-    fault: "has a file without content of its own, which needs none here",
-};
+const PADDING: MetainfoError =
+    MetainfoError::Field { name: "file tree", fault: "has padding, or nothing but a link" };
 
 fn field(name: &'static str, fault: &'static str) -> MetainfoError {
     MetainfoError::Field { name, fault }
@@ -100,17 +98,17 @@ fn field(name: &'static str, fault: &'static str) -> MetainfoError {
 
 /// A layer of digests that a torrent needs beside its `info`: that of a file of more than one piece.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LayerName {
+pub struct MissingLayer {
     /// The root of the file's tree.
-    pub root: Node,
+    pub pieces_root: Node,
     /// How far it is above the blocks.
-    pub base: u32,
+    pub base_layer: u32,
     /// Its digests: as many as the file has pieces.
     pub pieces: u32,
 }
 
 /// The layers that belong to this `info` value of version 2. None if it cannot be read: then it is no torrent.
-pub fn layers_of(info: &[u8]) -> Vec<LayerName> {
+pub fn layers_of(info: &[u8]) -> Vec<MissingLayer> {
     let Ok(Value::Dictionary(info)) = Value::parse_lenient(info) else { return Vec::new() };
     let (Ok(piece_length), Ok(Some(tree))) = (super::piece_length(info), file_tree::of(info)) else {
         return Vec::new();
@@ -118,30 +116,39 @@ pub fn layers_of(info: &[u8]) -> Vec<LayerName> {
     if !fits(piece_length) {
         return Vec::new();
     }
-    let base = base(piece_length);
+    let base_layer = base_layer(piece_length);
     let mut layers = Vec::new();
-    let mut room = MAX_PIECES;
+    let (mut room, mut files) = (MAX_PIECES, 0_usize);
     let mut seen = HashSet::new();
     let walked = file_tree::walk(tree, &mut |file| {
         let pieces =
             u32::try_from(file.length.div_ceil(piece_length.into())).map_err(|_| MetainfoError::TooLarge)?;
         room = room.checked_sub(pieces).ok_or(MetainfoError::TooLarge)?;
+        files = files.checked_add(1).filter(|files| *files <= MAX_FILES).ok_or(MetainfoError::TooLarge)?;
         let root = file.root.and_then(|root| Node::try_from(root).ok());
-        if let Some(root) = root.filter(|root| pieces > 1 && seen.insert(*root)) {
-            layers.push(LayerName { root, base, pieces });
+        if let Some(pieces_root) = root.filter(|root| pieces > 1 && seen.insert(*root)) {
+            layers.push(MissingLayer { pieces_root, base_layer, pieces });
         }
         Ok(())
     });
     if walked.is_ok() { layers } else { Vec::new() }
 }
 
-/// The version that this `info` is read as, if a hybrid one is read as this.
-pub(super) fn of(info: Dictionary, hybrid: Version) -> Version {
-    let is_two = info.get("meta version").is_some() || info.get("file tree").is_some();
-    match (is_two, info.get("pieces").is_some()) {
+/// The version that this `info` is read as, if a hybrid one is read as this. It is asked before anything else: what is wrong
+/// with a torrent of a newer version, this one cannot say (BEP 52, `meta version`).
+pub(super) fn of(info: Dictionary, hybrid: Version) -> Result<Version, MetainfoError> {
+    let number = info.get("meta version");
+    let is_two = number.is_some() || info.get("file tree").is_some();
+    let version = match (is_two, info.get("pieces").is_some()) {
         (true, true) => hybrid,
         (true, false) => Version::Two,
         (false, _) => Version::One,
+    };
+    match (version, number.map(Value::integer)) {
+        (Version::One, _) | (Version::Two, Some(Some(2))) => Ok(version),
+        (Version::Two, Some(Some(3..))) => Err(MetainfoError::NewerVersion),
+        (Version::Two, Some(_)) => Err(field("meta version", "is not 2")),
+        (Version::Two, None) => Err(field("meta version", "is missing")),
     }
 }
 
@@ -153,9 +160,6 @@ pub(super) fn read(
     name: &[u8],
     piece_length: u32,
 ) -> Result<VersionTwo, MetainfoError> {
-    if info.get("meta version").and_then(Value::integer) != Some(2) {
-        return Err(MetainfoError::NewerVersion);
-    }
     if !fits(piece_length) {
         return Err(field("piece length", "is not a power of two of 16 KiB or more, as version 2 demands"));
     }
@@ -321,9 +325,9 @@ impl<'a> Reader<'a> {
 
 /// The root above the digests of all pieces of a file.
 fn root_of(nodes: &[Node], piece_length: u32) -> Node {
-    let mut summit = Summit::default();
-    nodes.iter().for_each(|node| summit.push(*node));
-    summit.node(merkle::levels(nodes.len() as u64), merkle::without_blocks(base(piece_length)))
+    let mut tree = Subtree::default();
+    nodes.iter().for_each(|node| tree.push(*node));
+    tree.root(merkle::levels(nodes.len() as u64), merkle::padding(base_layer(piece_length)))
 }
 
 /// Whether version 2 has pieces of this length.
@@ -332,7 +336,7 @@ fn fits(piece_length: u32) -> bool {
 }
 
 /// How far the digests of pieces are above the blocks.
-fn base(piece_length: u32) -> u32 {
+fn base_layer(piece_length: u32) -> u32 {
     merkle::levels(u64::from(piece_length / BLOCK_LENGTH))
 }
 

@@ -312,6 +312,11 @@ mod tests {
         for ip in ["192.0.2.1", "2001:db8::1", "0.0.0.0", "::", "224.0.0.1", "fe80::1"] {
             let error = BindAddress::only(ip.parse().unwrap()).check().unwrap_err();
             assert!(error.to_string().contains(ip), "{error}");
+            assert_eq!(
+                error.to_string().contains("without its interface"),
+                ip.starts_with("fe80"),
+                "{error}"
+            );
         }
         BindAddress::any().check().unwrap();
     }

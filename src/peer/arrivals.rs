@@ -3,11 +3,12 @@
 //! A connection costs us a thread and its handshake, and a peer that was disconnected for a flood costs as much
 //! again when it comes back. So a network that connects again and again has a pace, and one from which a flood
 //! came has to stay away for some time: its connections are closed as they are accepted. This host itself may
-//! do as it likes, as it may run many peers.
+//! do as it likes, as it may run many peers, until a flood comes from it.
 //!
 //! An address of our own network may stand for everybody: a router, a container's bridge or a tunnel puts its own
-//! in the place of the one that a connection comes from. So such a one has a faster pace and is never told to stay
-//! away, or one peer could keep out all others.
+//! in the place of the one that a connection comes from, and a tunnel that ends on this host that of this host. So such
+//! a one has a faster pace and is never told to stay away, or one peer could keep out all others. After a flood it has a
+//! slow one for as long as others have to stay away.
 //!
 //! Two hosts that share a hundred torrents connect a hundred times at once, and each connection leads somewhere.
 //! Those of a flood do not: one that ends without a handshake for a torrent of ours, or without a block either
@@ -23,11 +24,17 @@ use std::time::{Duration, Instant};
 const AT_ONCE: u32 = 240;
 /// For how many connections one counts that led nowhere.
 const IN_VAIN: u32 = 8;
+/// For each so many pieces that such a one told us of it counts as one more: each takes some steps, and a bitfield says the
+/// same with few.
+const TOLD_IN_VAIN: u32 = 500;
 /// How long it takes until one more may come.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// The same two for an address of our own network, and for all IPv6 networks that one owner may have.
 const MANY_AT_ONCE: u32 = 500;
 const MANY_INTERVAL: Duration = Duration::from_millis(50);
+/// The same for an address of this host or of our own network after a flood.
+const SLOW_AT_ONCE: u32 = 20;
+const SLOW_INTERVAL: Duration = Duration::from_millis(200);
 /// How many connections may come at once, and in a second, from all networks together: more than come to the
 /// busiest seed. Each takes a tenth of a millisecond.
 const ALL_AT_ONCE: u32 = 750;
@@ -61,6 +68,9 @@ pub struct Arrivals {
 struct Visitor {
     pace: TokenBucket,
     refused_until: Option<Instant>,
+    /// After a flood, where nobody is refused.
+    slow_pace: TokenBucket,
+    slow_until: Option<Instant>,
 }
 
 impl Visitor {
@@ -68,7 +78,21 @@ impl Visitor {
         let stands_for_many = is_local(network) || owned_range(network) == Some(network);
         let (interval, at_once) =
             if stands_for_many { (MANY_INTERVAL, MANY_AT_ONCE) } else { (INTERVAL, AT_ONCE) };
-        Visitor { pace: TokenBucket::every(interval, at_once, now), refused_until: None }
+        Visitor {
+            pace: TokenBucket::every(interval, at_once, now),
+            refused_until: None,
+            slow_pace: TokenBucket::every(SLOW_INTERVAL, SLOW_AT_ONCE, now),
+            slow_until: None,
+        }
+    }
+
+    fn is_slow(&self, now: Instant) -> bool {
+        self.slow_until.is_some_and(|until| now < until)
+    }
+
+    /// Whether one more may come after a flood, if there was one.
+    fn takes_slowly(&mut self, now: Instant) -> bool {
+        !self.is_slow(now) || self.slow_pace.take(now)
     }
 
     fn is_refused(&self, now: Instant) -> bool {
@@ -88,7 +112,7 @@ impl Arrivals {
     pub fn may_enter(&mut self, from: IpAddr, now: Instant) -> bool {
         let from = from.to_canonical();
         if from.is_loopback() {
-            return true;
+            return self.networks.get_mut(&network(from)).is_none_or(|visitor| visitor.takes_slowly(now));
         }
         let range = owned_range(from);
         // Asked first, so that an owner of many networks fills no room with them.
@@ -98,6 +122,7 @@ impl Arrivals {
         let visitor = self.visitor(network(from), now);
         let may_come = !visitor.is_refused(now)
             && visitor.pace.take(now)
+            && visitor.takes_slowly(now)
             && range.is_none_or(|range| self.visitor(range, now).pace.take(now));
         let enters = may_come && self.pace.take(now);
         self.turned_away = if may_come && !enters { self.turned_away.saturating_add(1) } else { 0 };
@@ -123,20 +148,28 @@ impl Arrivals {
         from.to_canonical().is_loopback() || self.exchanges.take(now)
     }
 
-    /// A connection from here, which was counted when it came, has ended and was of no use to either side.
-    pub fn came_in_vain(&mut self, from: IpAddr, now: Instant) {
+    /// A connection from here, which was counted when it came, has ended and was of no use to either side. It has told us of
+    /// so many pieces, one by one.
+    pub fn came_in_vain(&mut self, from: IpAddr, told: u32, now: Instant) {
         if is_local(from) {
             return;
         }
         let pace = &mut self.visitor(network(from), now).pace;
         // It may have fewer left than that. Then it has none.
         let _ = (1..IN_VAIN).all(|_| pace.take(now));
+        if told >= TOLD_IN_VAIN {
+            pace.charge(told / TOLD_IN_VAIN, now);
+        }
     }
 
-    /// A peer from here has flooded us: no connection from its network may stay for now.
+    /// A peer from here has flooded us: no connection from its network may stay for now, or few of our own network.
     pub fn refuse(&mut self, from: IpAddr, now: Instant) {
-        if !is_local(from) {
-            self.visitor(network(from), now).refused_until = Some(now + REFUSED);
+        let (from, until) = (from.to_canonical(), Some(now + REFUSED));
+        let visitor = self.visitor(network(from), now);
+        if is_local(from) {
+            visitor.slow_until = until;
+        } else {
+            visitor.refused_until = until;
         }
     }
 
@@ -144,7 +177,7 @@ impl Arrivals {
         if self.networks.len() >= MAX_NETWORKS && !self.networks.contains_key(&network) {
             // Whoever has more networks than this can come as often as he likes in any case. To look through
             // them for each connection would be his next attack, so after this half of the room is free.
-            self.networks.retain(|_, visitor| visitor.is_refused(now));
+            self.networks.retain(|_, visitor| visitor.is_refused(now) || visitor.is_slow(now));
             if self.networks.len() >= MAX_NETWORKS / 2 {
                 self.networks.clear();
             }
@@ -238,13 +271,29 @@ mod tests {
         let mut arrivals = Arrivals::new(now);
         let enter = |arrivals: &mut Arrivals, now| {
             let entered = arrivals.may_enter(ip("192.0.2.1"), now);
-            arrivals.came_in_vain(ip("192.0.2.1"), now);
+            arrivals.came_in_vain(ip("192.0.2.1"), 499, now);
             entered
         };
         let entered = (0..10_000).filter(|_| enter(&mut arrivals, now)).count();
         assert_eq!(entered, (AT_ONCE / IN_VAIN) as usize);
         assert!(!arrivals.may_enter(ip("192.0.2.1"), now));
         assert!(arrivals.may_enter(ip("192.0.2.1"), now + INTERVAL));
+    }
+
+    #[test]
+    fn who_tells_of_thousands_of_pieces_in_vain_cannot_do_so_again_and_again() {
+        let now = start();
+        let mut arrivals = Arrivals::new(now);
+        let mut come = |now| {
+            let enters = arrivals.may_enter(ip("192.0.2.1"), now);
+            if enters {
+                arrivals.came_in_vain(ip("192.0.2.1"), 65_536, now);
+            }
+            enters
+        };
+        assert_eq!((0..100).filter(|_| come(now)).count(), 2);
+        let hour = (0..3600).filter(|second| come(now + *second * INTERVAL)).count();
+        assert!((20..=30).contains(&hour), "{hour}");
     }
 
     #[test]
@@ -283,9 +332,8 @@ mod tests {
         let now = start();
         let mut arrivals = Arrivals::new(now);
         for router in ["192.168.1.1", "172.17.0.1", "::ffff:10.0.2.100", "fe80::1"] {
-            arrivals.refuse(ip(router), now);
             let entered = (0..100).filter(|_| {
-                arrivals.came_in_vain(ip(router), now);
+                arrivals.came_in_vain(ip(router), 1_000_000, now);
                 arrivals.may_enter(ip(router), now)
             });
             assert_eq!(entered.count(), 100, "{router}");
@@ -294,6 +342,26 @@ mod tests {
         let mut all = (0..10_000).filter(|_| arrivals.may_enter(ip("172.17.0.1"), now));
         assert_eq!(all.by_ref().count(), MANY_AT_ONCE as usize);
         assert!(arrivals.may_enter(ip("192.0.2.1"), now), "it leaves room for others");
+    }
+
+    #[test]
+    fn after_a_flood_an_address_that_may_stand_for_many_is_slow_and_is_not_kept_out() {
+        let mut now = start();
+        let mut arrivals = Arrivals::new(now);
+        let enter = |arrivals: &mut Arrivals, from: &str, now| {
+            (0..400).filter(|_| arrivals.may_enter(ip(from), now)).count()
+        };
+        for from in ["127.0.0.1", "192.168.1.1", "::ffff:10.0.2.100", "::1", "fe80::1"] {
+            arrivals.refuse(ip(from), now);
+            assert_eq!(enter(&mut arrivals, from, now), SLOW_AT_ONCE as usize, "{from}");
+            // Another flood brings no new ones.
+            arrivals.refuse(ip(from), now);
+            assert_eq!(enter(&mut arrivals, from, now + SLOW_INTERVAL), 1, "{from}");
+            now += 2 * REFUSED;
+            assert_eq!(enter(&mut arrivals, from, now), 400, "{from}");
+            now += REFUSED;
+        }
+        assert_eq!(enter(&mut arrivals, "192.168.1.2", now), 400, "another one is as it was");
     }
 
     #[test]

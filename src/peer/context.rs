@@ -32,7 +32,7 @@ pub struct TorrentContext {
     pub read_memory: Arc<ReadMemory>,
     /// The download limit of all peers of the process together.
     pub down: Arc<Throttle>,
-    /// The upload limit for blocks and metadata, of all peers of the process together.
+    /// The upload limit for blocks, metadata and hashes, of all peers of the process together.
     pub up: Arc<Throttle>,
     /// What we can send. `None` where nothing is kept.
     pub served_pieces: Option<Arc<ServedPieces>>,
@@ -57,7 +57,12 @@ impl TorrentContext {
 
     /// The metadata that peers may have: none where nothing may be uploaded.
     pub(super) fn metadata(&self) -> &[u8] {
-        if self.up.limit() == Some(0) { &[] } else { self.metainfo.info_bytes() }
+        if self.uploads_nothing() { &[] } else { self.metainfo.info_bytes() }
+    }
+
+    /// Whether the upload limit is zero.
+    pub(super) fn uploads_nothing(&self) -> bool {
+        self.up.limit() == Some(0)
     }
 
     /// A piece of it.

@@ -21,6 +21,8 @@ pub struct Delivery {
     key: PeerKey,
     ledger: Ledger,
     news: Vec<News>,
+    /// Where in the news a late bitfield is.
+    late_bitfield: Option<usize>,
     /// The places of its reports in the inbox.
     slots: ReportSlots,
     /// Verified pieces, which go to the writer when the news of them is told.
@@ -34,6 +36,7 @@ impl Delivery {
             key,
             ledger: Ledger::new(leases),
             news: Vec::new(),
+            late_bitfield: None,
             slots: ReportSlots::default(),
             verified: Vec::new(),
         }
@@ -94,21 +97,19 @@ impl Delivery {
 
     /// Notes a bitfield that is not the first: one that many have sent for many in one report, since each only adds pieces.
     pub fn note_late_bitfield(&mut self, pieces: Bitfield) {
-        let late = self.news.iter_mut().find_map(|news| match news {
-            News::AnotherBitfield(late) => Some(late),
-            _ => None,
-        });
-        match late {
-            Some(late) => late.insert_all(&pieces),
-            None => self.news.push(News::AnotherBitfield(pieces)),
+        match self.late_bitfield.and_then(|at| self.news.get_mut(at)) {
+            Some(News::AnotherBitfield(late)) => late.insert_all(&pieces),
+            _ => {
+                self.late_bitfield = Some(self.news.len());
+                self.news.push(News::AnotherBitfield(pieces));
+            }
         }
     }
 
     /// Whether the next report will tell of a late bitfield, and has to tell it before what comes next: a piece that the
     /// peer has lost since, and may have again in a further bitfield.
     pub fn has_to_tell_late_bitfield(&self) -> bool {
-        matches!(self.news.last(), Some(News::DontHave(_)))
-            && self.news.iter().any(|news| matches!(news, News::AnotherBitfield(_)))
+        self.late_bitfield.is_some() && matches!(self.news.last(), Some(News::DontHave(_)))
     }
 
     /// What the next report will tell.
@@ -137,7 +138,7 @@ impl Delivery {
         if self.news.is_empty() {
             return Ok(());
         }
-        let is_large = self.news.iter().any(|news| matches!(news, News::AnotherBitfield(_)));
+        let is_large = self.late_bitfield.take().is_some();
         // The leases must not pile up either where no block comes that looks for its lease.
         self.ledger.enter_leases();
         let news = std::mem::take(&mut self.news);

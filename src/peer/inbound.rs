@@ -156,8 +156,8 @@ impl Inbound {
             Message::Extended(extension::UT_PEX, body) => self.pex(body),
             Message::Extended(extension::LT_DONTHAVE, body) => self.dont_have(body)?,
             Message::KeepAlive | Message::Suggest(_) | Message::Extended(..) => None,
-            Message::HashRequest(body) => self.hash_request(body)?,
-            Message::Hashes(_) | Message::HashReject(_) | Message::Unknown(_) => None,
+            Message::HashRequest(request) => self.hash_request(request)?,
+            Message::Hashes(..) | Message::HashReject(_) | Message::Unknown(_) => None,
         })
     }
 
@@ -209,9 +209,8 @@ impl Inbound {
     }
 
     /// A request for hashes (BEP 52). The other messages about them answer requests that we never make here.
-    fn hash_request(&self, body: &[u8]) -> Result<Option<News>, Violation> {
-        let Some((request, _)) = HashRequest::from_wire(body) else { return Ok(None) };
-        let pieces = self.context.geometry.piece_count();
+    fn hash_request(&self, request: HashRequest) -> Result<Option<News>, Violation> {
+        let pieces = (!self.context.uploads_nothing()).then(|| self.context.geometry.piece_count());
         Ok(self.wake_if(self.requests.request_hashes(request, pieces)?))
     }
 

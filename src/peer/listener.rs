@@ -204,9 +204,10 @@ impl Listener {
         lock(&self.state.arrivals).refuse(from, Instant::now());
     }
 
-    /// A connection that was accepted from here has ended and was of no use to either side.
-    pub fn came_in_vain(&self, from: IpAddr) {
-        self.state.came_in_vain(from);
+    /// A connection that was accepted from here has ended and was of no use to either side. It has told us of so many
+    /// pieces one by one.
+    pub fn came_in_vain(&self, from: IpAddr, told: u32) {
+        self.state.came_in_vain(from, told);
     }
 
     /// From now on connections for this torrent go to its coordinator, as [`Event::Incoming`], until the
@@ -322,8 +323,8 @@ impl ListenerState {
         spawned.map(drop)
     }
 
-    fn came_in_vain(&self, from: IpAddr) {
-        lock(&self.arrivals).came_in_vain(from, Instant::now());
+    fn came_in_vain(&self, from: IpAddr, told: u32) {
+        lock(&self.arrivals).came_in_vain(from, told, Instant::now());
     }
 
     /// Waits while `condition` holds, until the listener closes, and not longer than this.

@@ -42,6 +42,9 @@ const EXTENSION_HANDSHAKE: (u32, Duration) = (30, Duration::from_secs(5));
 const PEX: (u32, Duration) = (60, Duration::from_secs(5));
 /// A request for each piece of the longest metadata, and more.
 const EXTENDED: (u32, Duration) = (6_000, Duration::from_millis(50));
+/// One for each file that has more than one piece, and for each 512 pieces of one, beside these. Some may be asked
+/// for again.
+const HASHES: (u32, Duration) = (1000, Duration::from_millis(50));
 /// Longer ones count as unknown: a request for metadata is short, and metadata itself comes only where it was asked for.
 const LONG_EXTENDED: usize = 1024;
 /// Of what we may not know, a client that is correct needs little as long as we never answer. Each may have 32 KiB.
@@ -75,6 +78,7 @@ impl MessagePace {
             (MessageKind::ExtensionHandshake, EXTENSION_HANDSHAKE, 0),
             (MessageKind::Pex, PEX, 0),
             (MessageKind::Extended, EXTENDED, 0),
+            (MessageKind::Hashes, HASHES, pieces),
             (MessageKind::Unknown, UNKNOWN, 0),
         ] {
             if let Some(left) = pace.left.get_mut(kind as usize) {
@@ -84,9 +88,13 @@ impl MessagePace {
         pace
     }
 
-    /// The same where the peer is asked for metadata.
+    /// The same where the peer is asked for metadata. Then we have no hashes that it could ask for.
     #[must_use]
-    pub fn wanting_metadata(self) -> MessagePace {
+    pub fn wanting_metadata(mut self, now: Instant) -> MessagePace {
+        let (at_once, interval) = HASHES;
+        if let Some(left) = self.left.get_mut(MessageKind::Hashes as usize) {
+            *left = TokenBucket::every(interval, at_once, now);
+        }
         MessagePace { wants_metadata: true, ..self }
     }
 
@@ -118,9 +126,10 @@ impl MessagePace {
                 MessageKind::Unknown
             }
             Message::Extended(..) => MessageKind::Extended,
-            Message::HashRequest(_) | Message::HashReject(_) => MessageKind::Extended,
-            Message::Hashes(_) if self.wants_metadata => MessageKind::Extended,
-            Message::Hashes(_) | Message::Unknown(_) => MessageKind::Unknown,
+            Message::HashRequest(_) | Message::HashReject(_) => MessageKind::Hashes,
+            // Those that were not asked for end the connection (`magnet/exchange.rs`).
+            Message::Hashes(..) if self.wants_metadata => return Ok(()),
+            Message::Hashes(..) | Message::Unknown(_) => MessageKind::Unknown,
         };
         self.take(kind, now)
     }
@@ -143,10 +152,14 @@ impl MessagePace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::BlockRequest;
+    use crate::piece::NodeRange;
+    use crate::wire::{BlockRequest, HashRequest};
 
     const PIECES: u32 = 20_000;
     const BLOCK: BlockRequest = BlockRequest { index: 0, begin: 0, length: 16_384 };
+
+    const RANGE: NodeRange = NodeRange { base_layer: 2, index: 0, length: 2, proof_layers: 0 };
+    const HASHES_WANTED: HashRequest = HashRequest { pieces_root: [7; 32], range: RANGE };
 
     /// Of how many such messages the last one is too many, if all come at once.
     fn at_once(message: Message<'_>) -> (u32, Violation) {
@@ -192,6 +205,9 @@ mod tests {
             (Message::Extended(extension::UT_PEX, b"de"), 60, MessageKind::Pex),
             (Message::Extended(extension::UT_METADATA, b"de"), 6_000, MessageKind::Extended),
             (Message::Extended(77, b"de"), 6_000, MessageKind::Extended),
+            (Message::HashRequest(HASHES_WANTED), 21_000, MessageKind::Hashes),
+            (Message::HashReject(HASHES_WANTED), 21_000, MessageKind::Hashes),
+            (Message::Hashes(HASHES_WANTED, &[0; 32]), 30, MessageKind::Unknown),
             (Message::Unknown(99), 30, MessageKind::Unknown),
         ] {
             assert_eq!(at_once(message), (most + 1, Violation::Flood(kind)));
@@ -211,9 +227,15 @@ mod tests {
             assert_eq!(at_once(Message::Extended(id, &long[1..])).0, EXTENDED.0 + 1);
         }
         let now = Instant::now() + Duration::from_secs(100_000);
-        let mut pace = MessagePace::new(PIECES, now).wanting_metadata();
+        let mut pace = MessagePace::new(PIECES, now).wanting_metadata(now);
         let metadata = Message::Extended(extension::UT_METADATA, &long);
         assert!((0..EXTENDED.0).all(|_| pace.count(&metadata, now).is_ok()), "it was asked for");
+        // A link may lead to hundreds of thousands of files, and one peer may be the only one that has them.
+        let hashes = Message::Hashes(HASHES_WANTED, &long);
+        assert!((0..500_000).all(|_| pace.count(&hashes, now).is_ok()), "so were these");
+        let request = Message::HashRequest(HASHES_WANTED);
+        let requests = (0..).take_while(|_| pace.count(&request, now).is_ok());
+        assert_eq!(requests.count(), HASHES.0 as usize);
     }
 
     #[test]

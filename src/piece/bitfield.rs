@@ -85,6 +85,15 @@ impl Bitfield {
         self.ones = self.words.iter().map(|word| word.count_ones()).sum();
     }
 
+    /// The pieces of this set that another one of the same torrent lacks. A step for every 64 pieces.
+    #[must_use]
+    pub fn without(&self, other: &Bitfield) -> Bitfield {
+        let theirs = other.words.iter().copied().chain(std::iter::repeat(0));
+        let words: Vec<u64> = self.words.iter().zip(theirs).map(|(word, theirs)| word & !theirs).collect();
+        let ones = words.iter().map(|word| word.count_ones()).sum();
+        Bitfield { words, length: self.length, ones }
+    }
+
     /// Removes the piece from the set. False if it was not there.
     pub fn remove(&mut self, piece: PieceIndex) -> bool {
         if !self.has(piece) {
@@ -169,6 +178,20 @@ mod tests {
             let all = Bitfield::all(length);
             assert!(all.is_full());
             assert_eq!(Bitfield::from_wire(&all.to_wire(), length), Some(all));
+        }
+    }
+
+    #[test]
+    fn what_one_has_and_the_other_lacks() {
+        for length in [1, 63, 64, 65, 200] {
+            let cut = Geometry::new(u64::from(length) * 16, 16).unwrap();
+            let (mut thirds, mut halves) = (Bitfield::none(length), Bitfield::none(length));
+            cut.pieces().step_by(3).for_each(|piece| _ = thirds.insert(piece));
+            cut.pieces().step_by(2).for_each(|piece| _ = halves.insert(piece));
+            let new = thirds.without(&halves);
+            assert!(new.iter(cut).eq(cut.pieces().filter(|piece| piece.get() % 6 == 3)));
+            assert_eq!(new.count() as usize, new.iter(cut).count());
+            assert_eq!(thirds.without(&Bitfield::none(0)), thirds);
         }
     }
 

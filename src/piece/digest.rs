@@ -17,10 +17,8 @@ impl PieceDigest {
     pub const LENGTH: usize = 20;
 
     /// The SHA-1 of these bytes.
-    pub fn of(bytes: &[u8]) -> PieceDigest {
-        let mut hash = PieceHash::new(Hashing::Sha1);
-        hash.update(bytes);
-        hash.finish()
+    pub fn sha1_of(bytes: &[u8]) -> PieceDigest {
+        Hashing::Sha1.digest(bytes)
     }
 
     /// Its bytes.
@@ -45,6 +43,15 @@ pub enum Hashing {
     Sha1,
     /// As a tree of its blocks, with so many levels above them.
     Tree(u32),
+}
+
+impl Hashing {
+    /// The digest of a piece that has these bytes.
+    pub fn digest(self, bytes: &[u8]) -> PieceDigest {
+        let mut hash = PieceHash::new(self);
+        hash.update(bytes);
+        hash.finish()
+    }
 }
 
 /// A piece on its way through the hash, from its first byte to its last.

@@ -2,7 +2,7 @@
 //!
 //! A file is cut into blocks of 16 KiB, whatever its piece length. The SHA-256 of a block is a *leaf*, and each node above
 //! is the SHA-256 of its two children side by side, up to the *root*, which stands in the torrent. Where a tree has
-//! more places for leaves than the file has blocks, the others are zeros.
+//! more places for leaves than the file has blocks, the others are *padding*: zeros.
 //!
 //! A piece is a subtree: its digest is the node that stands above its blocks. The digests of all pieces of a file
 //! are one *layer* of the tree. From a layer follows the root, so whoever has the root can check a layer from a stranger.
@@ -13,17 +13,17 @@ use sha2::{Digest, Sha256};
 /// A node of a tree: a SHA-256.
 pub type Node = [u8; 32];
 
-/// A leaf that stands for no block.
-const NO_BLOCK: Node = [0; 32];
+/// A leaf beyond the end of the file.
+const PADDING_LEAF: Node = [0; 32];
 
 /// The node above these two.
-pub(super) fn above(left: &Node, right: &Node) -> Node {
+pub(super) fn parent(left: &Node, right: &Node) -> Node {
     Sha256::new().chain_update(left).chain_update(right).finalize().into()
 }
 
-/// The root of a tree of so many levels above its leaves that has no block.
-pub fn without_blocks(levels: u32) -> Node {
-    (0..levels).fold(NO_BLOCK, |node, _| above(&node, &node))
+/// The node that stands so many levels above leaves which are all beyond the end of the file.
+pub fn padding(levels: u32) -> Node {
+    (0..levels).fold(PADDING_LEAF, |node, _| parent(&node, &node))
 }
 
 /// The levels above the lowest of a tree that has room for so many nodes there.
@@ -31,55 +31,55 @@ pub fn levels(nodes: u64) -> u32 {
     nodes.max(1).next_power_of_two().trailing_zeros()
 }
 
-/// Nodes of one level, from left to right, on their way to the node above all of them.
+/// A part of a tree, built from the nodes of its lowest level, which come from left to right.
 ///
-/// It keeps one node of each level at most: those that have no neighbour on the right yet.
+/// It keeps one node of each level at most: those that have no sibling on the right yet.
 #[derive(Clone, Debug, Default)]
-pub struct Summit {
+pub struct Subtree {
     count: u64,
-    lonely: Vec<Node>,
+    unpaired: Vec<Node>,
 }
 
-impl Summit {
+impl Subtree {
     /// Adds the next node.
     pub fn push(&mut self, node: Node) {
         let mut node = node;
-        let mut neighbours = self.count;
-        while let (1, Some(left)) = (neighbours & 1, self.lonely.last()) {
-            node = above(left, &node);
-            self.lonely.pop();
-            neighbours >>= 1;
+        let mut before = self.count;
+        while let (1, Some(left)) = (before & 1, self.unpaired.last()) {
+            node = parent(left, &node);
+            self.unpaired.pop();
+            before >>= 1;
         }
-        self.lonely.push(node);
+        self.unpaired.push(node);
         self.count += 1;
     }
 
-    /// The node that stands `levels` levels above the nodes. Where there are fewer than that many levels have room for,
-    /// `missing` stands in the place of each of the others.
-    pub fn node(mut self, levels: u32, mut missing: Node) -> Node {
+    /// Its root, which stands `levels` levels above the nodes. Where there are fewer nodes than that many levels have room
+    /// for, `padding` stands in the place of each of the others.
+    pub fn root(mut self, levels: u32, mut padding: Node) -> Node {
         let mut last: Option<Node> = None;
         for level in 0..levels {
-            let has_lonely = self.count.checked_shr(level).unwrap_or(0) & 1 == 1;
-            let left = if has_lonely { self.lonely.pop() } else { None };
+            let is_odd = self.count.checked_shr(level).unwrap_or(0) & 1 == 1;
+            let left = if is_odd { self.unpaired.pop() } else { None };
             last = match (left, last) {
-                (Some(left), Some(right)) => Some(above(&left, &right)),
-                (Some(only), None) | (None, Some(only)) => Some(above(&only, &missing)),
+                (Some(left), Some(right)) => Some(parent(&left, &right)),
+                (Some(only), None) | (None, Some(only)) => Some(parent(&only, &padding)),
                 (None, None) => None,
             };
-            missing = above(&missing, &missing);
+            padding = parent(&padding, &padding);
         }
-        last.or_else(|| self.lonely.pop()).unwrap_or(missing)
+        last.or_else(|| self.unpaired.pop()).unwrap_or(padding)
     }
 }
 
-/// The root that follows from a node, which is the `index`-th of its layer, and from its neighbours: the first is beside it,
-/// the next beside the node above them, and so on.
-pub fn root_above(node: Node, index: u32, neighbours: &[Node]) -> Node {
-    let step = |(node, index): (Node, u32), neighbour: &Node| match index & 1 {
-        0 => (above(&node, neighbour), index >> 1),
-        _ => (above(neighbour, &node), index >> 1),
+/// The root that follows from a node, which is the `index`-th of its layer, and from its uncles: the first is its sibling,
+/// the next that of the node above the two, and so on.
+pub fn root_above(node: Node, index: u32, uncles: &[Node]) -> Node {
+    let step = |(node, index): (Node, u32), uncle: &Node| match index & 1 {
+        0 => (parent(&node, uncle), index >> 1),
+        _ => (parent(uncle, &node), index >> 1),
     };
-    neighbours.iter().fold((node, index), step).0
+    uncles.iter().fold((node, index), step).0
 }
 
 /// The hash of the blocks of a piece, which come in order and in parts of any length.
@@ -88,7 +88,7 @@ pub struct BlockHash {
     block: Sha256,
     /// Bytes of the block that came.
     filled: usize,
-    blocks: Summit,
+    blocks: Subtree,
 }
 
 impl BlockHash {
@@ -111,7 +111,7 @@ impl BlockHash {
         if self.filled > 0 {
             self.end_block();
         }
-        self.blocks.node(levels, NO_BLOCK)
+        self.blocks.root(levels, PADDING_LEAF)
     }
 
     fn end_block(&mut self) {
@@ -132,7 +132,7 @@ mod tests {
     /// The root of these leaves, as the text of the BEP says it.
     fn root(leaves: &[Node], levels: u32) -> Node {
         let mut nodes = leaves.to_vec();
-        nodes.resize(1 << levels, NO_BLOCK);
+        nodes.resize(1 << levels, PADDING_LEAF);
         while nodes.len() > 1 {
             nodes = nodes.chunks(2).map(|pair| sha256(&pair.concat())).collect();
         }
@@ -158,10 +158,10 @@ mod tests {
     #[test]
     fn a_layer_has_the_root_of_its_leaves() {
         let leaves: Vec<Node> = (0..11_u8).map(|number| sha256(&[number])).collect();
-        let mut layer = Summit::default();
+        let mut layer = Subtree::default();
         leaves.chunks(2).for_each(|pair| layer.push(root(pair, 1)));
-        assert_eq!(layer.node(3, without_blocks(1)), root(&leaves, 4));
-        assert_eq!(without_blocks(3), root(&[], 3));
+        assert_eq!(layer.root(3, padding(1)), root(&leaves, 4));
+        assert_eq!(padding(3), root(&[], 3));
     }
 
     #[test]

@@ -18,6 +18,6 @@ pub use bitfield::{Bitfield, mask};
 pub use buffers::BufferPool;
 pub use digest::{Hashing, PieceDigest, PieceHash};
 pub use geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex, Span};
-pub use layer::{Layer, NodeRange};
+pub use layer::{MAX_RANGE, NodeRange, PieceLayer};
 pub use peer_key::PeerKey;
 pub use suspects::Suspects;

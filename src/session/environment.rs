@@ -200,9 +200,9 @@ impl Environment for RunEnvironment<'_> {
         }
     }
 
-    fn came_in_vain(&mut self, from: IpAddr) {
+    fn came_in_vain(&mut self, from: IpAddr, told: u32) {
         if let Some(listener) = &self.run.network.listener {
-            listener.came_in_vain(from);
+            listener.came_in_vain(from, told);
         }
     }
 

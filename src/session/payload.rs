@@ -36,6 +36,12 @@ pub(super) struct CheckedPayload {
 }
 
 impl CheckedPayload {
+    /// A payload that is neither written nor uploaded.
+    fn new(geometry: Geometry, stored: Bitfield, wanted: WantedPieces, order: PieceOrder) -> CheckedPayload {
+        let (storage, stream, served_pieces, selection) = (None, None, None, None);
+        CheckedPayload { geometry, storage, stream, served_pieces, stored, wanted, order, selection }
+    }
+
     /// The bytes of the pieces that are on the disk.
     pub fn stored_bytes(&self) -> u64 {
         self.stored.iter(self.geometry).map(|piece| u64::from(self.geometry.length(piece))).sum()
@@ -60,13 +66,7 @@ pub(super) fn check(
     let digests = storage::digests_of(metainfo);
     let selection = choice::selection(run.job, metainfo, geometry)?;
     let order = choice::order(run.job, &metainfo.files, geometry)?;
-    if let Some(name) = &run.job.naming.output_name {
-        (run.show)(Progress::Named(name.clone()));
-    }
-    if let Some(selection) = &selection {
-        let files = metainfo.files.iter().filter(|file| !file.padding).count();
-        (run.show)(Progress::Selected(selection.count(), files));
-    }
+    show_job(run, metainfo, selection.as_ref());
     let payload = Payload {
         name: &metainfo.name,
         output_name: run.job.naming.output_name.as_deref(),
@@ -77,10 +77,6 @@ pub(super) fn check(
         selection: selection.as_ref(),
         cache: run.job.cache.as_deref(),
     };
-    if !matches!(run.job.aim, Aim::Stream(_) | Aim::Try(_)) {
-        let name = run.job.naming.output_name.as_deref().unwrap_or(payload.name);
-        (run.show)(Progress::Place(run.job.folder.join(name)));
-    }
     let check = run.network.checks.check(run.stop);
     let watch = |done: u64, total: u64| {
         if total > 0 {
@@ -96,21 +92,8 @@ pub(super) fn check(
         Aim::Share => share(run, &payload, &watch)?,
         Aim::Stream(to) | Aim::Try(to) => stream(run.job, to, metainfo, &payload, order)?,
     };
-    // The disk, or an earlier run, may have another name for it.
-    if let Some(served_pieces) = &checked.served_pieces {
-        if let Some(name) = served_pieces.output_name().filter(|_| run.job.naming.output_name.is_none()) {
-            (run.show)(Progress::GoesOnAs(name.to_owned()));
-        }
-        (run.show)(Progress::Place(served_pieces.place()));
-        run.door.tell(|| {
-            let (good, bytes) = (checked.stored.count(), checked.stored_bytes());
-            let path = served_pieces.place();
-            // Whoever reads it may have another working folder.
-            let path = std::path::absolute(&path).unwrap_or(path);
-            Notice::Checked(CheckResult { good, bytes, wanted: checked.wanted_count(), path })
-        });
-    }
     drop(check);
+    show_result(run, &checked);
     if run.job.uploads.seeding.is_some() || checked.storage.is_some() || checked.stream.is_some() {
         checked.selection = selection.map(Arc::new);
         return Ok(Begin::Run(checked));
@@ -119,6 +102,37 @@ pub(super) fn check(
     let left = geometry.total_size().saturating_sub(done);
     let snapshot = Snapshot { done, total: done, left, ..Snapshot::default() };
     Ok(Begin::Ended(Outcome { end: RunEnd::Done, snapshot }))
+}
+
+/// Shows what the run is to do: the name, the selection and the place, as the torrent and the user want them.
+fn show_job(run: RunContext<'_>, metainfo: &Metainfo, selection: Option<&Selection>) {
+    let name = run.job.naming.output_name.as_ref();
+    if let Some(name) = name {
+        (run.show)(Progress::Named(name.clone()));
+    }
+    if let Some(selection) = selection {
+        let files = metainfo.files.iter().filter(|file| !file.padding).count();
+        (run.show)(Progress::Selected(selection.count(), files));
+    }
+    if !matches!(run.job.aim, Aim::Stream(_) | Aim::Try(_)) {
+        (run.show)(Progress::Place(run.job.folder.join(name.unwrap_or(&metainfo.name))));
+    }
+}
+
+/// Shows what was found. The disk, or an earlier run, may have another name for it.
+fn show_result(run: RunContext<'_>, checked: &CheckedPayload) {
+    let Some(served_pieces) = &checked.served_pieces else { return };
+    if let Some(name) = served_pieces.output_name().filter(|_| run.job.naming.output_name.is_none()) {
+        (run.show)(Progress::GoesOnAs(name.to_owned()));
+    }
+    (run.show)(Progress::Place(served_pieces.place()));
+    run.door.tell(|| {
+        let (good, bytes) = (checked.stored.count(), checked.stored_bytes());
+        let path = served_pieces.place();
+        // Whoever reads it may have another working folder.
+        let path = std::path::absolute(&path).unwrap_or(path);
+        Notice::Checked(CheckResult { good, bytes, wanted: checked.wanted_count(), path })
+    });
 }
 
 /// Opens the payload to complete it. If it is complete, there is nothing to write.
@@ -139,18 +153,8 @@ fn open(
     if selected.as_ref().map_or(stored.is_full(), |selected| *selected == stored) {
         match storage.finish_watched(watch)? {
             Finished::Durable => {
-                let wanted = WantedPieces::Nothing;
-                let served_pieces = Some(served_pieces);
-                return Ok(CheckedPayload {
-                    geometry,
-                    storage: None,
-                    stream: None,
-                    served_pieces,
-                    stored,
-                    wanted,
-                    order,
-                    selection: None,
-                });
+                let complete = CheckedPayload::new(geometry, stored, WantedPieces::Nothing, order);
+                return Ok(CheckedPayload { served_pieces: Some(served_pieces), ..complete });
             }
             // It was complete a moment ago, so it may be the user's own work that is in it now.
             Finished::Spoiled(_) => {
@@ -160,8 +164,7 @@ fn open(
     }
     let wanted = selected.map_or(WantedPieces::All, WantedPieces::Only);
     let (storage, served_pieces) = (Some(storage), Some(served_pieces));
-    let selection = None;
-    Ok(CheckedPayload { geometry, storage, stream: None, served_pieces, stored, wanted, order, selection })
+    Ok(CheckedPayload { storage, served_pieces, ..CheckedPayload::new(geometry, stored, wanted, order) })
 }
 
 /// Opens the payload to share it as it is.
@@ -177,9 +180,8 @@ fn share(
     if stored.count() == 0 && stored.length() > 0 {
         return Err(SessionError::NothingThere { path: served_pieces.place() });
     }
-    let (geometry, wanted, order) = (payload.geometry, WantedPieces::Nothing, PieceOrder::default());
-    let (storage, stream, served_pieces) = (None, None, Some(served_pieces));
-    Ok(CheckedPayload { geometry, storage, stream, served_pieces, stored, wanted, order, selection: None })
+    let shared = CheckedPayload::new(payload.geometry, stored, WantedPieces::Nothing, PieceOrder::default());
+    Ok(CheckedPayload { served_pieces: Some(served_pieces), ..shared })
 }
 
 /// Prepares to write the payload out. Nothing of it is on the disk, and nothing is looked for there.
@@ -199,8 +201,7 @@ fn stream(
     let wanted = selection.map_or(WantedPieces::All, |it| WantedPieces::Only(it.pieces().clone()));
     let stream = Some(Stream::new(to, Arc::clone(metainfo), geometry, selection.cloned()));
     let stored = Bitfield::none(geometry.piece_count());
-    let (storage, served_pieces, selection) = (None, None, None);
-    Ok(CheckedPayload { geometry, storage, stream, served_pieces, stored, wanted, order, selection })
+    Ok(CheckedPayload { stream, ..CheckedPayload::new(geometry, stored, wanted, order) })
 }
 
 /// A piece verifies as a whole, so it has to fit into memory.

@@ -18,7 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 fn metainfo() -> Metainfo {
     let head = format!("d4:infod6:lengthi{}e4:name5:stuck12:piece lengthi16384e6:pieces20:", PAYLOAD.len());
-    Metainfo::parse([head.as_bytes(), PieceDigest::of(PAYLOAD).bytes(), b"ee"].concat()).unwrap()
+    Metainfo::parse([head.as_bytes(), PieceDigest::sha1_of(PAYLOAD).bytes(), b"ee"].concat()).unwrap()
 }
 
 /// Sends the only piece to one peer, unasked for nothing else.

@@ -9,7 +9,8 @@
 //! - at least one piece that overlaps it verifies.
 //!
 //! Any other file is foreign. A run that would change it ends (exit code 13) before anything is changed,
-//! unless the user says `--overwrite`, or `--continue` where a piece of it verifies. An empty file has no content that could be lost, and is never foreign.
+//! unless the user says `--overwrite`, or `--continue` where a piece of it verifies. An empty file has no content that
+//! could be lost, and is never foreign.
 //!
 //! If something is under the marker's name that cannot be believed, a download of ours was here. Then a piece
 //! of nothing but zeros speaks neither for nor against a file: it is what we have not written.

@@ -24,7 +24,7 @@ use super::layout::Slice;
 use super::marker::Marker;
 use super::patience::patiently;
 use super::survey::Digests;
-use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
+use crate::piece::{Bitfield, Geometry, PieceIndex};
 
 /// How its name ends, behind the marker's name.
 const ENDING: &str = "-part";
@@ -214,7 +214,8 @@ pub(super) fn move_out(
             if !watch(0, 0) {
                 return Err(StorageError::Cancelled);
             }
-            let mut bytes = vec![0; layout.geometry().length(piece) as usize];
+            let geometry = layout.geometry();
+            let mut bytes = vec![0; geometry.length(piece) as usize];
             let is_there = match calls::read_exact_at(&file, &mut bytes, offset) {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => false,
                 read => {
@@ -222,7 +223,7 @@ pub(super) fn move_out(
                     true
                 }
             };
-            if is_there && PieceDigest::of(&bytes) == digests(piece) {
+            if is_there && geometry.hashing(piece).digest(&bytes) == digests(piece) {
                 storage.write(piece, &bytes)?;
                 good.insert(piece);
             }

@@ -3,9 +3,10 @@
 //! program, never takes a file for whole that is not.
 //!
 //! A file with this ending is ours only if the marker says so (`parts`), or if its pieces prove it as they prove any
-//! other (`claim`): browsers use the ending, too. Where another program's is beside a download of ours, no file gets the
-//! ending, so that a later run takes neither for the other. A file that was begun under its own name goes on under it. A name that
-//! would be that of another file, or is too long, stays as it is, and so does that of an empty file.
+//! other (`claim`): browsers use the ending, too. Where another program's is beside a download of ours, no file gets
+//! the ending, so that a later run takes neither for the other. A file that was begun under its own name goes on
+//! under it. A name that would be that of another file, or is too long, stays as it is, and so does that of an empty
+//! file.
 
 use std::collections::HashSet;
 use std::ffi::OsString;

@@ -52,7 +52,7 @@ fn piece(number: u32) -> (PieceIndex, Vec<u8>) {
 }
 
 fn digests() -> Digests {
-    Arc::new(|of| PieceDigest::of(&piece(of.get()).1))
+    Arc::new(|of| PieceDigest::sha1_of(&piece(of.get()).1))
 }
 
 /// A folder of a test's own.

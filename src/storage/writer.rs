@@ -1,9 +1,8 @@
-//! The writer: the one thread that touches the disk while a download runs.
+//! The writer: the one thread that writes what is downloaded.
 //!
-//! Runs on the thread `writer`. It blocks on its channel and then on the disk. No other thread ever waits
-//! for the disk, except through this channel, which is bounded: a slow disk holds up the threads that read
-//! from peers, and does not fill the memory. Only verified pieces reach the writer, so nothing unverified is
-//! ever on disk.
+//! Runs on the thread `writer`. It blocks on its channel and then on the disk. The threads that read from peers
+//! wait for the disk only through this channel, which is bounded: a slow disk holds them up, and does not fill
+//! the memory. Only verified pieces reach the writer, so nothing unverified is ever on disk.
 
 use super::calls;
 use super::{Finished, Storage, StorageError};

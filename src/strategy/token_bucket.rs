@@ -50,6 +50,13 @@ impl TokenBucket {
         true
     }
 
+    /// Takes this many tokens whether or not it has them. What is missing drops in before there is one again: as many as a
+    /// full bucket has, at most.
+    pub fn charge(&mut self, tokens: u32, now: Instant) {
+        let charged = self.empty_at.max(self.full_since(now)) + self.interval.saturating_mul(tokens);
+        self.empty_at = charged.min(now + self.interval.saturating_mul(self.burst));
+    }
+
     /// Whether it has this many tokens.
     pub fn has(&self, tokens: u32, now: Instant) -> bool {
         tokens <= self.burst && self.empty_at + self.interval.saturating_mul(tokens) <= now
@@ -82,6 +89,18 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_debt_is_paid_back_and_has_a_bound() {
+        let start = Instant::now() + 60 * SECOND;
+        let mut bucket = TokenBucket::new(10, start);
+        bucket.charge(4, start);
+        assert_eq!((0..100).filter(|_| bucket.take(start)).count(), 6);
+        bucket.charge(5, start);
+        assert!(!bucket.take(start + SECOND / 2) && bucket.take(start + SECOND * 6 / 10));
+        bucket.charge(u32::MAX, start + SECOND);
+        assert!(!bucket.take(start + SECOND * 2) && bucket.take(start + SECOND * 21 / 10));
+    }
 
     #[test]
     fn a_burst_and_then_an_even_rate() {

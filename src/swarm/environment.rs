@@ -166,8 +166,8 @@ pub trait Environment {
     fn refuse_connections(&mut self, _from: IpAddr) {}
 
     /// A peer that came in from here has left and was of no use to either side. Whoever comes so again and again
-    /// is to be let in less often.
-    fn came_in_vain(&mut self, _from: IpAddr) {}
+    /// is to be let in less often. It has told us of so many pieces one by one.
+    fn came_in_vain(&mut self, _from: IpAddr, _told: u32) {}
 
     /// This address turned out to be ourselves.
     fn met_ourselves(&mut self, _address: SocketAddr) {}

@@ -54,6 +54,13 @@ impl Coordinator<'_> {
     }
 
     fn hear(&mut self, key: PeerKey, news: News, now: Instant) {
+        // A seed lets go of another one at its first word. What else that says of its pieces would cost a step for each.
+        if news.is_of_pieces() && self.roster.get(key).is_none_or(|peer| peer.leaving) {
+            return;
+        }
+        if let (News::Have(_) | News::DontHave(_), Some(peer)) = (&news, self.roster.get_mut(key)) {
+            peer.told_pieces = peer.told_pieces.saturating_add(1);
+        }
         match news {
             News::Blocks(span, assembly) => self.blocks_came(key, span, &assembly, now),
             News::Verified(piece, convicted) => self.piece_verified(piece, &convicted, now),
@@ -189,7 +196,7 @@ impl Coordinator<'_> {
     fn has_pieces(&mut self, key: PeerKey, pieces: PeerPieces, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         if let PeerPieces::Some(pieces) = &pieces {
-            pieces.iter(self.geometry).for_each(|piece| self.pieces.rarity_mut().gained(piece));
+            self.pieces.rarity_mut().gained_all(pieces);
         }
         peer.wanted = self.pieces.wanted_of(&pieces);
         let before = std::mem::replace(&mut peer.pieces, pieces);
@@ -210,9 +217,10 @@ impl Coordinator<'_> {
         if pieces.is_full() && matches!(&peer.pieces, PeerPieces::Some(before) if before.count() == 0) {
             return self.has_pieces(key, PeerPieces::All, now);
         }
-        let new: Vec<PieceIndex> =
-            pieces.iter(self.geometry).filter(|piece| !peer.pieces.has(*piece)).collect();
-        new.into_iter().for_each(|piece| self.gained_piece(key, piece, now));
+        // Most of a flood says nothing new, so what is new is found 64 pieces at a time.
+        let PeerPieces::Some(before) = &peer.pieces else { return };
+        let new = pieces.without(before);
+        new.iter(self.geometry).for_each(|piece| self.gained_piece(key, piece, now));
     }
 
     fn gained_piece(&mut self, key: PeerKey, piece: PieceIndex, now: Instant) {
@@ -240,8 +248,9 @@ impl Coordinator<'_> {
         let was_seed = matches!(peer.pieces, PeerPieces::All);
         if was_seed {
             // Only the pieces of those that lack some count for rarity.
-            peer.pieces = PeerPieces::Some(Bitfield::all(self.geometry.piece_count()));
-            self.geometry.pieces().for_each(|piece| self.pieces.rarity_mut().gained(piece));
+            let all = Bitfield::all(self.geometry.piece_count());
+            self.pieces.rarity_mut().gained_all(&all);
+            peer.pieces = PeerPieces::Some(all);
         }
         let PeerPieces::Some(pieces) = &mut peer.pieces else { return };
         if !pieces.remove(piece) {

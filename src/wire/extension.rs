@@ -64,8 +64,8 @@ pub struct ExtensionHandshake {
 }
 
 impl ExtensionHandshake {
-    /// Reads the handshake from the payload of a message. `None` if that is no dictionary, or longer than any. A field of the
-    /// wrong type counts as absent, because clients disagree about the types of several fields.
+    /// Reads the handshake from the payload of a message. `None` if that is no dictionary, or longer than any. A
+    /// field of the wrong type counts as absent, because clients disagree about the types of several fields.
     pub fn from_wire(payload: &[u8]) -> Option<ExtensionHandshake> {
         if payload.len() > LONGEST_HANDSHAKE {
             return None;

@@ -5,6 +5,7 @@
 //! checked against what the id allows before anything is read or allocated for the payload, so a peer cannot
 //! make us wait for four gigabytes.
 
+use super::HashRequest;
 use crate::piece::BLOCK_LENGTH;
 use std::fmt;
 
@@ -35,8 +36,8 @@ const HASH_REJECT: u8 = 23;
 /// The longest frame of a message whose id does not limit its length. The extension messages in use
 /// (metadata, peer exchange) have about 17 KiB at most.
 const MAX_OTHER_LENGTH: u32 = 64 * 1024;
-/// The longest frame of an id that we do not know, which is read only to be skipped: the longest that is in use, the
-/// hashes of BEP 52, has 16 KiB, and each peer may have us keep one.
+/// The longest frame of an id that we do not know, which is read only to be skipped, and of hashes, which have some
+/// 17 KiB: each peer may have us keep one.
 const MAX_UNKNOWN_LENGTH: u32 = 32 * 1024;
 
 /// The block of a request, a cancel or a reject, as it came over the wire: not checked.
@@ -95,12 +96,12 @@ pub enum Message<'a> {
     AllowedFast(u32),
     /// A message of the extension protocol (BEP 10): its extended message id and its payload.
     Extended(u8, &'a [u8]),
-    /// "Send me these hashes" (BEP 52): what [`HashRequest`](super::HashRequest) reads.
-    HashRequest(&'a [u8]),
-    /// Hashes (BEP 52): the request, and behind it the nodes.
-    Hashes(&'a [u8]),
+    /// "Send me these hashes" (BEP 52).
+    HashRequest(HashRequest),
+    /// The hashes that were asked for (BEP 52), 32 bytes each.
+    Hashes(HashRequest, &'a [u8]),
     /// "I will not send you these hashes" (BEP 52).
-    HashReject(&'a [u8]),
+    HashReject(HashRequest),
     /// A message with an id that we do not know. BEP 3 says nothing about these; clients ignore them.
     Unknown(u8),
 }
@@ -185,6 +186,8 @@ impl FrameLimits {
             PIECE => (10..=9 + BLOCK_LENGTH).contains(&length),
             PORT => length == 3,
             EXTENDED => (2..=MAX_OTHER_LENGTH).contains(&length),
+            HASH_REQUEST | HASH_REJECT => length == 1 + HashRequest::LENGTH,
+            HASHES => (1 + HashRequest::LENGTH..=MAX_UNKNOWN_LENGTH).contains(&length),
             _ => length <= MAX_UNKNOWN_LENGTH,
         }
     }
@@ -225,9 +228,12 @@ impl<'a> Message<'a> {
                 let (extended_id, payload) = payload.split_first()?;
                 Message::Extended(*extended_id, payload)
             }
-            HASH_REQUEST => Message::HashRequest(payload),
-            HASHES => Message::Hashes(payload),
-            HASH_REJECT => Message::HashReject(payload),
+            HASH_REQUEST => Message::HashRequest(HashRequest::from_wire(payload)?.0),
+            HASHES => {
+                let (request, hashes) = HashRequest::from_wire(payload)?;
+                Message::Hashes(request, hashes)
+            }
+            HASH_REJECT => Message::HashReject(HashRequest::from_wire(payload)?.0),
             other => Message::Unknown(other),
         })
     }
@@ -256,9 +262,9 @@ impl<'a> Message<'a> {
             Message::Reject(block) => frame(out, REJECT, &block.fields().each_ref().map(|field| &field[..])),
             Message::AllowedFast(index) => frame(out, ALLOWED_FAST, &[&index.to_be_bytes()]),
             Message::Extended(id, payload) => frame(out, EXTENDED, &[&[id], payload]),
-            Message::HashRequest(payload) => frame(out, HASH_REQUEST, &[payload]),
-            Message::Hashes(payload) => frame(out, HASHES, &[payload]),
-            Message::HashReject(payload) => frame(out, HASH_REJECT, &[payload]),
+            Message::HashRequest(request) => frame(out, HASH_REQUEST, &[&request.to_wire()]),
+            Message::Hashes(request, hashes) => frame(out, HASHES, &[&request.to_wire(), hashes]),
+            Message::HashReject(request) => frame(out, HASH_REJECT, &[&request.to_wire()]),
             Message::Unknown(id) => frame(out, id, &[]),
         }
     }

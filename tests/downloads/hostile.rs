@@ -68,7 +68,7 @@ fn a_frame_that_claims_four_gigabytes() {
 
 #[test]
 fn a_frame_of_the_wrong_length_whatever_its_type() {
-    let wrong: [(u8, usize); 24] = [
+    let wrong: [(u8, usize); 27] = [
         (0, 1),
         (1, 1),
         (2, 1),
@@ -93,6 +93,9 @@ fn a_frame_of_the_wrong_length_whatever_its_type() {
         (16, 13),
         (17, 5),
         (20, 0),
+        (21, 47),
+        (22, 47),
+        (23, 49),
     ];
     for (id, body) in wrong {
         let reason = impossible_length(id, body as u32 + 1);

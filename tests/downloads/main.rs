@@ -23,6 +23,7 @@ mod finding;
 mod hooks;
 mod hostile;
 mod hostile_floods;
+mod hostile_hashes;
 mod hostile_leechers;
 mod hostile_magnets;
 mod hung_disks;

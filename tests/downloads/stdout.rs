@@ -155,23 +155,33 @@ for it in tarfile.open(fileobj=sys.stdin.buffer, mode='r|'):
     }
 }
 
-#[test]
-fn a_reader_that_wants_no_more_is_no_error() {
+/// A reader takes so many bytes and goes away, while the only peer has these pieces.
+fn a_reader_goes_away_after(bytes: usize, has: impl Fn(u32) -> bool + Send + 'static) {
     let sample = Sample::single(3_000_000, 16 * 1024);
     let (_folder, torrent) = torrent(&sample);
     let runs_in = TestFolder::new();
-    let script = "{ \"$0\" \"$@\"; echo code $? >&2; } | head -c 100000";
+    let script = format!("{{ \"$0\" \"$@\"; echo code $? >&2; }} | head -c {bytes}");
     let mut all = vec![OsString::from("-c"), script.into(), PROGRAM.into()];
-    // The peer holds the last piece back, so that the end comes by the reader.
-    let last = sample.pieces() - 1;
-    let peer = ScriptedPeer::seed(&sample).speaking(MODERN).having(move |piece| piece != last).serving();
+    let peer = ScriptedPeer::seed(&sample).speaking(MODERN).having(has).serving();
     all.extend(words(&torrent, Some(&peer), &["--stdout"]));
     let outcome = in_folder("sh", runs_in.path(), &all).finish(LIMIT);
-    assert!(outcome.stdout == sample.payload[..100_000]);
+    assert!(outcome.stdout == sample.payload[..bytes]);
     let said = String::from_utf8_lossy(outcome.output.as_bytes().get(outcome.output.len() - 200..).unwrap())
         .into_owned();
     assert!(said.contains("code 0\n") && said.contains("the reader of standard output closed it"), "{said}");
     assert_empty(runs_in.path());
+}
+
+#[test]
+fn a_reader_that_wants_no_more_is_no_error() {
+    // The peer holds the last piece back, so that the end comes by the reader.
+    a_reader_goes_away_after(100_000, |piece| piece < 183);
+}
+
+#[test]
+fn a_reader_that_goes_away_while_nothing_comes_is_noticed_all_the_same() {
+    // All that comes fits into the pipe, so that no byte can be refused.
+    a_reader_goes_away_after(40_000, |piece| piece < 3);
 }
 
 #[test]

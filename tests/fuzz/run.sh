@@ -17,8 +17,13 @@ for folder in tests/fuzz/corpus/*/; do
     mkdir -p "$corpus/$(basename "$folder")"
     cp "$folder"* "$corpus/$(basename "$folder")"
 done
-cargo fuzz build "${fuzz[@]}"
-[ $# -gt 0 ] || mapfile -t targets < <(cargo fuzz list --fuzz-dir tests/fuzz)
+# Where some are named, the others are not built: all of them take many minutes.
+if [ $# -gt 0 ]; then
+    for target in "$@"; do cargo fuzz build "${fuzz[@]}" "$target"; done
+else
+    cargo fuzz build "${fuzz[@]}"
+    mapfile -t targets < <(cargo fuzz list --fuzz-dir tests/fuzz)
+fi
 TMPDIR=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d)
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT

@@ -109,6 +109,7 @@ def stories():
     both = [step for who in (0, 1) for talk in (claims, [4], gives, [4]) for step in [who, *talk]]
     yield "metadata_worker", [bytes([0, 0, *talk]) for talk in (alone, both)]
     liar = [1, 0, 0, 1, 3, 1, 6, 0, 1, 0, 1, 3, 1, 6, 1, 1, 0]
+    yield "hashes", [bytes([0, 3, 0, 6] * 6), bytes([1, 3, 1, 6, 1, 0, 3, 0, 6] * 5), bytes([1, 2, 1, 0, 0, 2, 0] * 9)]
     yield "assembly", [bytes([0, 3, 0, 6, 1, 1] * 3), bytes(liar + [0, 3, 0, 6, 1, 1]) * 3]
 
 

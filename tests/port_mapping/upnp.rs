@@ -291,6 +291,23 @@ fn a_description_on_another_host_than_the_one_that_answered_is_not_asked_for() {
 }
 
 #[test]
+fn of_a_host_that_answers_as_many_devices_four_are_asked() {
+    let device = Device::that(|_, stream| say(stream, "404 Not Found", ""));
+    let place = device.address;
+    let search = Datagrams::that(move |_, _| {
+        let target = "urn:schemas-upnp-org:device:InternetGatewayDevice:1";
+        let answer = |number| {
+            format!("HTTP/1.1 200 OK\r\nST: {target}\r\nLOCATION: http://{place}/{number}.xml\r\n\r\n")
+        };
+        (0..20).map(|number| answer(number).into_bytes()).collect()
+    });
+    let other = Datagrams::silent();
+    let client = Client::with(gateways(other.address, search.address), SECOND);
+    client.refused();
+    assert_eq!(device.asked.try_iter().count(), 4);
+}
+
+#[test]
 fn an_answer_that_is_a_bomb_or_none_opens_nothing() {
     for body in ["<!DOCTYPE a><a/>", "", "<a>", "\u{0}"] {
         let router = Router::that(move |request, stream| match request.starts_with("GET ") {

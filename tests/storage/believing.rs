@@ -415,7 +415,7 @@ fn during_a_download_what_was_written_is_vouched_for_every_64_mebibytes() {
     const PIECE: u32 = 1 << 20;
     let mut sample = Sample::mostly_zeros(PIECE, 100 << 20);
     let zeros = vec![0; PIECE as usize];
-    sample.digests = vec![PieceDigest::of(&zeros); 100];
+    sample.digests = vec![PieceDigest::sha1_of(&zeros); 100];
     let root = TestFolder::new();
     let (mut storage, _) = sample.open(root.path(), OPTIONS).unwrap();
     let write = |storage: &mut femtotorrent::storage::Storage, number| {

@@ -58,7 +58,7 @@ impl Sample {
             output_name: None,
             cache: None,
         };
-        let digests = geometry.pieces().map(|piece| PieceDigest::of(&sample.piece(piece))).collect();
+        let digests = geometry.pieces().map(|piece| PieceDigest::sha1_of(&sample.piece(piece))).collect();
         sample.digests = digests;
         sample
     }
@@ -79,7 +79,7 @@ impl Sample {
         };
         let last = geometry.pieces().next_back().unwrap();
         sample.digests = vec![PieceDigest::Sha1([7; 20]); geometry.piece_count() as usize];
-        sample.digests[last.slot()] = PieceDigest::of(&sample.piece(last));
+        sample.digests[last.slot()] = PieceDigest::sha1_of(&sample.piece(last));
         sample
     }
 

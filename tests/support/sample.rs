@@ -6,6 +6,7 @@ use std::path::Path;
 
 use femtotorrent::metainfo::Metainfo;
 use femtotorrent::piece::BLOCK_LENGTH;
+use femtotorrent::piece::merkle::{self, BlockHash, Node, Subtree};
 use sha1::{Digest, Sha1};
 
 /// A payload in memory and its torrent.
@@ -37,6 +38,35 @@ impl Sample {
         fastrand::Rng::with_seed(length as u64).fill(&mut payload);
         let info = format!("6:lengthi{length}e4:name{}:{name}", name.len());
         Sample::build(payload, piece_length, &info, vec![(name.to_owned(), length as u64, false)])
+    }
+
+    /// One file of version 2 (BEP 52), of this many bytes in pieces of two blocks.
+    pub fn of_version_two(length: usize) -> Sample {
+        let mut payload = vec![0; length];
+        fastrand::Rng::with_seed(length as u64).fill(&mut payload);
+        let piece_length = 2 * BLOCK_LENGTH;
+        let digest = |piece: &[u8]| {
+            let mut hash = BlockHash::default();
+            hash.update(piece);
+            hash.node(1)
+        };
+        let layer: Vec<Node> = payload.chunks(piece_length as usize).map(digest).collect();
+        let mut tree = Subtree::default();
+        layer.iter().for_each(|node| tree.push(*node));
+        let root = tree.root(merkle::levels(layer.len() as u64), merkle::padding(1));
+        let layer = layer.as_flattened();
+        let torrent = [
+            format!("d4:infod9:file treed7:payloadd0:d6:lengthi{length}e11:pieces root32:").as_bytes(),
+            &root,
+            format!("eee12:meta versioni2e4:name7:payload12:piece lengthi{piece_length}ee").as_bytes(),
+            b"12:piece layersd32:",
+            &root,
+            format!("{}:", layer.len()).as_bytes(),
+            layer,
+            b"ee",
+        ]
+        .concat();
+        Sample { payload, piece_length, torrent, files: vec![("payload".to_owned(), length as u64, false)] }
     }
 
     /// Files below a folder named `many`, with these paths and lengths; an empty path is padding.

@@ -5,7 +5,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use femtotorrent::wire::{BlockRequest, Message};
+use femtotorrent::piece::NodeRange;
+use femtotorrent::wire::{BlockRequest, HashRequest, Message};
 
 use super::sample::Sample;
 use super::scripted_peer::SharedRecord;
@@ -38,6 +39,7 @@ pub enum Said {
     Reject(BlockRequest),
     AllowedFast(u32),
     Extended(Vec<u8>),
+    HashRequest(HashRequest),
     /// Anything else, by its message id.
     Other(u8),
 }
@@ -204,6 +206,15 @@ impl Talk {
             Some(16) => Said::Reject(wanted()),
             Some(17) => Said::AllowedFast(number(1)),
             Some(20) => Said::Extended(frame[1..].to_vec()),
+            Some(21) => Said::HashRequest(HashRequest {
+                pieces_root: frame[1..33].try_into().unwrap(),
+                range: NodeRange {
+                    base_layer: number(33),
+                    index: number(37),
+                    length: number(41),
+                    proof_layers: number(45),
+                },
+            }),
             Some(other) => Said::Other(*other),
         };
         self.shared.note(|record| record.said.push(said.clone()));

@@ -20,7 +20,7 @@ pub(super) fn verify(
     let wrong: Vec<PieceIndex> = geometry
         .pieces()
         .zip(digests.iter().zip(pieces))
-        .filter(|(_, (digest, piece))| **digest != PieceDigest::of(piece))
+        .filter(|(_, (digest, piece))| **digest != PieceDigest::sha1_of(piece))
         .map(|(piece, _)| piece)
         .collect();
     match wrong.first() {

@@ -103,7 +103,7 @@ fn introduce(path: &Path, saved: &Metainfo, material: &Material, seeder: SocketA
     voice.tell("tracker", saved.trackers.concat().concat());
     voice.tell("seeder", format_args!("{seeder}, which has every piece and speaks BEP 3 alone"));
     let whole: String =
-        PieceDigest::of(&material.payload).bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        PieceDigest::sha1_of(&material.payload).bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     voice.tell("payload", format_args!("{}; its sha1sum is {whole}", material.file_name()));
     let text = "Connect your client to the seeder. It is told here what it does, and what is wrong with it. Ctrl-C ends \
                 this.";

@@ -1,5 +1,5 @@
-//! What is asked beside the trial: where the names lead to, what time the trackers have, and their numbers. The time is heard
-//! by the outlet, with each answer of a web server.
+//! What is asked beside the trial: where the names lead to, what time the trackers have, and their numbers. The time
+//! is heard by the outlet, with each answer of a web server.
 //!
 //! A thread for each host asks, and writes down what it hears. Nobody waits for one that hears nothing.
 

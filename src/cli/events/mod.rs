@@ -60,7 +60,8 @@ enum Told {
     End(Exit),
 }
 
-/// The command, `get`, `seed` or `demo`, if these words ask for it and for its events, even if it does not understand them all.
+/// The command, `get`, `seed` or `demo`, if these words ask for it and for its events, even if it does not understand
+/// them all.
 pub fn command_of(words: &[OsString], program: &Command) -> Option<&'static str> {
     let named = program.find_subcommand(words.get(1)?)?.get_name();
     let mut options = words.iter().take_while(|word| *word != "--");

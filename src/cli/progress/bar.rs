@@ -73,7 +73,8 @@ impl Line {
         fitting.unwrap_or_else(|| cut(&self.shortest(columns), columns))
     }
 
-    /// The name, how much is done, and in place of the bar and the figures this sentence, as much of it as there is room for.
+    /// The name, how much is done, and in place of the bar and the figures this sentence, as much of it as there is
+    /// room for.
     pub fn saying(self, sentence: &str, name_columns: usize, columns: usize) -> String {
         let head = Line { parts: Vec::new(), ..self }.without(Rank::Name, name_columns, columns);
         cut(&format!("{head}  {sentence}"), columns)

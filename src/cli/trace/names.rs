@@ -25,7 +25,7 @@ pub(in crate::cli) fn message(message: &Message<'_>) -> &'static str {
         Message::AllowedFast(_) => "allowed fast",
         Message::Extended(..) => "extended",
         Message::HashRequest(_) => "hash request",
-        Message::Hashes(_) => "hashes",
+        Message::Hashes(..) => "hashes",
         Message::HashReject(_) => "hash reject",
         Message::Unknown(_) => "unknown",
     }

@@ -6,7 +6,7 @@ use super::conversation::Conversation;
 use super::names;
 use crate::bencode::Value;
 use crate::net::tap::Direction;
-use crate::piece::{BLOCK_LENGTH, Geometry};
+use crate::piece::{BLOCK_LENGTH, Geometry, NodeRange};
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::metadata::MetadataMessage;
 use crate::wire::pex::PeerExchange;
@@ -59,7 +59,7 @@ pub fn message(message: &Message<'_>, length: u64, geometry: Option<&Geometry>) 
         Message::AllowedFast(piece) => format!("piece {piece} may be requested while choked"),
         Message::Extended(..) => String::new(),
         Message::HashRequest(asked) => hashes(asked, ""),
-        Message::Hashes(sent) => hashes(sent, ""),
+        Message::Hashes(sent, _) => hashes(sent, ""),
         Message::HashReject(asked) => hashes(asked, "will not send "),
         Message::Unknown(id) => format!("a message of type {id}, which no BEP that we know has"),
     };
@@ -67,13 +67,10 @@ pub fn message(message: &Message<'_>, length: u64, geometry: Option<&Geometry>) 
 }
 
 /// Which hashes of which file's tree (BEP 52).
-fn hashes(payload: &[u8], before: &str) -> String {
-    let Some((asked, _)) = HashRequest::from_wire(payload) else { return "cut short".to_owned() };
-    let root: String = asked.root.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!(
-        "{before}{} hashes from {} on of layer {} of the file with the root {root}…",
-        asked.count, asked.index, asked.base
-    )
+fn hashes(request: HashRequest, before: &str) -> String {
+    let root: String = request.pieces_root.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let NodeRange { base_layer, index, length, .. } = request.range;
+    format!("{before}{length} hashes from {index} on of layer {base_layer} of the file with the root {root}…")
 }
 
 /// Which block, of how many.

@@ -9,10 +9,10 @@
 //! stranger costs a look at an empty queue.
 //!
 //! Where the run has uTP it shares the socket, and its packets are taken out before they come here
-//! (`net/utp/mod.rs`). The socket has the same port number as the TCP port that peers connect to, if that is free for UDP, or
-//! else any. Without a TCP port for peers the node asks and does not answer (BEP 43). Sending a packet waits
-//! 50 ms at most, and a failure is only a line in the log. So a host that has IPv6 sockets but no way out
-//! over IPv6 loses nothing.
+//! (`net/utp/mod.rs`). The socket has the same port number as the TCP port that peers connect to, if that is free for
+//! UDP, or else any. Without a TCP port for peers the node asks and does not answer (BEP 43). Sending a packet waits
+//! 50 ms at most, and a failure is only a line in the log. So a host that has IPv6 sockets but no way out over IPv6
+//! loses nothing.
 
 use super::bootstrap::{self, HostNames, Schedule};
 use super::node::{Node, NodeSettings, Output, SearchFigures};

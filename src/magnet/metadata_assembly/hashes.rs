@@ -1,5 +1,5 @@
-//! The second half of the metadata of version 2: the digests of the pieces, which are asked for when the first half is there.
-//! How they are put together and verified is in `magnet/layers.rs`.
+//! The second half of the metadata of version 2: the digests of the pieces, which are asked for when the first half
+//! is there. How they are put together and verified is in `magnet/layers.rs`.
 
 use super::{MetadataAssembly, Verdict};
 use crate::magnet::layers::Judgement;

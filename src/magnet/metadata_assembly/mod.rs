@@ -1,16 +1,16 @@
 //! Puts the metadata of a magnet link together from what peers send (BEP 9, "Extension for Peers to Send
 //! Metadata Files").
 //!
-//! A magnet link has the info-hash of a torrent and not the torrent. The *metadata* is the `info` dictionary
-//! of the torrent, and the info-hash is its SHA-1. Peers that have it say how large it is in their extension
-//! handshake (`metadata_size`), and send it in pieces of 16 KiB on request, or reject the request.
+//! A magnet link has the info-hash of a torrent and not the torrent. The *metadata* is the `info` dictionary of the
+//! torrent, and the info-hash is its SHA-1, in version 2 its SHA-256. Peers that have it say how large it is in their
+//! extension handshake (`metadata_size`), and send it in pieces of 16 KiB on request, or reject the request.
 //!
 //! Only the whole can be verified: no piece proves anything before the last one is there. So a single liar
 //! could spoil the metadata for ever, and we could not tell which peer it was. Against that:
 //!
 //! - The size is only claimed. There is an *attempt* for each size that a peer claims, so a peer that lies
 //!   about the size shares an attempt with other liars only.
-//! - Peers that claim the same size share an attempt until one fails: the SHA-1 of the whole is wrong. From
+//! - Peers that claim the same size share an attempt until one fails: the hash of the whole is wrong. From
 //!   then on each peer that claims this size has an attempt of its own, which begins with what it has sent
 //!   already. A peer whose own attempt fails has lied and is banned; the attempt of an honest peer succeeds;
 //!   and no peer is blamed for what another one sent.

@@ -263,3 +263,42 @@ fn all_attempts_together_stay_within_their_memory_and_the_best_one_goes_on() {
     assert!(run(&mut assembly, &bytes, &peers).is_empty());
     assert_eq!(info(&mut assembly).map(|found| found == bytes), Some(true));
 }
+
+/// Metadata of version 2 with two files of three pieces, and what a good peer sends of their digests.
+fn version_two() -> (Vec<u8>, [Vec<u8>; 2]) {
+    use crate::piece::merkle::Subtree;
+    let nodes = [7_u8, 40].map(|first| [[first; 32], [first + 1; 32], [first + 2; 32], [0; 32]]);
+    let files = [("a", nodes[0]), ("b", nodes[1])].map(|(name, nodes)| {
+        let mut tree = Subtree::default();
+        nodes.iter().for_each(|node| tree.push(*node));
+        let head = format!("1:{name}d0:d6:lengthi40000e11:pieces root32:");
+        [head.as_bytes(), &tree.root(2, [0; 32]), b"ee"].concat()
+    });
+    let rest = b"e12:meta versioni2e4:name1:x12:piece lengthi16384ee";
+    let info = [&b"d9:file treed"[..], &files.concat(), rest].concat();
+    (info, nodes.map(|nodes| nodes.as_flattened().to_vec()))
+}
+
+#[test]
+fn digests_are_taken_from_whoever_was_asked_and_a_liar_is_out() {
+    let (bytes, [first, second]) = version_two();
+    let hash = crate::metainfo::InfoHashV2::of(std::iter::once(&bytes[..])).truncated();
+    let mut assembly = MetadataAssembly::new(hash.into());
+    let [honest, liar] = [1, 2].map(PeerKey);
+    [honest, liar].into_iter().for_each(|key| assembly.joined(key, bytes.len() as u64).unwrap());
+    assert_eq!(assembly.next_hashes(honest), None, "the roots are not known");
+    assembly.next(honest);
+    assert_eq!(assembly.received(honest, 0, None, &bytes), Verdict::Kept);
+    let asked = assembly.next_hashes(honest).unwrap();
+    let unasked = Verdict::Broke(Violation::UnaskedMetadata);
+    assert_eq!(assembly.received_hashes(liar, &asked, &first), unasked);
+    let other = assembly.next_hashes(liar).unwrap();
+    assert_eq!(assembly.received_hashes(liar, &other, &first), Verdict::Wrong(vec![liar]));
+    assert!(!assembly.is_source(liar));
+    assert_eq!(assembly.next_hashes(honest), Some(other));
+    assert_eq!(assembly.received_hashes(honest, &asked, &first), Verdict::Kept);
+    assert_eq!(assembly.received_hashes(honest, &other, &second), Verdict::Complete);
+    assert_eq!(assembly.received_hashes(honest, &other, &second), Verdict::Complete, "and since before");
+    let layers = assembly.take().unwrap().layers;
+    assert_eq!(layers.iter().map(|(_, layer)| layer.len()).sum::<usize>(), 6 * 32);
+}

@@ -21,10 +21,9 @@ const MAX_LINK_BYTES: usize = 64 * 1024;
 /// What a magnet link says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Magnet {
-    /// Which torrent (`xt`).
-    /// Of version 2, the first part of it.
+    /// Which torrent (`xt`). Of version 2, the first part of its info-hash.
     pub info_hash: InfoHash,
-    /// All of it, where the link has nothing but version 2 (BEP 52).
+    /// All of that, where the link has no info-hash of version 1 (BEP 52).
     pub info_hash_v2: Option<InfoHashV2>,
     /// The name that the link gives it (`dn`): any text, neither printable nor safe as a path.
     pub name: Option<String>,
@@ -53,8 +52,8 @@ impl From<InfoHash> for Called {
 }
 
 impl Called {
-    /// In which version this `info` value, which comes in these parts, has this name. A short info-hash may be the first part
-    /// of one of version 2: so it is known in the DHT.
+    /// In which version this `info` value, which comes in these parts, has this name. A short info-hash may be the
+    /// first part of one of version 2: so it is known in the DHT.
     pub fn version_of<'a>(&self, info: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Version> {
         let of_version_two = InfoHashV2::of(info.clone());
         let is_two = match self.info_hash_v2 {
@@ -85,7 +84,8 @@ pub enum MagnetError {
 
 impl Magnet {
     /// Whether the text is meant as a magnet link: it begins with `magnet:`, or is a bare info-hash, exactly 40
-    /// hex digits or 32 characters of base32, or the 64 hex digits of version 2. A file may have such a name too; the caller looks for one first.
+    /// hex digits or 32 characters of base32, or the 64 hex digits of version 2. A file may have such a name too; the
+    /// caller looks for one first.
     pub fn is_one(text: &str) -> bool {
         let text = text.trim();
         after_the_scheme(text).is_some() || Magnet::bare(text).is_some()

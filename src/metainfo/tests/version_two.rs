@@ -1,7 +1,7 @@
 //! Torrents of version 2 (BEP 52).
 
 use super::*;
-use crate::piece::merkle::{self, BlockHash, Node, Summit};
+use crate::piece::merkle::{self, BlockHash, Node, Subtree};
 
 const PIECE: usize = 32_768;
 
@@ -17,10 +17,10 @@ fn hashed(bytes: &[u8]) -> (Vec<Node>, Node) {
         hash.node(levels)
     };
     let nodes: Vec<Node> = bytes.chunks(PIECE).map(node).collect();
-    let mut root = Summit::default();
+    let mut root = Subtree::default();
     nodes.iter().for_each(|node| root.push(*node));
     let above = merkle::levels(nodes.len() as u64);
-    (nodes, root.node(above, merkle::without_blocks(1)))
+    (nodes, root.root(above, merkle::padding(1)))
 }
 
 fn leaf(bytes: &[u8]) -> Item {
@@ -104,6 +104,32 @@ fn a_lone_file_needs_no_folder() {
 }
 
 #[test]
+fn a_torrent_needs_no_name() {
+    let nameless = |tree: Item| {
+        let raw = of_tree(tree, layers([]), &[]);
+        let name = b"4:name4:name";
+        let at = raw.windows(name.len()).position(|part| part == name).unwrap();
+        Metainfo::parse([&raw[..at], &raw[at + name.len()..]].concat()).unwrap()
+    };
+    let torrent = nameless(Item::dictionary([("a", leaf(b"abc")), ("b", leaf(b"x"))]));
+    let hash = torrent.info_hash.to_string();
+    assert_eq!((torrent.name, torrent.files[0].path.to_str()), (hash.clone(), Some(&*format!("{hash}/a"))));
+    assert_eq!(nameless(Item::dictionary([("x.iso", leaf(b"abc"))])).name, "x.iso");
+}
+
+#[test]
+fn of_a_property_that_is_there_twice_the_first_counts() {
+    let of = |lengths: &str| {
+        let file = format!("d{lengths}11:pieces root32:{}e", "7".repeat(32));
+        let raw =
+            format!("d4:infod9:file treed1:xd0:{file}ee12:meta versioni2e4:name1:x12:piece lengthi16384eee");
+        Metainfo::parse(raw.into_bytes()).map(|torrent| torrent.files[0].length)
+    };
+    assert_eq!(of("6:lengthi3e6:lengthi5e"), Ok(3));
+    assert!(of("6:length1:x6:lengthi5e").is_err());
+}
+
+#[test]
 fn links_are_left_out() {
     let link = Item::dictionary([("", Item::dictionary([("attr", "l".into()), ("length", 0.into())]))]);
     let raw = of_tree(Item::dictionary([("a", leaf(b"abc")), ("b", link)]), layers([]), &[]);
@@ -137,9 +163,18 @@ fn what_is_wrong_in_version_two_is_named() {
         let others = (!is_alone).then(|| ("b", leaf(b"x")));
         Item::dictionary([("a", both)].into_iter().chain(others))
     };
+    let unnumbered = of_tree(whole(), layers([&large[..]]), &[]);
+    let number = b"12:meta versioni2e";
+    let at = unnumbered.windows(number.len()).position(|part| part == number).unwrap();
+    let unnumbered = [&unnumbered[..at], &unnumbered[at + number.len()..]].concat();
     let long = 1_i64 << 42;
+    let padding = Item::dictionary([("attr", Item::from("p")), ("length", 1.into())]);
+    let padding = Item::dictionary([("", padding)]);
     for (raw, part) in [
         (of_tree(whole(), layers([&large[..]]), &[("meta version", 3.into())]), "newer version than 2"),
+        (of_tree(1.into(), 1.into(), &[("meta version", 3.into()), ("piece length", (-1).into())]), "newer"),
+        (of_tree(whole(), layers([&large[..]]), &[("meta version", 1.into())]), "'meta version' is not 2"),
+        (unnumbered, "'meta version' is missing"),
         (of_tree(whole(), layers([&large[..]]), &[("piece length", 8_192.into())]), "power of two of 16 KiB"),
         (
             of_tree(whole(), layers([&large[..]]), &[("piece length", 40_000.into())]),
@@ -164,11 +199,84 @@ fn what_is_wrong_in_version_two_is_named() {
         (of_tree(twice(false), layers([]), &[]), "is a file and not only that"),
         (of_tree(twice(true), layers([]), &[]), "is a file and not only that"),
         (with(vec![("length", (-1).into())]), "without a length"),
-        (with(vec![("attr", "p".into()), ("length", 1.into())]), "without content of its own"),
+        (with(vec![("attr", "p".into()), ("length", 1.into())]), "has padding"),
+        (of_tree(Item::dictionary([("a", padding)]), layers([]), &[]), "has padding"),
     ] {
         let refusal = refusal(raw);
         assert!(refusal.contains(part), "{refusal} / {part}");
     }
+}
+
+#[test]
+fn a_tree_is_made_of_folders_and_of_files_with_properties() {
+    let of = |leaf: Item| of_tree(Item::dictionary([("a", leaf), ("b", self::leaf(b"x"))]), layers([]), &[]);
+    for (leaf, part) in [
+        (1.into(), "a file without properties"),
+        (Item::dictionary([("", Item::from(1))]), "a file without a length"),
+        (Item::dictionary([("", Item::dictionary::<&str>([]))]), "a file without a length"),
+        (
+            Item::dictionary([("", Item::dictionary([("length", Item::from("1"))]))]),
+            "a file without a length",
+        ),
+    ] {
+        let refusal = refusal(of(leaf));
+        assert!(refusal.contains(part), "{refusal} / {part}");
+    }
+    // With keys in no order, a folder comes before what would make it a file.
+    let file = format!("0:d6:lengthi1e11:pieces root32:{}e", "7".repeat(32));
+    let tree = format!("1:ad1:xd{file}e{file}e1:bd{file}e");
+    let raw = format!("d4:infod9:file treed{tree}e12:meta versioni2e4:name1:x12:piece lengthi16384eee");
+    assert!(refusal(raw.into_bytes()).contains("is a file and not only that"));
+    // What stands deeper in the properties is none of them.
+    let deeper = Item::dictionary([("length", Item::from(7)), ("pieces root", "short".into())]);
+    let properties =
+        [("length", Item::from(1)), ("pieces root", hashed(b"x").1.to_vec().into()), ("zz", deeper)];
+    let torrent = Metainfo::parse(of(Item::dictionary([("", Item::dictionary(properties))]))).unwrap();
+    assert_eq!(torrent.files[0].length, 1);
+}
+
+#[test]
+fn no_name_of_the_tree_leads_out_of_the_folder() {
+    for name in ["..", ".", "/etc", "a/../../b", "a\0b", "../x"] {
+        let folder = Item::dictionary([(name, leaf(b"x")), ("zzzz", Item::dictionary([(name, leaf(b"y"))]))]);
+        // As a folder and as a file, beside others and alone.
+        let alone = Item::dictionary([(name, leaf(b"x"))]);
+        for tree in [Item::dictionary([(name, folder.clone())]), folder, alone] {
+            let Ok(torrent) = Metainfo::parse(of_tree(tree, layers([]), &[])) else { continue };
+            for file in torrent.files.iter().filter(|file| !file.padding) {
+                let path = std::path::Path::new(file.path.as_os_str());
+                let is_name = |part| matches!(part, std::path::Component::Normal(_));
+                assert!(path.components().all(is_name), "{name:?}: {path:?}");
+                assert!(!path.to_str().unwrap().contains('\0'), "{path:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tree_of_too_many_files_or_folders_is_refused_and_no_layers_are_asked_for() {
+    let info = |files: &str| {
+        format!("d9:file treed{files}e12:meta versioni2e4:name1:x12:piece lengthi16384ee").into_bytes()
+    };
+    let torrent = |files: &str| [b"d4:info", &info(files)[..], b"e"].concat();
+    let empty = |count: usize| -> String {
+        (0..count).map(|number| format!("7:{number:07}d0:d6:lengthi0eee")).collect()
+    };
+    let large = format!("1:xd0:d6:lengthi16385e11:pieces root32:{}ee", "7".repeat(32));
+    let refused = refusal(torrent(&empty(MAX_FILES + 1)));
+    assert!(refused.contains("500,001 files, and the limit is 500,000"), "{refused}");
+    assert_eq!(layers_of(&info(&large)).len(), 1);
+    assert_eq!(layers_of(&info(&(empty(MAX_FILES) + &large))), [], "the torrent would be refused");
+    let most = large.replace("16385", &(16_384_u64 * u64::from(MAX_PIECES)).to_string());
+    assert_eq!(layers_of(&info(&most)).len(), 1);
+    assert_eq!(layers_of(&info(&(large.replace("1:x", "1:a") + &most))), [], "of pieces there are too many");
+    assert_eq!(
+        layers_of(&[&b"d9:file treed"[..], large.as_bytes(), b"e12:piece lengthi16385ee"].concat()),
+        []
+    );
+    let deep = ["1:dd".repeat(1000), "1:ad0:d6:lengthi0eee".to_owned(), "e".repeat(1000)].concat();
+    let refused = refusal(torrent(&deep));
+    assert!(refused.contains("more than 100 deep"), "{refused}");
 }
 
 #[test]
@@ -191,10 +299,10 @@ fn layers_are_named_once_and_only_where_they_are_needed() {
     let tree = Item::dictionary([("a", leaf(&large)), ("b", leaf(&small)), ("c", leaf(&large))]);
     let torrent = Metainfo::parse(of_tree(tree, layers([&large[..]]), &[])).unwrap();
     let named = layers_of(torrent.info_bytes());
-    assert_eq!(named, [LayerName { root: hashed(&large).1, base: 1, pieces: 4 }]);
+    assert_eq!(named, [MissingLayer { pieces_root: hashed(&large).1, base_layer: 1, pieces: 4 }]);
     assert_eq!(layers_of(b"de"), []);
-    let range = NodeRange { base: 1, index: 0, count: 4, proofs: 1 };
-    let nodes = torrent.nodes(&named[0].root, range).unwrap();
+    let range = NodeRange { base_layer: 1, index: 0, length: 4, proof_layers: 1 };
+    let nodes = torrent.nodes(&named[0].pieces_root, range).unwrap();
     assert_eq!(nodes, hashed(&large).0);
     assert_eq!(torrent.nodes(&hashed(&small).1, range), None);
 }

@@ -36,7 +36,7 @@ impl IncomingHandshake {
         });
         if let Err(why) = handed {
             if why.is_in_vain() {
-                state.came_in_vain(address.ip());
+                state.came_in_vain(address.ip(), 0);
             }
             debug!("{address}: incoming connection dropped: {why}");
         }

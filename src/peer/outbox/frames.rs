@@ -5,7 +5,7 @@ use crate::address::of_a_host;
 use crate::message::{Greeting, Order};
 use crate::peer::CLIENT;
 use crate::peer::requests::MAX_REQUESTS;
-use crate::piece::{Bitfield, Block, NodeRange, PieceIndex};
+use crate::piece::{Bitfield, Block, PieceIndex};
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::metadata::MetadataMessage;
 use crate::wire::{BlockRequest, HashRequest, Message};
@@ -149,19 +149,17 @@ impl Outbox {
 
     /// Writes the hashes that the peer has asked for, or that it does not get them.
     pub(super) fn write_hashes(&self, request: HashRequest, is_served: bool, frames: &mut Vec<u8>) {
-        let HashRequest { root, base, index, count, proofs } = request;
-        let range = NodeRange { base, index, count, proofs };
-        let nodes = is_served.then(|| self.context.metainfo.nodes(&root, range)).flatten();
-        let request = request.to_wire();
+        let HashRequest { pieces_root, range } = request;
+        let nodes = is_served.then(|| self.context.metainfo.nodes(&pieces_root, range)).flatten();
         match nodes {
             Some(nodes) => {
                 self.explain("hashes", 1, || "it asked for them (BEP 52)".to_owned());
-                Message::Hashes(&[&request, nodes.as_flattened()].concat()).write_to(frames);
+                Message::Hashes(request, nodes.as_flattened()).write_to(frames);
             }
             None => {
                 let why = || "we do not have them, or it asked too often".to_owned();
                 self.explain("hash reject", 1, why);
-                Message::HashReject(&request).write_to(frames);
+                Message::HashReject(request).write_to(frames);
             }
         }
     }

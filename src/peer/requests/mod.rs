@@ -142,12 +142,13 @@ impl PeerRequests {
         Ok(queues.must_wake(is_answered))
     }
 
-    /// Enters a request for hashes, of a torrent with this many pieces. Returns whether the outbox has to be woken.
+    /// Enters a request for hashes, of a torrent with this many pieces; `None`, where we give no hashes. Returns whether the
+    /// outbox has to be woken.
     ///
     /// # Errors
     ///
     /// The peer asks and does not read the answers.
-    pub fn request_hashes(&self, request: HashRequest, pieces: u32) -> Result<bool, Violation> {
+    pub fn request_hashes(&self, request: HashRequest, pieces: Option<u32>) -> Result<bool, Violation> {
         let mut queues = self.lock();
         queues.hashes.request(request, pieces)?;
         Ok(queues.must_wake(true))
@@ -246,9 +247,12 @@ impl NextUpload {
             NextUpload::Block(_, request) => request.length,
             NextUpload::Metadata { length, .. } => length,
             NextUpload::Hashes { is_served: false, .. } => 0,
-            NextUpload::Hashes { request, .. } => {
-                request.count.saturating_add(request.proofs).saturating_mul(32).min(BLOCK_LENGTH)
-            }
+            NextUpload::Hashes { request, .. } => request
+                .range
+                .length
+                .saturating_add(request.range.uncles())
+                .saturating_mul(32)
+                .min(BLOCK_LENGTH),
         }
     }
 }
@@ -272,7 +276,7 @@ impl Queues {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::piece::Geometry;
+    use crate::piece::{Geometry, NodeRange};
 
     /// A request for a block, as the tests of the queues use it too.
     pub fn block(index: u32, begin: u32) -> (PieceIndex, BlockRequest) {
@@ -328,6 +332,28 @@ mod tests {
         assert_eq!(requests.next(16383, Instant::now()), None);
         assert_eq!(requests.next(16384, Instant::now()), upload(1, 0));
         assert_eq!(next(&requests), None);
+    }
+
+    #[test]
+    fn hashes_wait_until_the_limit_has_released_them_and_a_refusal_does_not() {
+        let requests = PeerRequests::default();
+        let range = NodeRange { base_layer: 0, index: 0, length: 4, proof_layers: 3 };
+        let request = HashRequest { pieces_root: [7; 32], range };
+        let hashes = |request, is_served| Some(NextUpload::Hashes { request, is_served });
+        requests.request_hashes(request, Some(1000)).unwrap();
+        // Of the three layers above, the first follows from the hashes.
+        assert_eq!(requests.pending().next_length, Some((4 + 2) * 32));
+        assert_eq!(requests.next(6 * 32 - 1, Instant::now()), None);
+        assert_eq!(requests.next(6 * 32, Instant::now()), hashes(request, true));
+        // The limit never releases more than a block.
+        let many = HashRequest { range: NodeRange { length: 512, proof_layers: 10, ..range }, ..request };
+        requests.request_hashes(many, Some(1000)).unwrap();
+        assert_eq!(requests.next(BLOCK_LENGTH, Instant::now()), hashes(many, true));
+        let endless = HashRequest { range: NodeRange { length: u32::MAX, ..range }, ..request };
+        for (request, pieces) in [(endless, Some(1000)), (request, None)] {
+            requests.request_hashes(request, pieces).unwrap();
+            assert_eq!(requests.next(0, Instant::now()), hashes(request, false));
+        }
     }
 
     #[test]

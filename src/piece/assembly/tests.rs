@@ -8,7 +8,7 @@ fn piece_of(length: u32) -> (Geometry, Vec<u8>, Assembly, BufferPool) {
     let geometry = Geometry::new(u64::from(length), length).unwrap();
     let payload: Vec<u8> = (0..length).map(|at| (at / 7) as u8).collect();
     let piece = geometry.piece(0).unwrap();
-    let assembly = Assembly::new(&geometry, piece, PieceDigest::of(&payload), Vec::new());
+    let assembly = Assembly::new(&geometry, piece, PieceDigest::sha1_of(&payload), Vec::new());
     (geometry, payload, assembly, BufferPool::new(1 << 20))
 }
 
@@ -107,7 +107,7 @@ fn a_block_that_is_compared_is_taken_when_two_have_sent_the_same() {
     let right: Vec<&[u8]> = payload.chunks(BLOCK_LENGTH as usize).collect();
     let attempt = [(PeerKey(1), right[0]), (PeerKey(2), wrong.as_slice())];
     let suspects = Suspects::new(attempt.map(|(sender, bytes)| (sender, Sha1::digest(bytes).into())));
-    let assembly = Assembly::new(&geometry, piece, PieceDigest::of(&payload), vec![suspects]).compared();
+    let assembly = Assembly::new(&geometry, piece, PieceDigest::sha1_of(&payload), vec![suspects]).compared();
     let put = |number, sender, bytes: &[u8]| {
         assembly.put(Block { piece, number }, bytes, PeerKey(sender), &buffers)
     };

@@ -41,7 +41,7 @@ impl Sample {
         };
         let digests = geometry
             .pieces()
-            .flat_map(|piece| PieceDigest::of(&bytes(geometry, piece)).bytes().to_vec())
+            .flat_map(|piece| PieceDigest::sha1_of(&bytes(geometry, piece)).bytes().to_vec())
             .collect();
         Sample { torrent: Arc::new(Metainfo::parse(draft.encode(digests)).unwrap()), geometry }
     }

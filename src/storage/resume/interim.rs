@@ -110,7 +110,7 @@ mod tests {
         files[0].path = "t".into();
         std::fs::create_dir(&folder.0).unwrap();
         std::fs::File::create(folder.0.join("t")).unwrap().set_len(files[0].length).unwrap();
-        let digests: Digests = Arc::new(|_| PieceDigest::of(&vec![0; PIECE as usize]));
+        let digests: Digests = Arc::new(|_| PieceDigest::sha1_of(&vec![0; PIECE as usize]));
         let payload = Payload {
             name: "t",
             output_name: None,

@@ -163,6 +163,16 @@ impl Rarity {
         }
     }
 
+    /// A partial peer has come, or has these pieces more.
+    pub fn gained_all(&mut self, pieces: &Bitfield) {
+        pieces.iter(self.geometry).for_each(|piece| self.gained(piece));
+    }
+
+    /// A partial peer that had these pieces has left.
+    pub fn lost_all(&mut self, pieces: &Bitfield) {
+        pieces.iter(self.geometry).for_each(|piece| self.lost(piece));
+    }
+
     /// The piece is being fetched and may not be chosen any more.
     pub fn take(&mut self, piece: PieceIndex) {
         if self.position_of(piece).is_none() {

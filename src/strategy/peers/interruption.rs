@@ -1,5 +1,5 @@
-//! What breaks into a run from outside: the host was suspended or the process stopped, it is in another network now, or the network
-//! interface that everything leaves by was removed and made again.
+//! What breaks into a run from outside: the host was suspended or the process stopped, it is in another network now,
+//! or the network interface that everything leaves by was removed and made again.
 //!
 //! No one tells us of either. The clock that a program waits by stands still while the host is suspended, so
 //! that after a night's sleep the next announce would still be half an hour away, and every connection would
@@ -11,7 +11,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// A shorter suspension of the host, or of the process by a signal, changes nothing: peers and trackers are more patient than that.
+/// A shorter suspension of the host, or of the process by a signal, changes nothing: peers and trackers are more
+/// patient than that.
 const SHORTEST_SLEEP: Duration = Duration::from_secs(30);
 /// The time between two looks at our own addresses.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);

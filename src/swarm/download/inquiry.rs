@@ -193,8 +193,9 @@ impl Coordinator<'_> {
         peer.download.overtaken || (self.requests.count(key) > 0 && silence > patience)
     }
 
-    /// The peer that is to send a piece alone, in time if one can: one that was right when others were not, or that has proved itself and no
-    /// part in the failures of this piece, if there is one, and of those the fastest. Of peers that were never right any: liars may be fast.
+    /// The peer that is to send a piece alone, in time if one can: one that was right when others were not, or that
+    /// has proved itself and no part in the failures of this piece, if there is one, and of those the fastest. Of
+    /// peers that were never right any: liars may be fast.
     fn choose_sender(&mut self, piece: PieceIndex, but: Option<PeerKey>, now: Instant) -> Option<PeerKey> {
         let suspects = self.suspicions.senders_of(piece);
         let soon = f64::from(self.geometry.length(piece)) / IN_TIME;

@@ -22,7 +22,7 @@ impl Coordinator<'_> {
         if why.is_an_attack() {
             self.environment.refuse_connections(peer.address.ip());
         } else if peer.is_incoming() && !peer.download.useful && peer.upload.asked_at.is_none() {
-            self.environment.came_in_vain(peer.address.ip());
+            self.environment.came_in_vain(peer.address.ip(), peer.told_pieces);
         }
         let sent = peer.download.total.bytes / u64::from(BLOCK_LENGTH);
         if let Some(dial) = peer.dial.filter(|_| why.is_by_the_peer() && sent < u64::from(owed)) {
@@ -31,7 +31,7 @@ impl Coordinator<'_> {
         self.slots.left(key);
         self.super_seed_lost(key, &peer.pieces);
         if let Some(pieces) = peer.partial_pieces() {
-            pieces.iter(self.geometry).for_each(|piece| self.pieces.rarity_mut().lost(piece));
+            self.pieces.rarity_mut().lost_all(pieces);
         }
         self.release_addresses(&peer, now);
         if matches!(why, PeerError::Ourselves) && !peer.is_incoming() {

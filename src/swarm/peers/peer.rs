@@ -36,6 +36,8 @@ pub struct Peer {
     pub leaving: bool,
     /// Which pieces it has.
     pub pieces: PeerPieces,
+    /// Of how many it has told us one by one, or taken them back.
+    pub told_pieces: u32,
     /// How many of them we want and do not have.
     pub wanted: u32,
     /// What BEP 3 calls the state of the connection.
@@ -205,6 +207,7 @@ impl Peer {
             has_spoken: false,
             leaving: false,
             pieces: PeerPieces::Some(Bitfield::none(0)),
+            told_pieces: 0,
             wanted: 0,
             // How every connection begins (BEP 3).
             flags: Flags {

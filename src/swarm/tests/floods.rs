@@ -30,7 +30,7 @@ fn a_peer_that_came_and_left_without_a_block_came_in_vain() {
     let key = world.arrive(from).unwrap();
     world.tell(Event::Greeted(key, greeting(b'z')));
     world.gone(key, PeerError::Closed);
-    assert_eq!(world.outside.borrow().in_vain, [from.ip()]);
+    assert_eq!(world.outside.borrow().in_vain, [(from.ip(), 0)]);
     // We connected to this one, and this one has sent a block.
     let dialed = world.seed(2);
     world.gone(dialed, PeerError::Closed);
@@ -81,4 +81,35 @@ fn a_peer_allows_few_pieces_to_be_asked_for_while_it_chokes_us() {
     let pieces: Vec<News> = (0..1000).map(|piece| News::AllowedFast(world.piece(piece))).collect();
     world.hear(key, pieces);
     assert!(world.coordinator.roster.get(key).unwrap().download.allowed_fast.len() <= 100);
+}
+
+/// A seed of eight pieces.
+fn seeding() -> Scene {
+    let uploads = UploadPolicy { seeding: Some(SeedGoals::default()), ..UploadPolicy::default() };
+    Scene { stored: (0..8).collect(), wanted: WantedPieces::Nothing, uploads, ..Scene::default() }
+}
+
+#[test]
+fn the_pieces_that_a_peer_tells_of_one_by_one_count_where_it_came_in_vain() {
+    let mut world = seeding().start();
+    let from = SocketAddr::from(([203, 0, 113, 1], 40_000));
+    let key = world.arrive(from).unwrap();
+    world.tell(Event::Greeted(key, greeting(b'z')));
+    let each: Vec<News> = world.geometry.pieces().map(News::Have).collect();
+    world.hear(key, each);
+    world.gone(key, PeerError::HungUp(HangUp::BothSeeds));
+    assert_eq!(world.outside.borrow().in_vain, [(from.ip(), 8)]);
+}
+
+#[test]
+fn what_another_seed_says_of_its_pieces_when_we_have_let_it_go_costs_nothing() {
+    let mut world = seeding().start();
+    let key = world.arrive(SocketAddr::from(([203, 0, 113, 1], 40_000))).unwrap();
+    world.tell(Event::Greeted(key, greeting(b'z')));
+    let (lost, gained) = (world.piece(3), Bitfield::all(world.geometry.piece_count()));
+    world.hear(key, [News::HaveAll, News::DontHave(lost)]);
+    assert_eq!(world.hung_up(key), Some(HangUp::BothSeeds));
+    world.hear(key, [News::AnotherBitfield(gained), News::DontHave(lost)]);
+    let rarity = world.coordinator.pieces.rarity();
+    assert!(world.geometry.pieces().all(|piece| rarity.availability(piece) == 0));
 }

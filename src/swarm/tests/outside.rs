@@ -26,7 +26,7 @@ pub(super) struct Outside {
     pub(super) interruption: Option<Interruption>,
     pub(super) dht_nodes: Vec<SocketAddr>,
     pub(super) refused: Vec<IpAddr>,
-    pub(super) in_vain: Vec<IpAddr>,
+    pub(super) in_vain: Vec<(IpAddr, u32)>,
     pub(super) ourselves: Vec<SocketAddr>,
     /// The workers of web seeds that were started, with the addresses.
     pub(super) asked_web_seeds: Vec<(PeerKey, String)>,
@@ -159,8 +159,8 @@ impl Environment for TestEnvironment {
         self.0.borrow_mut().ourselves.push(address);
     }
 
-    fn came_in_vain(&mut self, from: IpAddr) {
-        self.0.borrow_mut().in_vain.push(from);
+    fn came_in_vain(&mut self, from: IpAddr, told: u32) {
+        self.0.borrow_mut().in_vain.push((from, told));
     }
 
     fn dht_node(&mut self, address: SocketAddr) {

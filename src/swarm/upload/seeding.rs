@@ -26,7 +26,7 @@ impl Coordinator<'_> {
         for (key, peer) in self.roster.all() {
             self.slots.left(key);
             if let Some(pieces) = peer.partial_pieces() {
-                pieces.iter(self.geometry).for_each(|piece| self.pieces.rarity_mut().lost(piece));
+                self.pieces.rarity_mut().lost_all(pieces);
             }
             if let Some(address) = peer.dial {
                 self.dialer.candidates_mut().release(address, now);

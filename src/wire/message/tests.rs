@@ -1,8 +1,11 @@
 use super::*;
+use crate::piece::NodeRange;
 
 const LIMITS: FrameLimits = FrameLimits { bitfield: 3, or_fewer: false };
 
 fn samples() -> Vec<Message<'static>> {
+    let range = NodeRange { base_layer: 2, index: 0, length: 2, proof_layers: 1 };
+    let hashes = HashRequest { pieces_root: [7; 32], range };
     let block = BlockRequest { index: 3, begin: 16_384, length: 16_384 };
     vec![
         Message::KeepAlive,
@@ -22,9 +25,9 @@ fn samples() -> Vec<Message<'static>> {
         Message::Reject(block),
         Message::AllowedFast(2),
         Message::Extended(0, b"de"),
-        Message::HashRequest(b"request"),
-        Message::Hashes(b"hashes"),
-        Message::HashReject(b"reject"),
+        Message::HashRequest(hashes),
+        Message::Hashes(hashes, &[9; 96]),
+        Message::HashReject(hashes),
         Message::Unknown(99),
     ]
 }
@@ -66,6 +69,11 @@ fn an_impossible_length_is_an_error_before_the_payload_has_come() {
         (BITFIELD, 5),
         (EXTENDED, 1),
         (EXTENDED, MAX_OTHER_LENGTH + 1),
+        (HASH_REQUEST, 48),
+        (HASH_REQUEST, 50),
+        (HASHES, 48),
+        (HASHES, MAX_UNKNOWN_LENGTH + 1),
+        (HASH_REJECT, 50),
         (99, MAX_UNKNOWN_LENGTH + 1),
         (99, u32::MAX),
     ] {

@@ -135,7 +135,7 @@ impl TheirSeeder {
         };
         self.blocks.sort_unstable_by_key(|(begin, _)| *begin);
         let bytes: Vec<u8> = self.blocks.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
-        if self.digests.get(piece.slot()) == Some(&PieceDigest::of(&bytes)) {
+        if self.digests.get(piece.slot()) == Some(&PieceDigest::sha1_of(&bytes)) {
             self.ours.insert(piece);
             self.open = None;
             Message::Have(piece.get()).write_to(out);

@@ -92,7 +92,7 @@ fn whoever_asks_for_smaller_blocks_has_a_piece_when_its_last_byte_was_sent() {
 
 #[test]
 fn a_wrong_piece_is_asked_for_twice_and_not_for_ever() {
-    let digests = vec![PieceDigest::of(b"other"); 4];
+    let digests = vec![PieceDigest::sha1_of(b"other"); 4];
     let (mut seeder, mut report) = (TheirSeeder::new(geometry(), digests), Report::default());
     let mut out = Vec::new();
     seeder.hear(&Message::Bitfield(&[0xf0]), &mut report, &mut out);
@@ -113,7 +113,7 @@ fn the_info_hash_is_known_from_the_hash_of_the_file() {
     let metainfo = Metainfo::parse(torrent.to_vec()).unwrap();
     let expected = Expected::of(&metainfo);
     assert_ne!(expected.of_file, expected.info_hash.0);
-    assert_eq!(expected.of_file, PieceDigest::of(torrent).bytes());
+    assert_eq!(expected.of_file, PieceDigest::sha1_of(torrent).bytes());
 }
 
 #[test]

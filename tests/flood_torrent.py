@@ -1,0 +1,29 @@
+"""The torrent of `floods.py`: one file, as version 1 or as version 2 (BEP 52) says it."""
+
+import hashlib
+
+BLOCK = 16 * 1024
+
+
+def version_one(payload, piece_length):
+    """The bytes of the torrent and its info-hash."""
+    starts = range(0, len(payload), piece_length)
+    hashes = b"".join(hashlib.sha1(payload[at : at + piece_length]).digest() for at in starts)
+    info = b"d6:lengthi%de4:name7:payload12:piece lengthi%de6:pieces%d:" % (len(payload), piece_length, len(hashes))
+    info += hashes + b"e"
+    return b"d4:info" + info + b"e", hashlib.sha1(info).digest(), bytes(32)
+
+
+def version_two(payload, piece_length):
+    """The same, the hash cut to 20 bytes, and the root of the file. Both lengths are powers of two."""
+    nodes = [hashlib.sha256(payload[at : at + BLOCK]).digest() for at in range(0, len(payload), BLOCK)]
+    layer = nodes
+    while len(nodes) > 1:
+        if len(nodes) == len(payload) // piece_length:
+            layer = nodes
+        nodes = [hashlib.sha256(nodes[at] + nodes[at + 1]).digest() for at in range(0, len(nodes), 2)]
+    root = nodes[0]
+    file = b"d0:d6:lengthi%de11:pieces root32:" % len(payload) + root + b"ee"
+    info = b"d9:file treed7:payload" + file + b"e12:meta versioni2e4:name7:payload12:piece lengthi%dee" % piece_length
+    layers = b"d32:" + root + b"%d:" % (32 * len(layer)) + b"".join(layer) + b"e"
+    return b"d4:info" + info + b"12:piece layers" + layers + b"e", hashlib.sha256(info).digest()[:20], root
