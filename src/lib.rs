@@ -197,6 +197,7 @@
 
 pub mod address;
 pub mod bencode;
+pub mod chance;
 pub mod cli;
 pub mod discovery;
 pub mod magnet;
