@@ -90,7 +90,7 @@ const ANSWERS: &[Answer] = &[
         "--tries --retry --max-tries --retry-wait --waitretry",
         "it tries until all is there, or until --timeout SECONDS have passed without data",
     ),
-    (TRANSFER, "-l --log --append-output --output-file --stderr", "let the shell do it: 2> FILE"),
+    (TRANSFER, "-l --log --append-output --output-file", "let the shell do it: 2> FILE"),
     (
         "get",
         "--on-download-complete --on-bt-download-complete --on-done --finish --torrent-done-script",
