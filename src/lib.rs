@@ -27,6 +27,7 @@
 //!
 //! - [`bencode`]: the notation of torrents, tracker answers and extension messages.
 //! - [`text`]: makes strangers' words fit to print.
+//! - [`chance`]: draws that fall alike on every processor.
 //! - [`address`]: addresses of peers: their family, their compact bytes, how far they reach.
 //! - [`thread`]: starts threads, each with a name and a small stack, and takes the locks between them.
 //! - [`piece`]: how a payload is cut into pieces and blocks; a piece while it is put together.
@@ -201,6 +202,7 @@
 
 pub mod address;
 pub mod bencode;
+pub mod chance;
 pub mod cli;
 pub mod discovery;
 pub mod magnet;

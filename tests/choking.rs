@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use femtotorrent::chance;
 use femtotorrent::piece::PeerKey;
 use femtotorrent::strategy::{Choker, ChokerPeer, Rate};
 
@@ -73,7 +74,7 @@ impl Swarm {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut keys = || {
             let mut keys: Vec<PeerKey> = (0..members).map(|number| PeerKey(number as u32)).collect();
-            random.shuffle(&mut keys);
+            chance::shuffle(&mut keys, &mut random);
             keys
         };
         let member = |number| Member {
@@ -113,7 +114,7 @@ impl Swarm {
             assert!(self.second < 20_000, "the swarm is stuck");
             self.choke();
             let mut senders = self.present();
-            self.random.shuffle(&mut senders);
+            chance::shuffle(&mut senders, &mut self.random);
             senders.into_iter().for_each(|sender| self.send(sender));
             let now = self.now() + SECOND;
             self.sent.iter_mut().flatten().for_each(|rate| rate.tick(now));
@@ -157,7 +158,7 @@ impl Swarm {
         let wants =
             |to: &usize| *to != sender && self.lacks[*to][sender] > 0 && self.members[sender].unchokes(*to);
         let mut receivers: Vec<usize> = self.present().into_iter().filter(wants).collect();
-        self.random.shuffle(&mut receivers);
+        chance::shuffle(&mut receivers, &mut self.random);
         let count = receivers.len() as u64;
         let upload = if sender == 0 { SEED_UPLOAD } else { UPLOAD };
         for to in receivers {
@@ -188,7 +189,7 @@ impl Swarm {
             .filter(|(other, _)| self.members[**other].unchokes(to))
             .map(|(_, piece)| *piece)
             .collect();
-        let first = self.random.usize(..PIECES);
+        let first = chance::below(PIECES, &mut self.random);
         let free = (0..PIECES)
             .map(|piece| (piece + first) % PIECES)
             .filter(|piece| offered(piece) && !busy.contains(piece))
@@ -359,7 +360,7 @@ fn whatever_peers_do_none_changes_twice_in_ten_seconds_and_at_most_twice_the_slo
         for second in 0..600 {
             for _ in 0..3 {
                 let random = &mut crowd.random;
-                let peer = &mut crowd.peers[random.usize(..30)];
+                let peer = &mut crowd.peers[chance::below(30, random)];
                 (peer.peer_interested, peer.snubbing) = (random.bool(), random.u8(..5) == 0);
                 (peer.download_rate, peer.upload_rate) = (random.f64() * 1e6, random.f64() * 1e6);
                 if random.u8(..3) == 0 {

@@ -42,6 +42,13 @@ tracker = http://me:secret@tracker.example/announce
 dir payload
 ";
 
+/// Both versions of a torrent with padding between its two files.
+const HYBRID: &str = concat!(
+    "d4:infod9:file treed5:a.txtd0:d6:lengthi5e11:pieces root32:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAee5:b.txtd0:d6:lengthi3e11:pieces root32:BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBeee",
+    "5:filesld6:lengthi5e4:pathl5:a.txteed4:attr1:p6:lengthi16379e4:pathl4:.pad5:16379eed6:lengthi3e4:pathl5:b.txteee",
+    "12:meta versioni2e4:name6:hybrid12:piece lengthi16384e6:pieces40:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxe12:piece layersdee",
+);
+
 /// The files that every command line finds.
 fn prepare(folder: &Path) {
     for name in ["factors.torrent", "garden.torrent"] {
@@ -51,6 +58,7 @@ fn prepare(folder: &Path) {
     fs::copy(format!("{SAMPLES}/payload/factors.txt"), folder.join("payload/factors.txt")).unwrap();
     for (name, text) in [
         ("empty", ""),
+        ("hybrid.torrent", HYBRID),
         ("words.txt", "root:x:0:0"),
         ("list", "# torrents\n\nfactors.torrent\n  missing.torrent\n"),
         ("good-list", "factors.torrent\r\n"),

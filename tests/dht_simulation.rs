@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use femtotorrent::chance;
 use femtotorrent::discovery::dht::NodeId;
 use femtotorrent::metainfo::InfoHash;
 use femtotorrent::strategy::Supply;
@@ -24,7 +25,7 @@ const PORT: u16 = 51_413;
 fn network(world: &mut World, count: usize, kind: impl Fn(usize) -> HostKind) {
     let ask_some = |world: &mut World, place: usize, among: usize| {
         for _ in 0..3.min(among) {
-            let known = world.hosts[world.random.usize(..among)].address;
+            let known = world.hosts[chance::below(among, &mut world.random)].address;
             world.with(place, |node, now| node.contact(known, now));
         }
     };
@@ -60,7 +61,7 @@ fn torrent(number: usize) -> InfoHash {
 /// A host that is there and honest.
 fn any_honest(world: &mut World) -> usize {
     loop {
-        let place = world.random.usize(..world.hosts.len());
+        let place = chance::below(world.hosts.len(), &mut world.random);
         if matches!(world.hosts[place].kind, HostKind::Honest) {
             return place;
         }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules from the bottom to the top. Modules of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
-    &["address", "bencode", "text", "thread"],
+    &["address", "bencode", "chance", "text", "thread"],
     &["piece"],
     &["metainfo"],
     &["wire"],
@@ -27,7 +27,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Modules that are plain functions: they get the time and their input as arguments.
-const PURE: &[&str] = &["address", "wire", "metainfo", "piece", "strategy", "bencode", "text"];
+const PURE: &[&str] = &["address", "chance", "wire", "metainfo", "piece", "strategy", "bencode", "text"];
 
 /// As pure are the node of the distributed hash table, without its service, and what goes to a router and comes from
 /// it: all of these folders but these files.

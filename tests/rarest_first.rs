@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 
+use femtotorrent::chance;
 use femtotorrent::piece::{Bitfield, Geometry, PieceIndex};
 use femtotorrent::strategy::{PeerPieces, Rarity};
 
@@ -42,14 +43,14 @@ impl Swarm {
         // Leechers that receive a piece in this round.
         let mut busy = HashSet::new();
         let mut senders: Vec<Option<usize>> = (0..LEECHERS).map(Some).chain([None]).collect();
-        random.shuffle(&mut senders);
+        chance::shuffle(&mut senders, random);
         for sender in senders {
             let has = match sender {
                 Some(number) => PeerPieces::Some(self.leechers[number].has.clone()),
                 None => PeerPieces::All,
             };
             let mut others: Vec<usize> = (0..LEECHERS).filter(|other| Some(*other) != sender).collect();
-            random.shuffle(&mut others);
+            chance::shuffle(&mut others, random);
             others.retain(|other| !busy.contains(other));
             for other in others {
                 let leecher = &mut self.leechers[other];

@@ -9,6 +9,7 @@
 
 use std::time::{Duration, Instant};
 
+use femtotorrent::chance;
 use femtotorrent::piece::{Bitfield, Geometry, PeerKey, PieceIndex};
 use femtotorrent::strategy::{Leecher, PeerPieces, SuperSeeding};
 
@@ -106,9 +107,9 @@ impl Swarm {
         }
         // From one leecher to another.
         let mut senders: Vec<usize> = (0..members).collect();
-        self.random.shuffle(&mut senders);
+        chance::shuffle(&mut senders, &mut self.random);
         for from in senders {
-            let to = self.random.usize(..members);
+            let to = chance::below(members, &mut self.random);
             if !self.members[from].uploads || !self.members[from].reachable {
                 continue;
             }

@@ -74,6 +74,23 @@ const ANSWERS: &[Answer] = &[
     (TRANSFER, "--encryption-preferred", "use --encryption prefer"),
     (TRANSFER, "--encryption-tolerated", "use --encryption allow"),
     (TRANSFER, "-b --background -D --daemon", "let the shell do it: nohup femtotorrent … &"),
+    ("get", "-j --max-concurrent-downloads", "all torrents are downloaded at the same time"),
+    (
+        "get",
+        "-n --no-verbose --no-clobber --summary-interval",
+        "-q prints errors alone, and no file is overwritten without --overwrite",
+    ),
+    (
+        "get",
+        "--spider --dry-run",
+        "`femtotorrent show TORRENT` downloads nothing, and `femtotorrent doctor TORRENT` tries whether it could",
+    ),
+    (
+        "get",
+        "--tries --retry --max-tries --retry-wait --waitretry",
+        "it tries until all is there, or until --timeout SECONDS have passed without data",
+    ),
+    (TRANSFER, "-l --log --append-output --output-file", "let the shell do it: 2> FILE"),
     (
         "get",
         "--on-download-complete --on-bt-download-complete --on-done --finish --torrent-done-script",

@@ -45,8 +45,8 @@ impl SelectionOptions {
     /// What they mean.
     pub fn choice(&self) -> FileChoice {
         let patterns = |exact: &[String], any_case: &[String]| {
-            let exact = exact.iter().map(|text| FilePattern::new(text, false));
-            exact.chain(any_case.iter().map(|text| FilePattern::new(text, true))).collect()
+            let exact = exact.iter().flat_map(|text| FilePattern::each(text, false));
+            exact.chain(any_case.iter().flat_map(|text| FilePattern::each(text, true))).collect()
         };
         let (select, exclude) =
             (patterns(&self.select, &self.iselect), patterns(&self.exclude, &self.iexclude));
@@ -57,7 +57,7 @@ impl SelectionOptions {
 impl OrderOptions {
     /// The choice in this order.
     pub fn of(&self, choice: FileChoice) -> FileChoice {
-        let first = self.first.iter().map(|text| FilePattern::new(text, false)).collect();
+        let first = self.first.iter().flat_map(|text| FilePattern::each(text, false)).collect();
         FileChoice { first, is_sequential: self.sequential, ..choice }
     }
 }

@@ -149,6 +149,12 @@ impl Shown<'_> {
         files.map(move |(number, file)| (number, file, has(number)))
     }
 
+    /// Bytes of the payload that are in no file.
+    fn padding(&self) -> u64 {
+        let files = self.torrent.files.iter().filter(|file| !file.padding).map(|file| file.length);
+        self.torrent.geometry.total_size().saturating_sub(files.sum())
+    }
+
     fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
         let Shown { torrent, selected, scraped } = self;
         let is_in_trouble = scraped.is_some_and(|scraped| scraped.trouble().is_some());
@@ -177,8 +183,10 @@ impl Shown<'_> {
         if let Some(entries) = value.as_object_mut() {
             let About { comment, creator, date } = torrent.about();
             let place = torrent.info_place();
+            let hash_v2 = torrent.info_hash_v2.or_else(|| torrent.other_info_hash());
             let optional = [
-                ("info_hash_v2", torrent.info_hash_v2.map(|hash| Value::from(hash.to_string()))),
+                ("info_hash_v2", hash_v2.map(|hash| Value::from(hash.to_string()))),
+                ("padding_size", Some(self.padding()).filter(|padding| *padding > 0).map(Value::from)),
                 ("scrape", scraped.map(Scraped::json)),
                 ("magnet", torrent.magnet().map(Value::from)),
                 ("comment", comment.map(Value::from)),
@@ -220,7 +228,20 @@ impl Shown<'_> {
             Some(hash) => line(out, "Info-hash", format_args!("{hash} (version 2)"))?,
             None => line(out, "Info-hash", torrent.info_hash)?,
         }
-        line(out, "Size", exact(torrent.geometry.total_size()))?;
+        if let Some(hash) = torrent.other_info_hash() {
+            line(
+                out,
+                "",
+                format_args!("{hash} (version 2 of this hybrid torrent, which is read as version 1)"),
+            )?;
+        }
+        match self.padding() {
+            0 => line(out, "Size", exact(torrent.geometry.total_size()))?,
+            padding => {
+                let files = exact(torrent.geometry.total_size().saturating_sub(padding));
+                line(out, "Size", format_args!("{files} and {} of padding", size(padding)))?;
+            }
+        }
         let pieces = grouped(torrent.geometry.piece_count().into());
         line(out, "Pieces", format_args!("{pieces} of {}", size(torrent.geometry.piece_length().into())))?;
         line(

@@ -1,6 +1,6 @@
 //! What a torrent says about itself, for people (BEP 3 and, by custom, "created by"). Nothing depends on it.
 
-use super::Metainfo;
+use super::{InfoHashV2, Metainfo};
 use crate::bencode::{Dictionary, Value};
 use std::ops::Range;
 
@@ -33,6 +33,13 @@ impl Metainfo {
     /// Where the `info` value is in [`Metainfo::bytes`]. Its SHA-1 is the [`InfoHash`](super::InfoHash).
     pub fn info_place(&self) -> Range<usize> {
         self.info.clone()
+    }
+
+    /// The info-hash of version 2, if this is a hybrid torrent that is read as version 1.
+    pub fn other_info_hash(&self) -> Option<InfoHashV2> {
+        let info = self.bytes().get(self.info.clone()).filter(|_| self.info_hash_v2.is_none())?;
+        let is_hybrid = Value::parse_lenient(info).ok()?.dictionary()?.get("file tree").is_some();
+        is_hybrid.then(|| InfoHashV2::of(std::iter::once(info)))
     }
 
     /// A magnet link to it, with its name, its trackers and its web seeds. `None` for a private torrent: without the

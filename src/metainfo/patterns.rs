@@ -43,6 +43,13 @@ impl FilePattern {
         FilePattern { text: text.to_owned(), meaning, any_case }
     }
 
+    /// What the user means by a text that may hold several numbers, such as `0,4-5`.
+    pub fn each(text: &str, any_case: bool) -> Vec<FilePattern> {
+        let are_numbers = text.split(',').all(|part| numbers(part).is_some());
+        let parts = if are_numbers { text.split(',').collect() } else { vec![text] };
+        parts.into_iter().map(|part| FilePattern::new(part, any_case)).collect()
+    }
+
     /// Whether it means the file with this number and path. `text` is only there to be used again.
     fn means(&self, number: usize, file: &File, text: &mut Vec<char>) -> bool {
         let (glob, path) = match &self.meaning {
@@ -106,7 +113,7 @@ pub enum ChoiceError {
         pattern: String,
         /// The files whose names come next to it.
         nearest: Vec<String>,
-        /// How many files there are.
+        /// How many files there are, without padding.
         files: usize,
     },
     /// A range of numbers ends before it begins.
@@ -197,7 +204,8 @@ fn each_meant(pattern: &FilePattern, files: &[File], mut each: impl FnMut(usize)
     }
     let by_name = !matches!(pattern.meaning, Meaning::Numbers(_));
     let nearest = if by_name { nearest(&pattern.text, files) } else { Vec::new() };
-    Err(ChoiceError::NoSuchFile { pattern: pattern.text.clone(), nearest, files: files.len() })
+    let count = files.iter().filter(|file| !file.padding).count();
+    Err(ChoiceError::NoSuchFile { pattern: pattern.text.clone(), nearest, files: count })
 }
 
 impl fmt::Display for ChoiceError {
@@ -211,7 +219,7 @@ impl fmt::Display for ChoiceError {
                 write!(out, "no file of the torrent is '{}' (", printable(pattern))?;
                 match nearest.as_slice() {
                     [] if *files == 1 => write!(out, "it has one file, number 0)"),
-                    [] => write!(out, "its {files} files are numbered from 0: femtotorrent show lists them)"),
+                    [] => write!(out, "femtotorrent show lists its {files} files and their numbers)"),
                     names => write!(out, "the nearest: {})", printable(&names.join(", "))),
                 }
             }
@@ -237,7 +245,7 @@ mod tests {
         let patterns = |texts: &[&str]| {
             texts
                 .iter()
-                .map(|text| FilePattern::new(text.trim_start_matches("i:"), text.starts_with("i:")))
+                .flat_map(|text| FilePattern::each(text.trim_start_matches("i:"), text.starts_with("i:")))
                 .collect()
         };
         let choice =
@@ -261,6 +269,8 @@ mod tests {
             (&["3"], &[], &[3]),
             (&["[3]"], &[], &[4]),
             (&["2-3"], &[], &[2, 3]),
+            (&["0,2-3,5-"], &[], &[0, 2, 3, 5]),
+            (&["0,3"], &["2-,3"], &[0]),
             (&["4-"], &[], &[4, 5]),
             (&["7[-]"], &[], &[5]),
             (&[], &["s1/"], &[0, 4, 5]),
@@ -274,18 +284,24 @@ mod tests {
     #[test]
     fn what_means_nothing_is_said_with_the_nearest_names() {
         for (select, exclude, said) in [
-            (&["*.avi"][..], &[][..], "no file of the torrent is '*.avi' (its 6 files are numbered from 0"),
+            (
+                &["*.avi"][..],
+                &[][..],
+                "no file of the torrent is '*.avi' (femtotorrent show lists its 5 files and their numbers)",
+            ),
             (&["*.mkx"], &[], "(the nearest: t/a.MKV, t/s1/b.mkv)"),
             (&["s1/*.tyt"], &[], "(the nearest: t/s1/x/c.txt)"),
-            (&["*q*"], &[], "(its 6 files are numbered from 0"),
+            (&["*q*"], &[], "(femtotorrent show lists its 5 files"),
             (&["d.mkv"], &[], "(the nearest: t/a.MKV, t/s1/b.mkv)"),
             (&["B.mkv"], &[], "(the nearest: t/s1/b.mkv"),
-            (&["1"], &[], "'1' (its 6 files are numbered from 0"),
-            (&["9-"], &[], "'9-' (its 6 files"),
+            (&["1"], &[], "'1' (femtotorrent show lists its 5 files"),
+            (&["9-"], &[], "'9-' (femtotorrent show"),
+            (&["0,9"], &[], "'9' (femtotorrent show"),
+            (&["0,x"], &[], "'0,x' (femtotorrent show"),
             (&["5-2"], &[], "'5-2' ends before it begins (write 2-5)"),
             (&[], &["5-2"], "'5-2' ends before it begins (write 2-5)"),
             (&["99999999999"], &[], "'99999999999'"),
-            (&[], &["nothing.at.all"], "'nothing.at.all' (its 6 files"),
+            (&[], &["nothing.at.all"], "'nothing.at.all' (femtotorrent show"),
             (&["0"], &["0"], "leaves no file"),
             (&["\u{1b}[2J"], &[], "'\u{fffd}[2J'"),
         ] {

@@ -12,7 +12,7 @@
 
 use super::interfaces::{Interface, interfaces};
 use crate::address::IpFamily;
-use crate::text::reason;
+use crate::text::{printable, reason};
 use log::warn;
 use rustix::io::Errno;
 use socket2::{Domain, SockRef, Socket, Type};
@@ -62,8 +62,9 @@ impl Device {
         let Some(found) = all.iter().find(|one| one.name == name) else {
             let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
             let why = format!(
-                "this host has no network interface {name:?} now (it has {}; start the tunnel first, or give an \
+                "this host has no network interface '{}' now (it has {}; start the tunnel first, or give an \
                  address of this host)",
+                printable(name),
                 names.join(", ")
             );
             return error(ErrorKind::NotFound, why);

@@ -98,11 +98,10 @@ impl fmt::Display for SessionError {
             ),
             SessionError::LongPieces { length, memory } => write!(
                 out,
-                "a piece has {} and must fit into memory as a whole: needs --memory {}K or more (the limit is {})",
+                "a piece is in memory as a whole, and has {}, more than four times the limit of {} (--memory {}K or more)",
                 size(u64::from(*length)),
-                // Four times as much is allowed for a single piece.
-                length.div_ceil(4 * 1024),
-                size(*memory)
+                size(*memory),
+                length.div_ceil(4 * 1024)
             ),
             SessionError::NothingThere { path } => write!(
                 out,

@@ -83,6 +83,8 @@ pub(super) struct Marker {
     naming: Naming,
     /// The marker on the disk says something else.
     has_news: bool,
+    /// A power failure may take what it says.
+    is_unsynced: bool,
 }
 
 /// What was under the marker's name.
@@ -119,6 +121,7 @@ impl Marker {
             empty_in: None,
             naming: Naming::default(),
             has_news: false,
+            is_unsynced: false,
         }
     }
 
@@ -259,13 +262,9 @@ impl Marker {
         made.map_err(|error| StorageError::from_io(Action::Remove, folder.join(&self.path), error))
     }
 
-    /// Writes the marker and syncs it to the disk, so that not even a power failure leaves a download of ours
-    /// without it.
+    /// Writes the marker. Before anything of the payload is written it has to be synced.
     pub fn write(&mut self, folder: &RootFolder, guards: &Guards) -> Result<(), StorageError> {
-        let failed = |action| {
-            let path = folder.join(&self.path);
-            move |error: io::Error| StorageError::from_io(action, path, error)
-        };
+        let failed = |action| self.failure(folder, action);
         if self.file.is_none() || self.is_read_only {
             if self.is_read_only {
                 folder.remove(&self.path).map_err(failed(Action::Remove))?;
@@ -281,11 +280,20 @@ impl Marker {
         let text = memory::text(&self.info_hash, &self.naming, guards);
         let Some(file) = &self.file else { return Ok(()) };
         // In one go over what is there, which ends after this: it is never empty in between.
-        let written = calls::write_all_at(file, text.as_bytes(), 0)
-            .and_then(|()| shorten(file, text.len() as u64))
-            .and_then(|()| calls::sync(file));
-        written.map_err(failed(Action::Write))?;
+        self.is_unsynced = true;
+        let written =
+            calls::write_all_at(file, text.as_bytes(), 0).and_then(|()| shorten(file, text.len() as u64));
+        written.map_err(self.failure(folder, Action::Write))?;
         self.has_news = false;
+        Ok(())
+    }
+
+    /// Syncs what was written to the disk, so that not even a power failure leaves a download of ours without it.
+    pub fn sync(&mut self, folder: &RootFolder) -> Result<(), StorageError> {
+        if let Some(file) = self.file.as_ref().filter(|_| self.is_unsynced) {
+            calls::sync(file).map_err(self.failure(folder, Action::Write))?;
+            self.is_unsynced = false;
+        }
         Ok(())
     }
 
@@ -309,7 +317,13 @@ impl Marker {
     }
 
     fn failed(&self, folder: &RootFolder, error: io::Error) -> StorageError {
-        StorageError::from_io(Action::Open, folder.join(&self.path), error)
+        self.failure(folder, Action::Open)(error)
+    }
+
+    /// What the system's refusal means here.
+    fn failure(&self, folder: &RootFolder, action: Action) -> impl FnOnce(io::Error) -> StorageError + use<> {
+        let path = folder.join(&self.path);
+        move |error| StorageError::from_io(action, path, error)
     }
 
     fn lock(&self, folder: &RootFolder, file: &File) -> Result<(), StorageError> {

@@ -80,6 +80,7 @@ pub use error::{ForeignFile, Shortage, StorageError};
 pub use file_limit::FileLimit;
 pub use hashing::Watch;
 pub use marker::output_name_fault;
+pub use opening::create_folder;
 pub use payload::{Allocate, Existing, Options, Payload};
 pub use probe::{FolderProbe, bytes_there, held_by_another, probe};
 pub use resume::Check;
@@ -171,12 +172,17 @@ impl Storage {
         let mut opening = Opening::survey(folders, root, payload, &options, watch)?;
         let mut plan = opening.decide(&options)?;
         if opening.is_without_folder() {
-            let parents = opening::create_folder(root)?;
+            let parents = opening::make_folder(root)?;
             opening = Opening::survey(folders, root, payload, &options, watch)?.after_creating_in(parents);
             plan = opening.decide(&options)?;
         }
         let (mut good, allocate) = (opening.survey.good.clone(), plan.allocate);
+        let nothing_is_there = opening.survey.found.iter().all(Option::is_none);
         let mut storage = opening.prepare(plan, &options)?;
+        // Nobody waits for the disk before there are peers: the writer syncs the marker of what is new.
+        if allocate || !storage.newly_marked || !nothing_is_there {
+            storage.settle()?;
+        }
         if allocate {
             storage.resume.begin();
             let allocated = storage.files.allocate(&|| watch(0, 0));
@@ -192,6 +198,15 @@ impl Storage {
         Ok((storage, good))
     }
 
+    /// Makes sure that the next run knows this download, whatever happens. Done before anything is written, at the latest.
+    ///
+    /// # Errors
+    ///
+    /// What the system refuses.
+    pub fn settle(&mut self) -> Result<(), StorageError> {
+        self.marker.sync(self.files.folder())
+    }
+
     /// Writes a piece, which must be verified.
     ///
     /// # Errors
@@ -199,6 +214,7 @@ impl Storage {
     /// What the system refuses; [`StorageError::Vanished`] if a file that was written before is gone;
     /// [`StorageError::Exists`] if bytes that were there before us differ. What other pieces wrote stays.
     pub fn write(&mut self, piece: PieceIndex, bytes: &[u8]) -> Result<(), StorageError> {
+        self.settle()?;
         self.resume.begin();
         part_file::write_slot(self, piece, bytes)?;
         let layout = self.files.layout();
@@ -308,6 +324,7 @@ impl Storage {
     /// As [`Storage::finish`], and [`StorageError::Cancelled`] if `watch` says so. Then the download is not finished.
     pub fn finish_watched(&mut self, watch: &Watch<'_>) -> Result<Finished, StorageError> {
         self.resume.end_thread()?;
+        self.settle()?;
         let spoiled = self.files.finish(watch);
         self.note_written(0);
         let spoiled = spoiled?;
@@ -330,6 +347,7 @@ impl Storage {
             self.marked = false;
             if guards != self.guards {
                 self.marker.write(self.files.folder(), &guards)?;
+                self.settle()?;
             }
             self.resume.keep(&guards);
             self.resume.close(true);
@@ -378,14 +396,4 @@ impl Drop for Storage {
             self.resume.cache(cache, false);
         }
     }
-}
-
-/// Creates a folder for payloads, if there is none, and syncs its name to the disk: for a process that may not look
-/// at the folder above when the payload is complete.
-///
-/// # Errors
-///
-/// What the system refuses.
-pub fn create_folder(root: &Path) -> Result<(), StorageError> {
-    opening::create_folder(root).map(|parents| opening::sync_folders(&parents))
 }

@@ -287,7 +287,7 @@ fn unselected(payload: &Payload<'_>) -> Vec<bool> {
 
 /// Creates the output folder. Returns the folders in which a new folder was created: their names have to
 /// be synced in the end.
-pub(super) fn create_folder(root: &Path) -> Result<Vec<PathBuf>, StorageError> {
+pub(super) fn make_folder(root: &Path) -> Result<Vec<PathBuf>, StorageError> {
     let new = root.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists());
     let parents = new.filter_map(Path::parent);
     let parents = parents
@@ -306,6 +306,16 @@ pub(super) fn sync_folders(paths: &[PathBuf]) {
             let _ = folder.sync(Path::new(""));
         }
     }
+}
+
+/// Creates a folder for payloads, if there is none, and syncs its name to the disk: for a process that may not look
+/// at the folder above when the payload is complete.
+///
+/// # Errors
+///
+/// What the system refuses.
+pub fn create_folder(root: &Path) -> Result<(), StorageError> {
+    make_folder(root).map(|parents| sync_folders(&parents))
 }
 
 /// The error for an output folder that cannot be opened. If something else is in its place, or above it, it counts as a

@@ -90,6 +90,8 @@ fn work(
     stopped: &Receiver<()>,
 ) -> Result<bool, StorageError> {
     let may_go_on = |_, _| stopped.try_recv() != Err(TryRecvError::Disconnected);
+    // While the first piece is on its way.
+    storage.settle()?;
     loop {
         let first = match storage.next_rest() {
             None => orders.recv().map_err(RecvTimeoutError::from),

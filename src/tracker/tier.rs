@@ -19,6 +19,7 @@ use super::announce::AnnounceEvent;
 use super::answer::Answer;
 use super::error::{RetryIn, TrackerError};
 use super::pace::Pace;
+use crate::chance;
 use crate::strategy::{Interruption, Supply};
 
 /// Trackers of one tier that are asked. Without a limit a torrent could make its users send requests to many
@@ -114,7 +115,7 @@ impl Tier {
             .filter(|address| known.insert(address.secret_text().to_owned()))
             .map(|address| TierTracker { address, started: false, completed: false, id: None, rest })
             .collect();
-        random.shuffle(&mut trackers);
+        chance::shuffle(&mut trackers, random);
         trackers.truncate(MAX_TRACKERS);
         let mut trackers = trackers.into_iter();
         let (first, others) = (trackers.next()?, trackers.collect());

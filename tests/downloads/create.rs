@@ -232,7 +232,8 @@ fn nothing_is_left_out_in_silence() {
 
     work.put("things/NUL.txt", 5);
     work.put("things/Z", 5);
-    let words = ["one that does not will use things/_NUL.txt, and 1 more such names"];
+    let words =
+        ["not every system takes the names of 2 files: others will call 'things/NUL.txt' 'things/_NUL.txt'"];
     work.ends_with(&["create", "things", "--overwrite"], 0, &words);
 }
 

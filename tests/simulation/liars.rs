@@ -4,6 +4,7 @@ use crate::report::Report;
 use crate::scene::{KB, KIB, MB, MIB, Member, Scene, seconds};
 use crate::stub::{Lies, Manners};
 use fastrand::Rng;
+use femtotorrent::chance;
 
 /// Runs of each scene, of which each is another one: so many as `LIAR_SEEDS` says, or few.
 fn seeds() -> u64 {
@@ -204,7 +205,7 @@ fn an_honest_peer_among_liars_of_its_host_or_network_is_found() {
 /// Random mixes of honest peers and liars of all kinds, which may be neighbours.
 fn mix(number: u64) -> (Scene, usize) {
     let mut random = Rng::with_seed(number);
-    let piece_length = random.choice([64, 256, 1024]).unwrap() * KIB;
+    let piece_length = *chance::choice(&[64, 256, 1024], &mut random).unwrap() * KIB;
     let mut scene = Scene::new(number, random.u64(MIB..16 * MIB), piece_length).with(1, leecher());
     let place = |random: &mut Rng, member: Member| match random.u8(..4) {
         0 => member.in_network(9),
@@ -215,7 +216,7 @@ fn mix(number: u64) -> (Scene, usize) {
         let member = honest().up(random.u64(50 * KB..2 * MB));
         scene = scene.with(1, place(&mut random, member));
     }
-    let liars = random.usize(1..20);
+    let liars = random.u64(1..20) as usize;
     for _ in 0..liars {
         let lies = match random.u8(..6) {
             0 => Lies::OneOf(random.u32(2..16)),

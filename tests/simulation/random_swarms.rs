@@ -3,14 +3,15 @@
 use crate::scene::{KB, KIB, MB, MIB, Member, Scene, ms, seconds};
 use crate::stub::Manners;
 use fastrand::Rng;
+use femtotorrent::chance;
 use std::time::Duration;
 
 /// The swarm of a number.
 fn swarm(number: u64) -> Scene {
     let mut random = Rng::with_seed(number);
-    let piece_length = random.choice([16, 32, 64, 256, 1024]).unwrap() * KIB;
+    let piece_length = *chance::choice(&[16, 32, 64, 256, 1024], &mut random).unwrap() * KIB;
     let payload = random.u64(1..2048 * KIB);
-    let lasting = random.choice([Member::seed(), Member::stub()]).unwrap();
+    let lasting = *chance::choice(&[Member::seed(), Member::stub()], &mut random).unwrap();
     let up = random.u64(50 * KB..MB);
     let mut scene = Scene::new(number, payload, piece_length).with(1, wired(&mut random, lasting).up(up));
     for _ in 0..random.u32(1..6) {
@@ -20,7 +21,7 @@ fn swarm(number: u64) -> Scene {
         let member = if random.u8(..5) == 0 { restless(&mut random, member, 30) } else { member };
         scene = scene.with(1, member);
     }
-    let others = random.choice([5, 5, 5, 16]).unwrap();
+    let others = *chance::choice(&[5, 5, 5, 16], &mut random).unwrap();
     for _ in 0..random.u32(..others) {
         let silent = Member::stub_that(Manners { silent: true, ..Manners::default() });
         let forgetful = Manners { forgets: Some(random.u32(2..40)), ..Manners::default() };
@@ -53,7 +54,7 @@ fn swarm(number: u64) -> Scene {
 /// A leecher whose line is thinner than that of every one of many seeders.
 fn behind_a_thin_line(random: &mut Rng, scene: Scene) -> Scene {
     let scene = scene.with(1, Member::leecher().down(random.u64(20 * KB..200 * KB)));
-    scene.with(random.usize(5..40), Member::stub().up(500 * KB).round_trip(ms(random.u64(1..200))))
+    scene.with(random.u64(5..40) as usize, Member::stub().up(500 * KB).round_trip(ms(random.u64(1..200))))
 }
 
 /// A leecher whose line is no limit, seeders of which some send a thousand times as fast as others, and little

@@ -2,6 +2,7 @@
 //! own. They know everyone that has ever joined and forget no one.
 
 use crate::world::{Happening, World};
+use femtotorrent::chance;
 use femtotorrent::strategy::Supply;
 use femtotorrent::tracker::{Answer, Tier, TrackerAddress};
 use std::net::SocketAddr;
@@ -101,7 +102,7 @@ impl World {
         let others = self.residents.iter().enumerate();
         let others = others.filter(|(other, resident)| *other != host && resident.announced);
         let mut addresses: Vec<SocketAddr> = others.map(|(_, resident)| resident.address).collect();
-        self.random.shuffle(&mut addresses);
+        chance::shuffle(&mut addresses, &mut self.random);
         addresses.truncate(NAMES);
         if let Some(tracker) = self.residents[host].trackers.get_mut(number) {
             tracker.is_asking = false;

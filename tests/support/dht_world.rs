@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use femtotorrent::address::IpFamily;
+use femtotorrent::chance;
 use femtotorrent::discovery::dht::packet::{Body, Method, Packet, Query, Response};
 use femtotorrent::discovery::dht::{Contact, Node, NodeId, NodeSettings, Output};
 use femtotorrent::metainfo::InfoHash;
@@ -204,7 +205,7 @@ impl World {
         let host = &self.hosts[place];
         let attackers = self.hosts.iter().filter(|host| matches!(host.kind, HostKind::Attacker));
         let mut addresses: Vec<SocketAddr> = attackers.map(|attacker| attacker.address).collect();
-        self.random.shuffle(&mut addresses);
+        chance::shuffle(&mut addresses, &mut self.random);
         addresses.truncate(3);
         for nowhere in ["127.0.0.1:80", "224.0.0.1:80", "7.7.7.7:0", "7.8.9.1:6881", "7.8.8.1:6881"] {
             addresses.push(nowhere.parse().unwrap());

@@ -232,24 +232,28 @@ fn check_before_hashing(
     if style == Style::Quiet {
         return Ok(());
     }
-    report_odd_names(&read);
+    if let Some(odd) = odd_names(&read) {
+        say(&odd);
+    }
     if draft.private && draft.trackers.is_empty() {
         say("a private torrent without a tracker has no way to find peers (add one with --tracker)");
     }
     Ok(())
 }
 
-/// Says that some names are not what everybody will get. They are valid here, so one line is enough.
-fn report_odd_names(read: &Metainfo) {
+/// That some names are not what everybody will get. They are valid here, so one line is enough.
+fn odd_names(read: &Metainfo) -> Option<String> {
     let mut odd = read.files.iter().filter(|file| !file.path.is_portable());
-    if let Some(first) = odd.next() {
-        let (path, becomes) = (shown(&first.path), shown(first.path.portable()));
-        let more = match odd.count() {
-            0 => String::new(),
-            more => format!(", and {more} more such names"),
-        };
-        say(&format!("{path}: not every system takes this name; one that does not will use {becomes}{more}"));
-    }
+    let first = odd.next()?;
+    // In quotes, without which a space at the end could not be seen.
+    let (path, becomes) = (shown(&first.path), shown(first.path.portable()));
+    Some(match odd.count() as u64 {
+        0 => format!("not every system takes the name '{path}': others will call it '{becomes}'"),
+        more => format!(
+            "not every system takes the names of {} files: others will call '{path}' '{becomes}'",
+            grouped(more.saturating_add(1))
+        ),
+    })
 }
 
 fn report_left_out(style: Style, gathered: &Gathered) {
@@ -354,6 +358,22 @@ mod tests {
         }
         assert_eq!(sharing(Path::new("\u{1b}.torrent"), Path::new("a")), None);
         assert!(sharing(Path::new("x.torrent"), Path::new(".")).unwrap().contains(" -d /"));
+    }
+
+    #[test]
+    fn a_space_at_the_end_of_a_name_can_be_seen() {
+        let said = |names: &[&str]| {
+            let file = |name: &&str| format!("d6:lengthi1e4:pathl{}:{name}ee", name.len());
+            let files: String = names.iter().map(file).collect();
+            let (size, digest) = ("12:piece lengthi16384e", "6:pieces20:....................");
+            let torrent = format!("d4:infod5:filesl{files}e4:name1:t{size}{digest}ee");
+            odd_names(&Metainfo::parse(torrent.into_bytes()).unwrap())
+        };
+        assert_eq!(said(&["a", "b"]), None);
+        let one = "not every system takes the name 't/a ': others will call it 't/a'";
+        assert_eq!(said(&["a ", "b"]).as_deref(), Some(one));
+        let two = "not every system takes the names of 2 files: others will call 't/a ' 't/a'";
+        assert_eq!(said(&["a ", "b", "c "]).as_deref(), Some(two));
     }
 
     #[test]

@@ -77,10 +77,11 @@ pub fn up(snapshot: &Snapshot) -> String {
     }
 }
 
-/// The seconds that the rest takes at the rate of the last seconds.
+/// The seconds that the rest takes at the rate of the last seconds. `None` while nothing moves: what is left of that rate
+/// says nothing of when it goes on.
 pub fn seconds_left(snapshot: &Snapshot) -> Option<u64> {
     let left = snapshot.total.saturating_sub(snapshot.done) as f64;
-    (snapshot.rate >= 1.0).then(|| (left / snapshot.rate) as u64)
+    (snapshot.rate >= 1.0 && snapshot.stall.is_none()).then(|| (left / snapshot.rate) as u64)
 }
 
 /// A time, rounded up: `11 s`, `3 min`, `2 h 5 min`, `9 days`.

@@ -226,6 +226,13 @@ mod tests {
     }
 
     #[test]
+    fn while_nothing_moves_no_time_is_said_that_the_rest_would_take() {
+        let silent = running(Snapshot { stall: Some(Stall::NobodyHas(7)), rate: 52.0, ..album() });
+        assert_eq!(silent.sentence(), "31 % (28.6 of 92 MiB), 52 bytes/s, 5 peers");
+        assert!(silent.line("Album").fit(5, 100).ends_with("52 bytes/s  up 0  5 peers (5 seeds)"));
+    }
+
+    #[test]
     fn a_seed_says_what_it_gave() {
         let quiet = Snapshot { phase: RunPhase::Seeding, total: 100, ..Snapshot::default() };
         assert_eq!(running(quiet.clone()).sentence(), "seeding: 0 peers, nothing uploaded yet");

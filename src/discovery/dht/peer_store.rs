@@ -4,6 +4,7 @@
 //! forgotten after half an hour.
 
 use super::addresses::owner;
+use crate::chance;
 use crate::metainfo::InfoHash;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -65,7 +66,7 @@ impl PeerStore {
         let Some(torrent) = torrent else { return Vec::new() };
         let fresh = torrent.peers.iter().filter(|(_, since)| is_fresh(*since, now));
         let mut peers: Vec<SocketAddr> = fresh.map(|(peer, _)| *peer).collect();
-        random.shuffle(&mut peers);
+        chance::shuffle(&mut peers, random);
         peers
     }
 

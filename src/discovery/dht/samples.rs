@@ -4,6 +4,7 @@
 //! nothing about us: only about what others announced.
 
 use super::peer_store::PeerStore;
+use crate::chance;
 use crate::metainfo::InfoHash;
 use std::time::{Duration, Instant};
 
@@ -41,7 +42,7 @@ impl Sampler {
         let mut all = store.torrents(now);
         let count = all.len();
         if self.until <= now || self.info_hashes.len() < MOST || count <= MOST {
-            random.shuffle(&mut all);
+            chance::shuffle(&mut all, random);
             all.truncate(MOST);
             (self.info_hashes, self.until) = (all, now + INTERVAL);
         }

@@ -212,8 +212,8 @@ impl fmt::Display for MagnetError {
             }
             MagnetError::TooLong => "bad magnet link: longer than 65,536 bytes (remove some trackers)",
             MagnetError::NoInfoHash => {
-                "bad magnet link: it has no 'xt=urn:btih:' with the info-hash (put quotes around the link, or the \
-                 shell cuts it at the first '&')"
+                "bad magnet link: it has no 'xt=urn:btih:' nor 'xt=urn:btmh:' with the info-hash (put quotes around \
+                 the link, or the shell cuts it at the first '&')"
             }
             MagnetError::BadInfoHash(length) => {
                 return write!(

@@ -24,11 +24,12 @@ use crate::net::tap::{Direction, WebTap};
 use crate::net::{BindAddress, CONNECTION_ATTEMPT_DELAY, NameFault, by_turns, resolve};
 use crate::text::reason;
 use crate::thread;
+use crossbeam_channel::{Sender, unbounded};
 use rustix::net::RecvFlags;
+use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use ureq::config::Config;
@@ -217,7 +218,7 @@ fn connect_to_any(
         addresses.retain(|to| bind_address.reaches(*to));
     }
     let mut addresses = by_turns(addresses).into_iter();
-    let (tell, told) = channel();
+    let (tell, told) = unbounded();
     let mut under_way = 0;
     loop {
         let left = within.saturating_sub(started.elapsed());
@@ -268,7 +269,6 @@ fn begin(
 }
 
 /// A TCP connection in the form that the library expects.
-#[derive(Debug)]
 pub(super) struct Connected {
     /// Shared with the library, which shuts it down when another thread ends the request.
     stream: Arc<TcpStream>,
@@ -313,6 +313,13 @@ impl Connected {
     fn read_at_once(&mut self) -> Result<usize, Error> {
         let read = rustix::net::recv(&*self.stream, self.buffers.input_append_buf(), RecvFlags::DONTWAIT);
         Ok(read.map_err(io::Error::from)?.0)
+    }
+}
+
+// As for the guard, nobody prints it.
+impl fmt::Debug for Connected {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Connected").finish_non_exhaustive()
     }
 }
 

@@ -100,11 +100,17 @@ impl Authorities {
 /// authority. The library never takes such a one for a server's. The user has given this very certificate, so
 /// nothing is left to ask but its host and its time. The library's verifier would also bring what reads lists of
 /// certificates that were taken back, of which we have none.
-#[derive(Debug)]
 struct Verifier {
     roots: RootCertStore,
     given: Vec<CertificateDer<'static>>,
     signatures: WebPkiSupportedAlgorithms,
+}
+
+// As for the guard, nobody prints it.
+impl fmt::Debug for Verifier {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Verifier").finish_non_exhaustive()
+    }
 }
 
 impl ServerCertVerifier for Verifier {

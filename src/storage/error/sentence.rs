@@ -26,11 +26,11 @@ impl StorageError {
             }
             StorageError::Guarded { path } => write!(
                 to,
-                "{} has bytes in a shared piece that were there before, and the torrent has others",
+                "{} is not what the torrent holds, in a piece of several files, and was there before",
                 path.display()
             ),
             StorageError::Appeared { path } => {
-                write!(to, "{} was created by another program meanwhile", path.display())
+                write!(to, "{} was created meanwhile, by another program or torrent", path.display())
             }
             StorageError::BegunAs { path } => {
                 write!(to, "this download has another name already: {}", path.display())

@@ -29,7 +29,8 @@ const CACHED: &str = "resume";
 /// How many are kept there, and how many bytes together.
 const MOST_CACHED: usize = 1000;
 const MOST_CACHED_BYTES: u64 = 64 << 20;
-/// Of so many records that are written, one is followed by a look at all.
+/// Of so many records that are written, one is followed by a look at all, chosen by chance: to read the folder alone takes a
+/// short run longer than all else at its end. So there may be a few dozen more.
 const TIDY_EACH: u32 = 16;
 
 /// The names of a download's resume file.
@@ -152,21 +153,14 @@ impl CachedRecord {
 
     /// Writes it, and now and then removes the oldest ones if there are too many.
     pub fn write(&self, record: &ResumeRecord) {
-        let tidy = || match is_due(&self.folder, MOST_CACHED, fastrand::u32(..TIDY_EACH))? {
-            true => tidy(&self.folder, MOST_CACHED, MOST_CACHED_BYTES),
-            false => Ok(()),
+        let tidied = match self.file.write(&record.encode(&self.shape)) {
+            Ok(()) if fastrand::u32(..TIDY_EACH) == 0 => tidy(&self.folder, MOST_CACHED, MOST_CACHED_BYTES),
+            written => written,
         };
-        let written = self.file.write(&record.encode(&self.shape));
-        if let Err(error) = written.and_then(|()| tidy()) {
+        if let Err(error) = tidied {
             debug!("cannot record what was checked in {}: {}", self.file.path().display(), reason(&error));
         }
     }
-}
-
-/// Whether it is time to look at each file of the folder, which takes a short run longer than all else at its end: there
-/// are more than we keep, by a tenth, or the draw is 0, for few may have many bytes.
-fn is_due(folder: &Path, most: usize, draw: u32) -> io::Result<bool> {
-    Ok(draw == 0 || fs::read_dir(folder)?.count() > most.saturating_add(most / 10))
 }
 
 /// Removes all but the newest of our files of the folder: those whose names begin with an info-hash. What else is
@@ -197,6 +191,8 @@ fn tidy(folder: &Path, most: usize, most_bytes: u64) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metainfo::InfoHash;
+    use crate::piece::{Bitfield, Geometry};
     use crate::storage::NewFolder;
     use std::time::Duration;
 
@@ -228,13 +224,22 @@ mod tests {
     }
 
     #[test]
-    fn the_cache_is_looked_through_where_it_has_grown_and_else_now_and_then() {
-        let folder = NewFolder::somewhere();
-        fs::create_dir_all(&folder.0).unwrap();
-        let add = |number: u32| fs::write(folder.0.join(format!("{number:040}")), "").unwrap();
-        (0..22).for_each(add);
-        assert!(!is_due(&folder.0, 20, 1).unwrap() && is_due(&folder.0, 20, 0).unwrap());
-        add(22);
-        assert!(is_due(&folder.0, 20, 1).unwrap());
+    fn the_cache_is_looked_through_now_and_then() {
+        let cache = NewFolder::somewhere();
+        let folder = cache.0.join(CACHED);
+        fs::create_dir_all(&folder).unwrap();
+        for number in 0..MOST_CACHED as u32 + 200 {
+            fs::write(folder.join(format!("{number:040}")), "").unwrap();
+        }
+        let geometry = Geometry::new(8, 8).unwrap();
+        let shape = TorrentShape { info_hash: InfoHash([7; 20]), geometry, files: 1 };
+        let (pieces, files) = (Bitfield::all(1), vec![None]);
+        let record =
+            ResumeRecord { is_final: true, is_whole: true, at: (0, 0), pieces, newest: Vec::new(), files };
+        let cached = CachedRecord::new(&cache.0, shape);
+        for _ in 0..TIDY_EACH * 30 {
+            cached.write(&record);
+        }
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), MOST_CACHED);
     }
 }

@@ -6,6 +6,7 @@
 //! piece is opened, and a bit for each piece of a class.
 
 use super::rarity::{PeerPieces, Rarity};
+use crate::chance;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 use std::ops::Range;
 
@@ -40,7 +41,7 @@ impl PieceOrder {
             let start = if self.is_sequential {
                 rarity.first_word()
             } else {
-                random.usize(..choosable.words().len().max(1))
+                chance::below(choosable.words().len(), random)
             };
             let word = |at: usize| {
                 let word = |set: &Bitfield| set.words().get(at).copied().unwrap_or(0);

@@ -13,6 +13,7 @@
 //! it. So no operation takes longer for a torrent of a million pieces than for one of a hundred. Only taking
 //! a piece out or putting it back costs a step for each bucket, and there are no more buckets than peers.
 
+use crate::chance;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 use std::ops::Range;
 
@@ -65,7 +66,7 @@ impl Rarity {
     /// A table of the pieces in `missing`.
     pub fn new(geometry: Geometry, missing: &Bitfield, random: &mut fastrand::Rng) -> Rarity {
         let mut order: Vec<PieceIndex> = geometry.pieces().filter(|piece| missing.has(*piece)).collect();
-        random.shuffle(&mut order);
+        chance::shuffle(&mut order, random);
         let mut position = vec![ABSENT; geometry.piece_count() as usize];
         for (at, piece) in (0..).zip(&order) {
             set(&mut position, piece.slot(), at);
@@ -218,7 +219,7 @@ impl Rarity {
     /// The rarest piece that the peer has. With `any`, a random one: while we have nothing to trade, a piece
     /// that comes soon is better than a rare one, which few peers can send.
     pub fn pick(&self, has: &PeerPieces, any: bool, random: &mut fastrand::Rng) -> Option<PieceIndex> {
-        let start = if any && !self.order.is_empty() { random.usize(..self.order.len()) } else { 0 };
+        let start = if any { chance::below(self.order.len(), random) } else { 0 };
         let probed = self.order.iter().skip(start).take(PROBES).copied().find(|piece| has.has(*piece));
         match (probed, has) {
             (Some(piece), _) => Some(piece),
@@ -230,7 +231,7 @@ impl Rarity {
     /// Any piece of a peer that has none of the rarest. Looks at 64 pieces in a step, from a random piece on.
     fn search(&self, pieces: &Bitfield, random: &mut fastrand::Rng) -> Option<PieceIndex> {
         let (theirs, ours) = (pieces.words(), self.choosable.words());
-        let start = random.usize(..ours.len().max(1));
+        let start = chance::below(ours.len(), random);
         let both = theirs.iter().zip(ours).enumerate();
         let (at, word) = both
             .clone()
@@ -307,7 +308,7 @@ pub(in crate::strategy) fn choose_lacked(
 ) -> Option<PieceIndex> {
     let PeerPieces::Some(theirs) = has else { return None };
     let both = (0..).step_by(64).zip(theirs.words().iter().zip(among.words()));
-    let start = random.usize(..among.words().len().max(1));
+    let start = chance::below(among.words().len(), random);
     both.clone().skip(start).chain(both.take(start)).find_map(|(first, (theirs, among)): (u32, _)| {
         let mut left = among & !theirs;
         std::iter::from_fn(|| {
