@@ -16,10 +16,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const SILENT: PeerError = PeerError::TimedOut(Wait::Metadata);
+/// No wait is of no time at all.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 /// How long a connection may last in all.
 const MAX_DURATION: Duration = Duration::from_secs(180);
 /// Pieces of the metadata that are requested of one peer at once.
 const AT_ONCE: usize = 4;
+/// A peer that has sent some pieces and rejects others limits how many it sends. So long later it is asked again, or at
+/// once where some came since the last time.
+const PAUSE: Duration = Duration::from_secs(2);
 /// Requests for hashes that one peer is sent at once: each file has its own, and most of these are small.
 const HASHES_AT_ONCE: usize = 32;
 /// The most bytes that we keep of a peer's messages that only the swarm can understand, some 270 KiB: the
@@ -48,6 +53,11 @@ pub(super) struct MetadataExchange<'a> {
     outstanding: usize,
     /// It rejected a piece.
     rejects: bool,
+    /// It sent a piece; and so it did since it was asked again.
+    sends: bool,
+    sent_since: bool,
+    /// When it is to be asked again for what it rejected.
+    again: Option<Instant>,
     /// When it last did what it was asked for.
     last_answer: Instant,
     /// How many messages of each kind it may still send.
@@ -58,8 +68,18 @@ impl MetadataExchange<'_> {
     pub(super) fn new(key: PeerKey, context: &MetadataContext) -> MetadataExchange<'_> {
         let now = Instant::now();
         let pace = MessagePace::new(MAX_PIECES, now).wanting_metadata();
-        let (message_id, outstanding, rejects) = (None, 0, false);
-        MetadataExchange { key, context, message_id, outstanding, rejects, last_answer: now, pace }
+        MetadataExchange {
+            key,
+            context,
+            message_id: None,
+            outstanding: 0,
+            rejects: false,
+            sends: false,
+            sent_since: false,
+            again: None,
+            last_answer: now,
+            pace,
+        }
     }
 
     /// Requests pieces until the metadata is complete. Returns the frames that are kept for the swarm.
@@ -92,7 +112,8 @@ impl MetadataExchange<'_> {
                 tap.why("ut_metadata", self.outstanding.saturating_sub(before), why);
             }
             if self.rejects && self.outstanding == 0 {
-                return Err(PeerError::HungUp(HangUp::RejectsMetadata));
+                self.comes_to_rejects(now)?;
+                self.request(&mut answers);
             }
             if !answers.is_empty() {
                 stream.write_all(&answers).map_err(PeerError::Lost)?;
@@ -101,11 +122,29 @@ impl MetadataExchange<'_> {
             if self.last_answer.elapsed() >= PATIENCE || Instant::now() >= until {
                 return Err(SILENT);
             }
-            buffer.fill(stream, &self.context.down).map_err(|error| match error {
-                PeerError::TimedOut(_) => SILENT,
-                other => other,
-            })?;
+            let wait = self.again.map_or(PATIENCE, |again| again.saturating_duration_since(Instant::now()));
+            stream.wait_at_most(wait.max(SHORTEST_WAIT)).map_err(PeerError::Lost)?;
+            match buffer.fill(stream, &self.context.down) {
+                Err(PeerError::TimedOut(_)) if self.again.is_some() => {}
+                Err(PeerError::TimedOut(_)) => return Err(SILENT),
+                filled => filled?,
+            }
         }
+    }
+
+    /// All requests were answered, some of them by a reject: the peer is asked again for those, if it has sent others.
+    fn comes_to_rejects(&mut self, now: Instant) -> Result<(), PeerError> {
+        let again = *self.again.get_or_insert(if self.sent_since { now } else { now + PAUSE });
+        if !self.sends {
+            return Err(PeerError::HungUp(HangUp::RejectsMetadata));
+        }
+        if now >= again {
+            if !self.context.assembly().may_ask_again(self.key) {
+                return Err(PeerError::HungUp(HangUp::RejectsMetadata));
+            }
+            (self.rejects, self.sent_since, self.again) = (false, false, None);
+        }
+        Ok(())
     }
 
     fn hear(&mut self, message: &Message<'_>, answers: &mut Vec<u8>) -> Result<MessageUse, PeerError> {
@@ -174,6 +213,7 @@ impl MetadataExchange<'_> {
         bytes: &[u8],
     ) -> Result<MessageUse, PeerError> {
         let verdict = self.context.assembly().received(self.key, piece, total_size, bytes);
+        (self.sends, self.sent_since) = (true, true);
         self.judged(verdict)
     }
 
