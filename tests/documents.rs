@@ -309,7 +309,7 @@ fn the_example_of_a_web_seed_is_what_we_ask_and_understand() {
     });
     let address = web_seed::address::of_file(&seed, &file, true).unwrap();
     let client = WebClient::for_ranges(Outlet::default(), "a test", DEADLINE, DEADLINE);
-    let answer = client.get_range(&Site::new(&address, OnWordOf::User), &(0..524_288)).unwrap();
+    let answer = client.get_range(&Site::new(&address, OnWordOf::User), &(0..524_288), Vec::new()).unwrap();
     let heard = server.join().unwrap();
     assert!(request.lines().all(|line| heard.lines().any(|heard| heard == line)), "{heard}");
     assert_eq!(judge(&answer.head, &(0..524_288), 0, file.length, 0), Ok(0..524_288));

@@ -16,10 +16,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const SILENT: PeerError = PeerError::TimedOut(Wait::Metadata);
+/// No wait is of no time at all.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 /// How long a connection may last in all.
 const MAX_DURATION: Duration = Duration::from_secs(180);
 /// Pieces of the metadata that are requested of one peer at once.
 const AT_ONCE: usize = 4;
+/// A peer that has sent some pieces and rejects others limits how many it sends. So long later it is asked again, or at
+/// once where some came since the last time.
+const PAUSE: Duration = Duration::from_secs(2);
 /// Requests for hashes that one peer is sent at once: each file has its own, and most of these are small.
 const HASHES_AT_ONCE: usize = 32;
 /// A peer that rejects so many of them has hardly any, and is not asked for hundreds of thousands.
@@ -52,6 +57,11 @@ pub(super) struct MetadataExchange<'a> {
     rejects: bool,
     /// How many requests for hashes it rejected.
     rejected_hashes: u32,
+    /// It sent a piece; and so it did since it was asked again.
+    sends: bool,
+    sent_since: bool,
+    /// When it is to be asked again for what it rejected.
+    again: Option<Instant>,
     /// When it last did what it was asked for.
     last_answer: Instant,
     /// How many messages of each kind it may still send.
@@ -69,6 +79,9 @@ impl MetadataExchange<'_> {
             outstanding: 0,
             rejects: false,
             rejected_hashes: 0,
+            sends: false,
+            sent_since: false,
+            again: None,
             last_answer: now,
             pace,
         }
@@ -103,8 +116,12 @@ impl MetadataExchange<'_> {
                     format!("fewest peers were asked for it; {} of {AT_ONCE} at a time", self.outstanding);
                 tap.why("ut_metadata", self.outstanding.saturating_sub(before), why);
             }
-            if (self.rejects && self.outstanding == 0) || self.rejected_hashes > MOST_REJECTED {
+            if self.rejected_hashes > MOST_REJECTED {
                 return Err(PeerError::HungUp(HangUp::RejectsMetadata));
+            }
+            if self.rejects && self.outstanding == 0 {
+                self.comes_to_rejects(now)?;
+                self.request(&mut answers);
             }
             if !answers.is_empty() {
                 stream.write_all(&answers).map_err(PeerError::Lost)?;
@@ -113,11 +130,29 @@ impl MetadataExchange<'_> {
             if self.last_answer.elapsed() >= PATIENCE || Instant::now() >= until {
                 return Err(SILENT);
             }
-            buffer.fill(stream, &self.context.down).map_err(|error| match error {
-                PeerError::TimedOut(_) => SILENT,
-                other => other,
-            })?;
+            let wait = self.again.map_or(PATIENCE, |again| again.saturating_duration_since(Instant::now()));
+            stream.wait_at_most(wait.max(SHORTEST_WAIT)).map_err(PeerError::Lost)?;
+            match buffer.fill(stream, &self.context.down) {
+                Err(PeerError::TimedOut(_)) if self.again.is_some() => {}
+                Err(PeerError::TimedOut(_)) => return Err(SILENT),
+                filled => filled?,
+            }
         }
+    }
+
+    /// All requests were answered, some of them by a reject: the peer is asked again for those, if it has sent others.
+    fn comes_to_rejects(&mut self, now: Instant) -> Result<(), PeerError> {
+        let again = *self.again.get_or_insert(if self.sent_since { now } else { now + PAUSE });
+        if !self.sends {
+            return Err(PeerError::HungUp(HangUp::RejectsMetadata));
+        }
+        if now >= again {
+            if !self.context.assembly().may_ask_again(self.key) {
+                return Err(PeerError::HungUp(HangUp::RejectsMetadata));
+            }
+            (self.rejects, self.sent_since, self.again) = (false, false, None);
+        }
+        Ok(())
     }
 
     fn hear(&mut self, message: &Message<'_>, answers: &mut Vec<u8>) -> Result<MessageUse, PeerError> {
@@ -187,6 +222,7 @@ impl MetadataExchange<'_> {
         bytes: &[u8],
     ) -> Result<MessageUse, PeerError> {
         let verdict = self.context.assembly().received(self.key, piece, total_size, bytes);
+        (self.sends, self.sent_since) = (true, true);
         self.judged(verdict)
     }
 

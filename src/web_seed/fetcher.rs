@@ -17,12 +17,13 @@ use super::seen;
 use super::verdict::{MAX_SKIPPED, judge};
 use crate::message::{HangUp, Order, PeerError, PeerKey, WebSeedFailure};
 use crate::metainfo::Metainfo;
-use crate::net::http::{RangeAnswer, Site, WebClient, WebError};
+use crate::net::http::{Awaited, Foreseen, MOST_REQUESTS, RangeAnswer, Site, WebClient, WebError};
 use crate::net::tap::Tap;
 use crate::peer::{Delivery, DetachedWorker, TorrentContext};
 use crate::piece::Geometry;
 use crate::text::printable;
 use log::debug;
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -35,6 +36,10 @@ const BLOCK_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How often in a row the connection may break before a whole block has come.
 const MAX_BREAKS: u32 = 3;
+
+/// How often in a row something may go wrong while requests are sent ahead, until none are: a server may be unfit for it.
+/// One that falls silent is.
+const MAX_MISSTEPS: u32 = 3;
 
 /// Where a server sends files only whole, what comes of one has to be this part at least of what was dropped before it.
 /// Otherwise it is not asked again: a server that breaks off each time would send the same for ever.
@@ -74,6 +79,8 @@ pub struct Fetcher {
     breaks: u32,
     /// The server has answered the last request, so that there may be a kept connection to it.
     answered: bool,
+    /// How often something went wrong while requests were sent ahead, since a block came.
+    missteps: u32,
     progress: Progress,
     pass: Pass,
     /// Who sees what is said.
@@ -128,6 +135,7 @@ impl Fetcher {
             moved: None,
             breaks: 0,
             answered: false,
+            missteps: 0,
             progress: Progress::new(patience.block),
             pass: Pass { dropped: 0, taken: 0, told: Instant::now() },
             tap,
@@ -193,7 +201,8 @@ impl Fetcher {
         if segment.file.padding {
             return self.fill(segment.bytes.end.saturating_sub(segment.bytes.start));
         }
-        let (mut answer, sent) = match self.ask(&segment) {
+        let foreseen = self.foreseen(&segment, wanted.end);
+        let (mut answer, sent) = match self.ask(&segment, foreseen) {
             Ok(answered) => answered,
             // A kept connection may be closed at any time.
             Err(PeerError::Lost(error)) if std::mem::take(&mut self.answered) => {
@@ -213,12 +222,37 @@ impl Fetcher {
         }
     }
 
+    /// The files behind this stretch of one that are wanted whole, up to this byte of the payload. None as long as
+    /// many are on their way: to find them takes time, too.
+    fn foreseen(&self, segment: &Segment<'_>, end: u64) -> Vec<Foreseen> {
+        let mut foreseen = Vec::new();
+        let mut position = segment.file.offset.saturating_add(segment.bytes.end);
+        let is_time = self.missteps < MAX_MISSTEPS && self.client.sent_ahead() <= MOST_REQUESTS / 2;
+        while is_time
+            && foreseen.len() < MOST_REQUESTS
+            && let Some(next) = first_segment(&self.metainfo, &(position..end))
+        {
+            position = next.file.offset.saturating_add(next.bytes.end);
+            if next.file.padding {
+                continue;
+            }
+            let address = address::of_file(&self.seed.address, next.file, self.has_folder);
+            let Some(address) = address.filter(|_| next.bytes == (0..next.file.length)) else { break };
+            foreseen.push(Foreseen { address, length: next.file.length });
+        }
+        foreseen
+    }
+
     /// Asks for a part of a file. Returns the answer, and which bytes of the file it brings.
-    fn ask(&mut self, segment: &Segment<'_>) -> Result<(RangeAnswer, Range<u64>), PeerError> {
+    fn ask(
+        &mut self,
+        segment: &Segment<'_>,
+        foreseen: Vec<Foreseen>,
+    ) -> Result<(RangeAnswer, Range<u64>), PeerError> {
         // Where the server has sent us before. If that fails it may know a better place.
         if let Some((number, site)) = self.moved.take()
             && number == segment.number
-            && let Ok(answered) = self.ask_at(&site, segment)
+            && let Ok(answered) = self.ask_at(&site, segment, Vec::new())
         {
             self.moved = Some((number, answered.0.moved_to.clone().unwrap_or(site)));
             return Ok(answered);
@@ -227,15 +261,29 @@ impl Fetcher {
         let Some(address) = address::of_file(&self.seed.address, segment.file, self.has_folder) else {
             return Err(PeerError::WebSeed(WebSeedFailure::NoFile(segment.number)));
         };
-        let answered = self.ask_at(&Site::new(&address, self.seed.word), segment)?;
+        let answered = self.ask_at(&Site::new(&address, self.seed.word), segment, foreseen)?;
         self.moved = answered.0.moved_to.clone().map(|site| (segment.number, site));
         Ok(answered)
     }
 
-    fn ask_at(&mut self, site: &Site, segment: &Segment<'_>) -> Result<(RangeAnswer, Range<u64>), PeerError> {
+    fn ask_at(
+        &mut self,
+        site: &Site,
+        segment: &Segment<'_>,
+        foreseen: Vec<Foreseen>,
+    ) -> Result<(RangeAnswer, Range<u64>), PeerError> {
         debug!("{site:?}: bytes {:?} of file {}", segment.bytes, segment.number + 1);
         self.tap.tell(|| seen::request(&self.seed, segment));
-        let answer = self.client.get_range(site, &segment.bytes).map_err(end_of)?;
+        let is_ahead = !foreseen.is_empty() || self.client.sent_ahead() > 0;
+        let answer = self.client.get_range(site, &segment.bytes, foreseen).map_err(|error| match error {
+            // Perhaps it forgets what is sent ahead.
+            WebError::TimedOut(Awaited::Answer) if is_ahead => PeerError::Lost(ErrorKind::TimedOut.into()),
+            error => end_of(error),
+        });
+        let answer = answer.inspect_err(|error| {
+            let is_deaf = matches!(error, PeerError::Lost(error) if error.kind() == ErrorKind::TimedOut);
+            self.missteps += if is_deaf { MAX_MISSTEPS } else { u32::from(is_ahead) };
+        })?;
         self.tap.tell(|| seen::answer(&self.seed, &answer));
         self.answered = true;
         let most_skipped = if self.orders.reads_on { u64::MAX } else { MAX_SKIPPED };

@@ -1,5 +1,6 @@
 //! A whole worker against a web server that plays its part, good or bad.
 
+mod ahead;
 mod answers;
 mod endings;
 mod server;

@@ -13,6 +13,7 @@ use crate::support::tracker::{Reply, Tracker};
 use femtotorrent::swarm::RunEnd;
 use femtotorrent::wire::Message;
 use sha1::Digest;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// The pieces of the metadata that a peer was asked for, in order.
@@ -83,6 +84,31 @@ fn two_peers_that_refuse_half_of_the_metadata_each_give_it_together() {
     Download::by_link(&sample, &[&even, &odd]).complete(&sample);
     let asked: Vec<u32> = [&even, &odd].iter().flat_map(|peer| metadata_requests(&peer.record())).collect();
     assert!((0..9).all(|piece| asked.contains(&piece)));
+}
+
+#[test]
+fn a_peer_that_limits_how_much_metadata_it_sends_is_asked_again() {
+    let sample = with_long_metadata();
+    // It rejects what comes behind another request, and then everything once.
+    let requests = AtomicUsize::new(0);
+    let peer = ScriptedPeer::seed(&sample).speaking(MODERN).choking().then(move |talk| {
+        let info = info(&talk.sample);
+        metadata::claim_honestly(talk)?;
+        talk.say(Message::Unchoke)?;
+        loop {
+            let said = talk.next()?;
+            if let Said::Request(wanted) = said {
+                talk.send(wanted)?;
+            } else if let Some(piece) = asked_for(&said) {
+                match requests.fetch_add(1, Ordering::SeqCst) {
+                    1 | 3 | 4..8 => metadata::refuse(talk, piece)?,
+                    _ => metadata::give_of(talk, &info, piece)?,
+                }
+            }
+        }
+    });
+    Download::by_link(&sample, &[&peer]).complete(&sample);
+    assert_eq!(peer.record().connections, 1);
 }
 
 #[test]

@@ -86,6 +86,17 @@ fn several_servers_share_the_work_and_those_that_ask_one_have_something_to_trade
 }
 
 #[test]
+fn slow_servers_that_share_a_small_payload_end_together() {
+    for (servers, piece) in [(2, 64 * KIB), (3, 64 * KIB), (4, 64 * KIB), (4, 256 * KIB)] {
+        let slow = server().round_trip(ms(200)).up(400 * KB);
+        let report = Scene::new(15, 12 * MIB, piece).with(servers, slow).with(1, fast()).run();
+        let name = format!("{servers} servers, pieces of {piece}");
+        report.assert_sound(&name);
+        assert!(report.ratio() <= 1.3 && report.sent_ratio() <= 1.1, "{name}: {report}");
+    }
+}
+
+#[test]
 fn little_memory_and_large_pieces_are_enough() {
     let scene = Scene::new(7, 64 * MIB, 256 * KIB).memory(2 * MIB).with(1, server().up(4 * MB));
     assert_near(&scene.with(2, peer().up(MB)).with(1, fast()).run(), 1.1, "2 MiB of memory");

@@ -228,6 +228,12 @@ impl MetadataAssembly {
         }
     }
 
+    /// What a peer has rejected may be requested from it again. False if it has rejected nothing.
+    pub fn may_ask_again(&mut self, key: PeerKey) -> bool {
+        let peer = self.peers.iter_mut().find(|peer| peer.key == key);
+        peer.is_some_and(|peer| !std::mem::take(&mut peer.rejected).is_empty())
+    }
+
     /// A peer is gone. What it sent for an attempt that other peers share stays.
     pub fn left(&mut self, key: PeerKey) {
         self.peers.retain(|peer| peer.key != key);

@@ -13,9 +13,9 @@
 //! Requests run on the thread of the caller. Each TCP connection is made on a short-lived thread, `connect`,
 //! or on that of the caller if there is none to be had.
 
+use super::ahead::Conversation;
 use super::forwarding::Forwarding;
 use super::guard::Guard;
-use super::head::Heads;
 #[cfg(feature = "tls")]
 use super::tls_connector::TlsConnector;
 use super::tunnel;
@@ -52,13 +52,12 @@ const STACK_SIZE: usize = 64 * 1024;
 /// A client with this configuration whose connections leave by the guard's outlet and go where it lets them,
 /// or fail.
 pub(super) fn agent(config: Config, guard: Arc<Guard>) -> Agent {
-    let names = HostNames(Arc::clone(&guard));
-    with_resolver(config, guard, names)
+    with_resolver(config, Arc::clone(&guard), HostNames(guard))
 }
 
 fn with_resolver(config: Config, guard: Arc<Guard>, resolver: impl Resolver) -> Agent {
     #[cfg(feature = "tls")]
-    let tls = TlsConnector(guard.outlet.authorities.clone());
+    let tls = TlsConnector(Arc::clone(&guard));
     let connector = ().chain(BoundConnector { guard });
     #[cfg(feature = "tls")]
     let connector = connector.chain(tls);
@@ -115,7 +114,7 @@ impl<Before: Transport> Connector<Before> for BoundConnector {
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
         let outlet = &self.guard.outlet;
-        let heads = (!details.needs_tls()).then(Heads::default);
+        let (is_plain, is_awaited) = (!details.needs_tls(), Arc::default());
         let at_once = Arc::clone(&self.guard.at_once);
         let register = |stream: &Arc<TcpStream>| {
             let handle: Weak<TcpStream> = Arc::downgrade(stream);
@@ -131,7 +130,17 @@ impl<Before: Transport> Connector<Before> for BoundConnector {
             register(&stream)?;
             let forwarding = through(details, proxy, &stream)?;
             let tap = WebTap::of(&outlet.tap, &stream, details.needs_tls());
-            return Ok(Some(Connected { stream, buffers, guard: None, forwarding, tap, heads, at_once }));
+            let (plain, guard) = (is_plain.then(Conversation::default), None);
+            return Ok(Some(Connected {
+                stream,
+                buffers,
+                guard,
+                forwarding,
+                tap,
+                plain,
+                is_awaited,
+                at_once,
+            }));
         }
         let mut failure = Error::HostNotFound;
         let mut addresses: Vec<SocketAddr> = details.addrs.iter().copied().collect();
@@ -146,13 +155,12 @@ impl<Before: Transport> Connector<Before> for BoundConnector {
             return Err(failure);
         }
         let stream = Arc::new(connect_to_any(details, addresses, outlet.bind_address)?);
-        if let Ok(to) = stream.peer_addr() {
-            self.guard.reached(to);
-        }
+        stream.peer_addr().into_iter().for_each(|to| self.guard.reached(to));
         register(&stream)?;
         let guard = Some(Arc::clone(&self.guard));
         let tap = WebTap::of(&outlet.tap, &stream, details.needs_tls());
-        Ok(Some(Connected { stream, buffers, guard, forwarding: None, tap, heads, at_once }))
+        let plain = is_plain.then(|| Conversation::with(&self.guard.foresight));
+        Ok(Some(Connected { stream, buffers, guard, forwarding: None, tap, plain, is_awaited, at_once }))
     }
 }
 
@@ -279,8 +287,10 @@ pub(super) struct Connected {
     forwarding: Option<Forwarding>,
     /// Who sees what is said, where it is plain: TLS takes it from here.
     pub(super) tap: Option<WebTap>,
-    /// The heads of the answers, where it is plain.
-    heads: Option<Heads>,
+    /// What is said, where it is plain.
+    plain: Option<Conversation>,
+    /// Something may come before the next request: TLS around it knows what.
+    pub(super) is_awaited: Arc<AtomicBool>,
     /// No read waits.
     at_once: Arc<AtomicBool>,
 }
@@ -331,8 +341,12 @@ impl Transport for Connected {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let timeout = timeout.for_write();
         self.stream.set_write_timeout(limit(&timeout)?)?;
-        self.heads.iter_mut().for_each(Heads::asked);
         let output = self.buffers.output().get(..amount).unwrap_or_default();
+        let written = self.plain.as_mut().map(|plain| plain.ask(output)).transpose()?;
+        let output = written.as_deref().unwrap_or(output);
+        if output.is_empty() {
+            return Ok(());
+        }
         // What is for the proxy alone is not shown.
         self.tap.iter_mut().for_each(|tap| tap.pass(Direction::Out, output));
         let forwarded = self.forwarding.as_mut().map(|forwarding| forwarding.rewritten(output));
@@ -341,7 +355,7 @@ impl Transport for Connected {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        if self.heads.as_mut().is_some_and(|heads| heads.hand_on(&mut self.buffers)) {
+        if self.plain.as_mut().is_some_and(|plain| plain.heads.hand_on(&mut self.buffers)) {
             return Ok(true);
         }
         let read = match self.at_once.load(Ordering::Relaxed) {
@@ -351,8 +365,8 @@ impl Transport for Connected {
         self.forwarding.iter_mut().for_each(Forwarding::heard);
         let came = self.buffers.input_append_buf().get(..read).unwrap_or_default();
         self.tap.iter_mut().for_each(|tap| tap.pass(Direction::In, came));
-        if let Some(heads) = &mut self.heads {
-            return heads.read(read, &mut self.buffers);
+        if let Some(plain) = &mut self.plain {
+            return plain.heads.read(read, &mut self.buffers);
         }
         self.buffers.input_appended(read);
         Ok(read > 0)
@@ -366,8 +380,9 @@ impl Transport for Connected {
             stream.set_nonblocking(false)?;
             Ok(silent)
         };
-        let is_read = self.heads.as_ref().is_none_or(|heads| heads.rest().is_empty());
-        is_read && silent(&self.stream).unwrap_or(false) && self.may_be_used()
+        let goes_on = self.plain.as_ref().and_then(Conversation::may_go_on);
+        let is_awaited = self.is_awaited.load(Ordering::Relaxed);
+        goes_on.unwrap_or_else(|| is_awaited || silent(&self.stream).unwrap_or(false)) && self.may_be_used()
     }
 }
 

@@ -5,6 +5,7 @@
 //! address that a kept connection leads to before it is used again. A name that is given another address in
 //! between (DNS rebinding) leads nowhere.
 
+use super::ahead::Foresight;
 use crate::net::Outlet;
 use crate::net::proxy::Proxy;
 use crate::strategy::{self, OnWordOf, Question, Refusal, may_ask, may_ask_name};
@@ -21,6 +22,8 @@ pub(super) struct Guard {
     request: Mutex<Request>,
     /// No read waits: one that would fails with `WouldBlock`. Connections to a proxy obey it too.
     pub at_once: Arc<AtomicBool>,
+    /// What will be asked for next at the server that is asked now, and what was asked for ahead.
+    pub foresight: Arc<Foresight>,
 }
 
 struct Request {
@@ -41,7 +44,7 @@ impl Guard {
     pub fn new(outlet: Outlet) -> Guard {
         let (word, question) = (OnWordOf::User, Question::Web);
         let request = Mutex::new(Request { word, question, reached: None });
-        Guard { outlet, request, at_once: Arc::default() }
+        Guard { outlet, request, at_once: Arc::default(), foresight: Arc::default() }
     }
 
     /// The proxy that a request to `uri` goes through, if it goes through one.

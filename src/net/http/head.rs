@@ -7,7 +7,8 @@
 //! (section 5.1), and lines that go on with a blank are joined (section 5.2). Answers that only say that another one
 //! follows (1xx) are left out. What is no header stays, so that the library refuses it, and says why.
 //!
-//! Bodies pass as they are, and are not copied.
+//! Bodies pass as they are, and are not copied. But where requests were sent ahead (`ahead.rs`), an answer may be followed
+//! by the next one. What is behind the end of a body then waits here until the library asks for it.
 
 use ureq::Error;
 use ureq::unversioned::transport::{Buffers, LazyBuffers};
@@ -40,13 +41,34 @@ pub struct Heads {
     interim: u32,
     /// What is for the library and found no place yet.
     ready: Vec<u8>,
+    /// How many bytes of a body are to come, if its head says how long it is.
+    body: Option<u64>,
+    /// What came behind the body, where another answer is to follow.
+    behind: Vec<u8>,
+    /// Another answer follows this one.
+    is_followed: bool,
+    /// The last answer was of a known length, and its connection stays open.
+    persists: bool,
 }
 
 impl Heads {
-    /// A request leaves: what comes next is a head.
-    pub fn asked(&mut self) {
+    /// A request leaves, or has left before: what comes next is a head. `is_followed` says that another answer is to come
+    /// behind this one.
+    ///
+    /// # Errors
+    ///
+    /// The head is there already, and is too long.
+    pub fn asked(&mut self, is_followed: bool) -> Result<(), Error> {
         self.head.get_or_insert_default();
+        self.is_followed = is_followed;
         self.interim = 0;
+        let came = std::mem::take(&mut self.behind);
+        if came.is_empty() { Ok(()) } else { self.take(&came).map(drop) }
+    }
+
+    /// Whether requests may be sent ahead: the last answer was whole, and another one may follow it.
+    pub fn persists(&self) -> bool {
+        self.persists
     }
 
     /// What came and was not handed on yet.
@@ -75,9 +97,19 @@ impl Heads {
     pub fn read(&mut self, length: usize, buffers: &mut LazyBuffers) -> Result<bool, Error> {
         let came = buffers.input_append_buf().get(..length).unwrap_or_default();
         if !self.take(came)? {
-            buffers.input_appended(length);
+            let of_body = self.of_body(length);
+            self.behind.extend_from_slice(came.get(of_body..).unwrap_or_default());
+            buffers.input_appended(of_body);
         }
         Ok(self.hand_on(buffers) || length > 0)
+    }
+
+    /// How many of so many bytes that came are of the body: all, where nothing else may follow.
+    fn of_body(&mut self, length: usize) -> usize {
+        let Some(left) = self.body.as_mut().filter(|_| self.is_followed) else { return length };
+        let of_body = usize::try_from(*left).map_or(length, |left| left.min(length));
+        *left = left.saturating_sub(of_body as u64);
+        of_body
     }
 
     /// Takes this in, if it is of a head. Nothing: the connection has ended.
@@ -97,9 +129,11 @@ impl Heads {
                 return Ok(true);
             }
             let Some(length) = length(&head, searched) else { break };
-            let behind = head.split_off(length);
+            let mut behind = head.split_off(length);
             if !is_interim(&head) || self.interim >= MOST_INTERIM {
                 self.ready = shortened(&head);
+                (self.body, self.persists) = framing(&self.ready);
+                self.behind = behind.split_off(self.of_body(behind.len()));
                 self.ready.extend(behind);
                 return Ok(true);
             }
@@ -131,6 +165,19 @@ fn length(head: &[u8], searched: usize) -> Option<usize> {
 fn is_interim(head: &[u8]) -> bool {
     let status = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
     status.starts_with(b"1") && !status.starts_with(b"101")
+}
+
+/// How long the body is behind this head, if it says so in a way that leaves no doubt, and whether an answer to another
+/// request may follow it on the same connection.
+fn framing(head: &[u8]) -> (Option<u64>, bool) {
+    let text = str::from_utf8(head).unwrap_or_default();
+    let headers = || text.lines().filter_map(|line| line.split_once(':'));
+    let get =
+        |wanted: &str| headers().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, it)| it.trim());
+    let length = get("content-length").and_then(|length| length.parse().ok());
+    let length = length.filter(|_| get("transfer-encoding").is_none());
+    let closes = get("connection").is_some_and(|it| it.to_ascii_lowercase().contains("close"));
+    (length, length.is_some() && text.starts_with("HTTP/1.1 ") && !closes)
 }
 
 /// The head with the headers that are read and what is no header.
@@ -168,7 +215,7 @@ mod tests {
     fn got(answer: &[u8], part: usize) -> Result<Vec<u8>, Error> {
         let (mut heads, mut got) = (Heads::default(), Vec::new());
         let mut buffers = LazyBuffers::new(50, 1);
-        heads.asked();
+        heads.asked(false).unwrap();
         for part in answer.chunks(part).chain([&[][..]]) {
             let place = buffers.input_append_buf();
             place[..part.len()].copy_from_slice(part);
@@ -238,9 +285,52 @@ mod tests {
     }
 
     #[test]
+    fn what_is_behind_a_body_waits_until_it_was_asked_for() {
+        let answer = |number: usize| {
+            format!("HTTP/1.1 206 So\r\nContent-Length: {number}\r\n\r\n{}", "x".repeat(number))
+        };
+        let all: String = (0..40).map(answer).collect();
+        for part in [1, 7, 50, 100, all.len()] {
+            let (mut heads, mut buffers) = (Heads::default(), LazyBuffers::new(10_000, 1));
+            let mut parts = all.as_bytes().chunks(part);
+            for number in 0..40 {
+                heads.asked(number < 39).unwrap();
+                let mut got = Vec::new();
+                while got.len() < answer(number).len() {
+                    if !heads.hand_on(&mut buffers) {
+                        let part = parts.next().unwrap();
+                        buffers.input_append_buf()[..part.len()].copy_from_slice(part);
+                        heads.read(part.len(), &mut buffers).unwrap();
+                    }
+                    let length = buffers.input().len();
+                    got.extend(buffers.input());
+                    buffers.input_consume(length);
+                }
+                assert_eq!(String::from_utf8(got).unwrap(), answer(number), "in parts of {part}");
+                assert!(heads.persists() && heads.rest().is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_ahead_where_it_is_unclear_what_follows() {
+        let persists = |head: &str| framing(head.as_bytes()).1;
+        assert!(persists("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"));
+        for unclear in [
+            "HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nConnection: Close\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\n",
+        ] {
+            assert!(!persists(unclear), "{unclear:?}");
+        }
+    }
+
+    #[test]
     fn a_head_without_end_is_given_up() {
         let mut heads = Heads::default();
-        heads.asked();
+        heads.asked(false).unwrap();
         assert!(heads.take(b"HTTP/1.1 200 OK\r\n").unwrap());
         let result = (0..LONGEST).try_for_each(|_| heads.take(b"X: y\r\n").map(drop));
         assert!(matches!(result, Err(Error::LargeResponseHeader(length, _)) if length < LONGEST + 7));

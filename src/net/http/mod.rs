@@ -6,6 +6,7 @@
 //! they want (`tunnel`, `forwarding`), and go only where they may (`guard`), and so is the decision where a redirect
 //! leads (`redirect`) and which certificate is believed (`tls`).
 
+mod ahead;
 pub mod body;
 mod connector;
 mod content_range;
@@ -25,6 +26,7 @@ mod tls;
 mod tls_connector;
 mod tunnel;
 
+pub use ahead::{Foreseen, MOST_REQUESTS};
 pub use content_range::ContentRange;
 pub use head::Heads;
 pub use range::{RangeAnswer, RangeHead};
@@ -36,6 +38,7 @@ use super::proxy::{ProxyError, ProxyFault, ProxyKind};
 use super::{NO_NAME_SERVER, NameFault, Outlet};
 use crate::strategy::{OnWordOf, Question, Refusal};
 use crate::text::{printable, reason};
+use crate::thread::lock;
 use guard::Guard;
 use redirect::Target;
 use std::fmt;
@@ -148,6 +151,7 @@ impl WebClient {
                 Target::Other(scheme) => return Err(WebError::Scheme(scheme)),
             };
             site = site.redirected(&next, self.guard.address());
+            lock(&self.guard.foresight.next).clear();
             question = Question::Web;
         }
         Err(WebError::Redirects)

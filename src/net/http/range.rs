@@ -4,11 +4,13 @@
 //! buffer of the caller, and each read has a deadline of its own. The bytes are to be those of the file, so no
 //! compression is accepted.
 
+use super::ahead::Foreseen;
 use super::content_range::ContentRange;
 use super::retry_after::retry_after;
 use super::{Guard, Site, WebClient, WebError, connector, usual_config};
 use crate::net::Outlet;
 use crate::strategy::Question;
+use crate::thread::lock;
 use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
 use std::sync::Arc;
@@ -67,12 +69,19 @@ impl WebClient {
         WebClient { agent: connector::agent(config, Arc::clone(&guard)), guard }
     }
 
-    /// Asks for these bytes of the file at `site`, or where that redirects to.
+    /// Asks for these bytes of the file at `site`, or where that redirects to. What is `foreseen` will be asked for next,
+    /// at the same server, so requests for it may go out already.
     ///
     /// # Errors
     ///
     /// There is no answer. Any status is one, except a redirect.
-    pub fn get_range(&self, site: &Site, bytes: &Range<u64>) -> Result<RangeAnswer, WebError> {
+    pub fn get_range(
+        &self,
+        site: &Site,
+        bytes: &Range<u64>,
+        foreseen: Vec<Foreseen>,
+    ) -> Result<RangeAnswer, WebError> {
+        *lock(&self.guard.foresight.next) = foreseen;
         let range = format!("bytes={}-{}", bytes.start, bytes.end.saturating_sub(1));
         let (response, from) = self
             .follow(site.clone(), Question::Web, |request| request.header(header::RANGE, &*range).call())?;
@@ -84,6 +93,13 @@ impl WebClient {
             body: body.into_reader(),
             at_once: Arc::clone(&self.guard.at_once),
         })
+    }
+}
+
+impl WebClient {
+    /// How many requests for what was foreseen are on their way.
+    pub fn sent_ahead(&self) -> usize {
+        self.guard.foresight.sent.load(Ordering::Relaxed)
     }
 }
 

@@ -165,7 +165,10 @@ fn a_part_of_a_file_is_not_fetched_nearer_than_the_server_that_sent_us_there() {
     let site = Site::new("http://h.example/x", OnWordOf::User).redirected(&near, Some(far));
     let client = WebClient::for_ranges(Outlet::default(), "a test", LONG, LONG);
     for _ in 0..2 {
-        assert!(matches!(client.get_range(&site, &(0..1)), Err(WebError::Refused(Refusal::Nearer(_)))));
+        assert!(matches!(
+            client.get_range(&site, &(0..1), Vec::new()),
+            Err(WebError::Refused(Refusal::Nearer(_)))
+        ));
     }
     assert!(listener.accept().is_err(), "it hears nothing");
 }

@@ -241,11 +241,23 @@ impl Coordinator<'_> {
     /// The run of another server that takes longest, and how many seconds, if that is too long.
     fn late_run(&self, key: PeerKey, now: Instant) -> Option<(PeerKey, f64, Range<u32>)> {
         let late = self.late_after(self.blocks_per_second()).max(RUN_NEVER_LATE);
-        let times = self.runs_but(key).map(|(server, run)| {
+        let runs: Vec<(PeerKey, Range<u32>)> = self.runs_but(key).collect();
+        let times = runs.iter().map(|(server, run)| {
+            let (server, run) = (*server, self.own_part(run, &runs));
             let blocks = (run.len() as u32).saturating_mul(self.blocks_of_piece());
             (server, self.time_for(server, blocks, now), run)
         });
         times.max_by(|one, two| one.1.total_cmp(&two.1)).filter(|(_, time, _)| *time > late)
+    }
+
+    /// What of a run its server will send: it ends where another one has begun behind it, or anybody has begun a piece.
+    fn own_part(&self, run: &Range<u32>, runs: &[(PeerKey, Range<u32>)]) -> Range<u32> {
+        let begun_behind = runs.iter().map(|(_, other)| other.start).filter(|start| *start > run.start);
+        let end = begun_behind.fold(run.end, u32::min);
+        let is_missing =
+            |number: &u32| self.geometry.piece(*number).is_some_and(|piece| self.pieces.rarity().has(piece));
+        let missing = (run.start..end).take_while(is_missing).count() as u32;
+        run.start..run.start.saturating_add(missing)
     }
 
     /// Whether a server was asked for this piece over HTTP and keeps its pace, so that a peer that is slower than it would

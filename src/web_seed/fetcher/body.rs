@@ -1,7 +1,7 @@
 //! The body of an answer: from the stream to blocks, as far as they are wanted, and to the coordinator.
 
 use super::super::verdict::MAX_SKIPPED;
-use super::{BodyEnd, Fetcher};
+use super::{BodyEnd, Fetcher, MAX_MISSTEPS};
 use crate::message::{News, PeerError};
 use crate::net::http::RangeAnswer;
 use crate::piece::BLOCK_LENGTH;
@@ -126,6 +126,7 @@ impl Fetcher {
                 self.pass.taken = self.pass.taken.saturating_add(data.len() as u64);
                 self.delivery.block(&context, block, data).map_err(PeerError::Violation)?;
                 self.breaks = 0;
+                self.missteps = if self.missteps < MAX_MISSTEPS { 0 } else { self.missteps };
             } else {
                 self.pass.dropped = self.pass.dropped.saturating_add(data.len() as u64);
             }
