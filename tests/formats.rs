@@ -121,7 +121,7 @@ fn the_text_form_lists_everything_and_prints_no_control_character() {
     assert!(!text.chars().any(|character| character.is_control() && character != '\n'));
     for line in [
         "Name         na\u{fffd}me",
-        "Size         1.5 KiB (1,510 bytes)",
+        "Size         1.5 KiB (1,507 bytes) and 3 bytes of padding",
         "Pieces       1 of 64 KiB",
         "Private      yes, only its own trackers may be asked for peers",
         "Trackers     tier 1   http://one",

@@ -8,6 +8,7 @@
 
 mod search;
 mod stat;
+mod sync_all;
 mod twins;
 
 use std::borrow::Cow;
@@ -29,6 +30,7 @@ use crate::net::too_many_files;
 pub(super) use search::FileSearch;
 pub(super) use stat::{FileStat, FolderEntry, identity};
 use stat::{found, is_link, node, ordinary};
+pub(super) use sync_all::AllSynced;
 
 /// The folder that a payload is in, held open: the output folder, or the one that a torrent is made of.
 pub(super) struct RootFolder {
@@ -36,6 +38,7 @@ pub(super) struct RootFolder {
     handle: OwnedFd,
     /// The payload is only read.
     follows_links: bool,
+    doubt: sync_all::Doubt,
     #[cfg(test)]
     rule: super::fake_names::Rule,
 }
@@ -77,6 +80,7 @@ impl RootFolder {
                 path: path.to_owned(),
                 handle,
                 follows_links,
+                doubt: sync_all::Doubt::default(),
                 #[cfg(test)]
                 rule: super::fake_names::chosen(),
             })),
@@ -261,13 +265,6 @@ impl RootFolder {
             each(name, node(&stat))?;
         }
         Ok(())
-    }
-
-    /// Asks the system to sync everything on this file system to the disk. It is a hint, after which no file
-    /// is certain to be synced.
-    pub fn sync_all(&self) {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        let _ = rustix::fs::syncfs(&self.handle);
     }
 
     /// Walks to the folder that holds the last element of the path.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use crossbeam_channel::bounded;
 use rustix::io::Errno;
 
+mod many_files;
 mod marker_first;
 mod selections;
 

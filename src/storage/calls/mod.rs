@@ -41,6 +41,8 @@ pub enum Call {
     Truncate,
     /// Syncs a file or folder.
     Sync,
+    /// Syncs a file system.
+    SyncAll,
     /// Drops what memory has of a file.
     Drop,
     /// Removes a file or folder.

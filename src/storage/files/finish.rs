@@ -8,13 +8,12 @@ use super::{FileOnDisk, PayloadFiles};
 use crate::piece::PieceIndex;
 use crate::storage::calls;
 use crate::storage::error::{Action, StorageError, counted};
+use crate::storage::folder::{AllSynced, FileStat};
 use crate::storage::hashing::Watch;
 use crate::storage::layout::FileEntry;
 use crate::storage::survey;
 
-/// From this number of files on, the whole file system is synced first, and then each file. To sync a single
-/// file takes a turn of the disk, so ten thousand of them take minutes; a file that is synced already takes
-/// little time.
+/// From this number of files on, the whole file system is synced first (`folder/sync_all.rs`).
 pub(in crate::storage) const MANY_FILES: usize = 64;
 
 /// How often pieces that another program has spoiled are written again before the run ends.
@@ -43,12 +42,11 @@ impl PayloadFiles {
     pub fn finish(&mut self, watch: &Watch<'_>) -> Result<Vec<PieceIndex>, StorageError> {
         self.check_folder()?;
         let found = survey::find_files(&self.folder, &self.layout)?;
-        if self.states.iter().filter(|state| state.unsynced).count() >= MANY_FILES {
-            self.folder.sync_all();
-        }
+        let are_many = self.states.iter().filter(|state| state.unsynced).count() >= MANY_FILES;
+        let mut synced = if are_many { self.folder.sync_all() } else { AllSynced::default() };
         let mut short = Vec::new();
         for (number, found) in found.iter().enumerate() {
-            if self.finish_file(number, found.map(|found| found.length))? == Finish::Short {
+            if self.finish_file(number, *found, &mut synced)? == Finish::Short {
                 short.push(number);
             }
         }
@@ -74,13 +72,19 @@ impl PayloadFiles {
         Ok(wrong.into_iter().map(|(_, piece)| piece).collect())
     }
 
-    fn finish_file(&mut self, number: usize, found: Option<u64>) -> Result<Finish, StorageError> {
+    fn finish_file(
+        &mut self,
+        number: usize,
+        seen: Option<FileStat>,
+        synced: &mut AllSynced,
+    ) -> Result<Finish, StorageError> {
         let Some(&FileEntry { length, padding: false, .. }) = self.layout.entry(number) else {
             return Ok(Finish::Whole);
         };
         let selected = self.layout.is_selected(number);
         let state = self.states.get(number).copied().unwrap_or_default();
-        let mut finish = Finish::Whole;
+        let (mut finish, mut is_changed) = (Finish::Whole, false);
+        let found = seen.map(|seen| seen.length);
         match found {
             _ if self.layout.part_file() == Some(number) => match (found, state.length) {
                 (Some(found), Some(length)) if found < length => finish = Finish::Short,
@@ -95,6 +99,7 @@ impl PayloadFiles {
             Some(found) if found > length => {
                 let file = self.open(number)?;
                 let file = self.writing(number, file)?;
+                is_changed = true;
                 let cut = calls::set_length(&file, length);
                 self.note_written(number, &file);
                 cut.map_err(|error| self.failed(Action::Truncate, number, error))?;
@@ -112,8 +117,10 @@ impl PayloadFiles {
             None => return Err(StorageError::Vanished { path: self.path(number) }),
         }
         if self.states.get(number).is_some_and(|state| state.unsynced) {
-            let synced = calls::sync(&*self.open(number)?);
-            synced.map_err(|error| self.failed(Action::Sync, number, error))?;
+            let file = self.open(number)?;
+            let is_synced = !is_changed && seen.is_some_and(|seen| synced.covers(seen));
+            let done = if is_synced { Ok(()) } else { calls::sync(&file) };
+            done.map_err(|error| self.failed(Action::Sync, number, error))?;
             self.check_in_place(number)?;
             if let Some(state) = self.states.get_mut(number) {
                 state.unsynced = false;

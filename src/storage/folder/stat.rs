@@ -78,6 +78,6 @@ pub(in crate::storage) fn identity(path: &Path) -> Option<(u64, u64)> {
 }
 
 /// A field of the system's answer. Its type differs between systems.
-fn number(value: impl TryInto<u64>) -> u64 {
+pub(super) fn number(value: impl TryInto<u64>) -> u64 {
     value.try_into().unwrap_or(0)
 }

@@ -21,7 +21,7 @@ use crate::storage::calls;
 use crate::storage::claim::Guards;
 use crate::storage::error::{Action, StorageError};
 use crate::storage::files::MANY_FILES;
-use crate::storage::folder::{FileStat, RootFolder};
+use crate::storage::folder::{AllSynced, FileStat, RootFolder};
 use crate::storage::layout::{FileEntry, Layout};
 use crate::storage::naming;
 use crate::storage::patience::patiently;
@@ -114,11 +114,10 @@ impl Recorder {
 
     /// Syncs what the cut names, and takes it into the record.
     pub fn take(&mut self, cut: Cut) {
-        if cut.is_unsynced && cut.written.len() >= MANY_FILES {
-            self.folder.sync_all();
-        }
+        let are_many = cut.is_unsynced && cut.written.len() >= MANY_FILES;
+        let mut all = if are_many { self.folder.sync_all() } else { AllSynced::default() };
         for (number, written) in &cut.written {
-            let synced = if cut.is_unsynced { self.sync(*number, written) } else { Ok(0) };
+            let synced = if cut.is_unsynced { self.sync(*number, written, &mut all) } else { Ok(0) };
             let synced = synced.inspect_err(|error| {
                 debug!(
                     "cannot record the state of {}: {}",
@@ -185,12 +184,15 @@ impl Recorder {
         self.error.take()
     }
 
-    /// Syncs a file, if it is the one that was written. Returns when it was created.
-    fn sync(&mut self, number: usize, written: &FileStat) -> io::Result<u64> {
+    /// Syncs a file, if it is the one that was written and is not synced yet. Returns when it was created.
+    fn sync(&mut self, number: usize, written: &FileStat, all: &mut AllSynced) -> io::Result<u64> {
         let path = self.layout.entry(number).map(|entry| &entry.path).ok_or(io::ErrorKind::NotFound)?;
         let file: File = patiently(|| naming::open_to_read(&self.folder, path))?;
         if RootFolder::file_stat(&file)?.identity != written.identity {
             return Err(io::Error::other("another file has its name"));
+        }
+        if all.covers(*written) {
+            return Ok(born(&file));
         }
         calls::sync(&file).map_err(|error| {
             let kind = error.kind();
