@@ -38,7 +38,7 @@ fn named_fault(file: &str) -> &'static str {
         "small/v2_invalid_file.torrent" => "file without properties",
         "small/v2_mismatching_metadata.torrent" => "different files",
         "small/v2_deep_recursion.torrent" => "nested more than",
-        "small/v2_invalid_pad_file.torrent" => "without content of its own",
+        "small/v2_invalid_pad_file.torrent" => "has padding, or nothing but a link",
         "small/v2_invalid_piece_layer_root.torrent" | "small/v2_invalid_root_hash.torrent" => {
             "lead to its root"
         }
