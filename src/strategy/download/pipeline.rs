@@ -62,6 +62,9 @@ const MIN_DEPTH: u32 = 2;
 const MIN_GAIN: f64 = 0.15;
 /// One that is measured over more time was not that of a burst.
 const LONG: Duration = Duration::from_millis(250);
+/// A peer that sends so many times what it did when a greater depth was of no use has another line now, or the old one
+/// to itself.
+const MUCH_FASTER: f64 = 4.0;
 /// The rest after a raise that did not pay. It doubles with each further one.
 const FIRST_REST: Duration = Duration::from_secs(2);
 const MAX_REST: Duration = Duration::from_secs(60);
@@ -104,8 +107,8 @@ enum PipelinePhase {
     /// The depth was raised. With the depth before and the blocks a second at that depth, unless this is the
     /// first depth of all.
     Trying(Option<(u32, f64)>),
-    /// The depth stays as it is, until this time.
-    Resting { until: Instant },
+    /// The depth stays as it is, until this time, or until the peer sends much more than these blocks a second.
+    Resting { until: Instant, rate: f64 },
     /// Nothing is tried: it is a web seed, and the depth follows its rate.
     Runs,
 }
@@ -258,7 +261,8 @@ impl Pipeline {
     fn cut(&mut self, depth: u32, now: Instant) {
         self.depth = depth.min(self.queue_limit);
         self.was_cut = true;
-        self.rest(now);
+        // It takes no more, however fast it is.
+        self.rest(f64::INFINITY, now);
     }
 
     /// The peer sent nothing for a minute. It gets one request, to see whether it comes back.
@@ -288,7 +292,7 @@ impl Pipeline {
         if measured_for >= MAX_HELD && !self.is_of_runs() {
             // The peer is so slow that one pipeline takes longer than it should hold.
             self.depth = self.depth.min(self.sent_in(MAX_HELD));
-            self.rest(now);
+            self.rest(self.rate.get().unwrap_or(f64::INFINITY), now);
         }
     }
 
@@ -307,9 +311,9 @@ impl Pipeline {
                 if !self.slow_start {
                     self.depth = before.min(self.queue_limit);
                 }
-                self.rest(now);
+                self.rest(rate, now);
             }
-            PipelinePhase::Resting { until } if now < until => {
+            PipelinePhase::Resting { until, rate: before } if now < until && rate < before * MUCH_FASTER => {
                 self.depth = self.depth.min(self.sent_in(MAX_HELD));
                 self.measure_from(now, 0);
             }
@@ -350,9 +354,10 @@ impl Pipeline {
         self.rate.sent_in(MOMENT).unwrap_or_default() as u32
     }
 
-    fn rest(&mut self, now: Instant) {
+    /// No greater depth is tried for a while, unless the peer sends much more than these blocks a second.
+    fn rest(&mut self, rate: f64, now: Instant) {
         (self.slow_start, self.is_held) = (false, false);
-        self.phase = PipelinePhase::Resting { until: now + self.rest };
+        self.phase = PipelinePhase::Resting { until: now + self.rest, rate };
         self.rest = self.rest.saturating_mul(2).min(MAX_REST);
         self.measure_from(now, 0);
     }

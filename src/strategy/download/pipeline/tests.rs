@@ -80,6 +80,23 @@ fn a_near_peer_gets_what_fills_its_line_and_no_more() {
 }
 
 #[test]
+fn a_peer_that_was_slow_and_is_fast_again_soon_gets_many_requests() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let mut pipeline = Pipeline::new(start);
+    pipeline.set_queue_limit(500);
+    run(&mut pipeline, start, 600.0, 0.1, 5);
+    // Each time that it gets slower, it rests longer before more is tried.
+    for round in 0..4 {
+        run(&mut pipeline, at(5 + 40 * round), 600.0, 0.1, 5);
+        run(&mut pipeline, at(10 + 40 * round), 0.6, 0.1, 35);
+    }
+    assert!(pipeline.depth() <= 4, "{}", pipeline.depth());
+    run(&mut pipeline, at(165), 600.0, 0.1, 4);
+    assert!(pipeline.depth() >= 60, "{}", pipeline.depth());
+}
+
+#[test]
 fn a_greater_depth_is_found_when_the_round_trip_becomes_longer() {
     let start = Instant::now();
     let mut pipeline = Pipeline::new(start);
