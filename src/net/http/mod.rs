@@ -8,6 +8,7 @@
 
 mod ahead;
 pub mod body;
+mod connected;
 mod connector;
 mod content_range;
 #[cfg(feature = "tls")]

@@ -3,7 +3,7 @@
 //! The library's own way knows either the built-in authorities or those that it is given, and not both.
 
 use super::ahead::Conversation;
-use super::connector::Connected;
+use super::connected::Connected;
 use super::guard::Guard;
 use super::tls::tls_fault;
 use crate::net::tap::{Direction, WebTap};

@@ -4,6 +4,7 @@ use crate::net::proxy::Proxies;
 use crate::net::{BindAddress, Outlet};
 use crate::strategy::{OnWordOf, Question, Refusal};
 use socket2::{Domain, Socket, Type};
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread::{JoinHandle, spawn};
 use ureq::config::ConfigBuilder;
