@@ -1,6 +1,7 @@
 //! The scenes by name: what each one is and, where it takes longer than 1.3 times the ideal, why.
 //! `make simulate` runs them all and prints the table of `docs/SIMULATION.md`.
 
+use crate::crowds::{crowds, thin_seeds};
 use crate::scene::{KB, KIB, MB, MIB, Member, Scene, ms, seconds};
 use crate::stub::Manners;
 use femtotorrent::strategy::Approach;
@@ -13,7 +14,7 @@ pub struct Entry {
     pub scene: Scene,
 }
 
-fn entry(name: &'static str, about: &'static str, scene: Scene) -> Entry {
+pub fn entry(name: &'static str, about: &'static str, scene: Scene) -> Entry {
     Entry { name, about, scene }
 }
 
@@ -335,29 +336,17 @@ pub fn routers() -> Vec<Entry> {
 
 /// Scenes that are too large for a debug build, and those that are slow or wasteful today.
 pub fn others() -> Vec<Entry> {
-    routers().into_iter().chain(large()).chain(bad_manners()).collect()
+    routers().into_iter().chain(thin_seeds()).chain(large()).chain(bad_manners()).collect()
 }
 
 /// Every scene.
 pub fn all() -> Vec<Entry> {
-    good().into_iter().chain(uneven()).chain(others()).collect()
+    good().into_iter().chain(uneven()).chain(crowds()).chain(others()).collect()
 }
 
-/// Many leechers, the longest pieces.
+/// The longest pieces.
 fn large() -> Vec<Entry> {
-    let thin = Member::seed().up(200 * KB);
     vec![
-        entry(
-            "thin seed, 50 leechers",
-            "A seed of 200 kB/s and 50 leechers of 1 MB/s.",
-            Scene::new(13, 64 * MIB, 256 * KIB).with(1, thin).with(50, Member::leecher()),
-        ),
-        entry(
-            "thin seed, large pieces",
-            "10 leechers, 32 MiB in pieces of 512 KiB. A leecher passes on whole pieces only, and one takes 10 s or more \
-             from a seed that serves four at once. Meanwhile it sends much that another leecher has already.",
-            Scene::new(12, 32 * MIB, 512 * KIB).with(1, thin).with(10, Member::leecher()),
-        ),
         entry(
             "many slow, pieces of 32 MiB",
             "4 seeders of 2 MB/s and 35 of 10 kB/s. One piece fills the memory. Of the next, \

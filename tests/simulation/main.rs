@@ -34,8 +34,8 @@
 //!   [`web_server`] is a server of the web (BEP 19), of the same kind.
 //! - [`scene`] builds a swarm in a few lines, [`report`] is what came of it, [`catalogue`] has the scenes by name.
 //!   [`table`] and [`asking`] print the tables of `docs/SIMULATION.md`: `make simulate`.
-//! - [`good_scenes`], [`choking_peers`], [`dead_addresses`], [`encryption`], [`liars`], [`stream`], [`web_seeds`],
-//!   [`random_swarms`] and [`asking`] are the tests.
+//! - [`good_scenes`], [`crowds`], [`choking_peers`], [`dead_addresses`], [`encryption`], [`liars`], [`stream`],
+//!   [`web_seeds`], [`random_swarms`] and [`asking`] are the tests.
 
 #![cfg(test)]
 
@@ -45,6 +45,7 @@ mod choking_peers;
 mod clock;
 mod connection;
 mod counted_pieces;
+mod crowds;
 mod dead_addresses;
 #[path = "../support/dht_world.rs"]
 #[allow(dead_code, reason = "each test program that compiles this file uses a part of it")]

@@ -216,6 +216,13 @@ impl Rarity {
         }
     }
 
+    /// A piece that the peer has and that so many partial peers have, if there is one among the first that are looked at.
+    pub fn of_availability(&self, availability: u16, has: &PeerPieces) -> Option<PieceIndex> {
+        let start = availability.checked_sub(1).map_or(0, |less| self.end(less));
+        let bucket = self.order.get(start as usize..self.end(availability) as usize)?;
+        bucket.iter().take(PROBES).copied().find(|piece| has.has(*piece))
+    }
+
     /// The rarest piece that the peer has. With `any`, a random one: while we have nothing to trade, a piece
     /// that comes soon is better than a rare one, which few peers can send.
     pub fn pick(&self, has: &PeerPieces, any: bool, random: &mut fastrand::Rng) -> Option<PieceIndex> {
@@ -223,7 +230,7 @@ impl Rarity {
         let probed = self.order.iter().skip(start).take(PROBES).copied().find(|piece| has.has(*piece));
         match (probed, has) {
             (Some(piece), _) => Some(piece),
-            (None, PeerPieces::All) => self.order.first().copied(),
+            (None, PeerPieces::All) => self.rarest(),
             (None, PeerPieces::Some(pieces)) => self.search(pieces, random),
         }
     }

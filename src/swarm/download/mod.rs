@@ -15,6 +15,7 @@ mod pace;
 mod piece_map;
 mod pipelining;
 mod probation;
+mod rare_first;
 mod requests;
 mod suspicions;
 

@@ -119,10 +119,12 @@ impl Coordinator<'_> {
         }
     }
 
-    /// The next blocks to request of a peer: of a piece that is open, or else of one that opens now.
+    /// The next blocks to request of a peer: of a piece that no other has, of one that is open, or else of one that opens
+    /// now.
     fn next_span(&mut self, key: PeerKey, most: u32, now: Instant) -> Option<Leased> {
         let scope = self.scope(key, now);
-        self.lease(key, &scope.first, most)
+        self.next_that_no_other_has(key, &scope, most, now)
+            .or_else(|| self.lease(key, &scope.first, most))
             .or_else(|| {
                 self.open_for(key, scope.opens?, now)?;
                 self.lease(key, &Within::Shared, most)

@@ -11,6 +11,7 @@ mod lost_pieces;
 mod memory;
 mod outside;
 mod proxy;
+mod rare_first;
 mod sight;
 mod stalls;
 mod streams;

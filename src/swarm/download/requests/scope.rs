@@ -31,6 +31,13 @@ impl Within {
 }
 
 impl Requests {
+    /// The open pieces that have free blocks and that every peer may send.
+    pub fn shared(&self) -> impl Iterator<Item = PieceIndex> {
+        let is_for_all =
+            |open: &OpenPiece| matches!(open.source(), PieceSource::Anyone | PieceSource::Newcomers);
+        self.with_free.iter().copied().filter(move |piece| self.open.get(*piece).is_some_and(is_for_all))
+    }
+
     /// The pieces that the peer has to do with: it has sent blocks of them, owes us some, or is to send them alone.
     pub fn pieces_of(&self, peer: PeerKey) -> Vec<PieceIndex> {
         let mut owed: Vec<PieceIndex> = self.owed_by(peer).map(|block| block.piece).collect();
