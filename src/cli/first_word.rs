@@ -3,6 +3,7 @@
 //! A word that is neither ends the run before anything starts: whoever mistypes `verify` wants no download.
 
 use super::exit::Exit;
+use super::nearest_file::nearest_file;
 use super::nearest_word::nearest;
 use super::runs::CommandFailure;
 use super::source::shown;
@@ -34,8 +35,9 @@ pub fn with_command(
     }
     let is_bare = !word.is_empty() && !word.starts_with('-') && !word.contains(['/', '.', ':']);
     if is_bare && !Path::new(first).exists() && !source_name::is_like_an_info_hash(&word) {
-        let answer = no_command(&word, program).unwrap_or_else(|answer| {
-            format!("{answer}; there is no file of that name either (see femtotorrent --help)")
+        let answer = no_command(&word, program).unwrap_or_else(|answer| match nearest_file(&word) {
+            Some(near) => format!("{answer} nor a file of that name (did you mean {}?)", shown(&near)),
+            None => format!("{answer}; there is no file of that name either (see femtotorrent --help)"),
         });
         return Err((Exit::BAD_OPTION, answer));
     }

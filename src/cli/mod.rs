@@ -27,6 +27,7 @@ mod hook;
 mod json;
 mod meter;
 mod naming_options;
+mod nearest_file;
 mod nearest_word;
 mod network_options;
 #[cfg(feature = "trace")]

@@ -15,7 +15,7 @@ use crate::discovery::lan::Lan;
 use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, Ports, Throttle, Turnstile, Utp};
 use crate::peer::{ConnectionCount, Connector, Listener};
 use crate::session::{Arrivals, CheckQueue, ClientName, MemoryPool, Network, PeerSourceOptions, RoomBook};
-use crate::storage::SharedFolders;
+use crate::storage::{Reservations, SharedFolders};
 use crate::text::reason;
 use clap::{Args, ValueHint};
 use log::{debug, warn};
@@ -180,6 +180,7 @@ impl NetworkOptions {
             checks: CheckQueue::default(),
             room: RoomBook::default(),
             folders: SharedFolders::default(),
+            reservations: Reservations::default(),
             most_tiers: resources.most_tiers,
             exchanges: resources.exchanges.map_or_else(Turnstile::default, Turnstile::at_most),
             encryption: self.encryption.encryption,

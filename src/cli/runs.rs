@@ -25,17 +25,23 @@ use std::time::{Duration, Instant};
 /// Why a command failed: the exit code of the program and the message for the user.
 pub type CommandFailure = (Exit, String);
 
-/// Reads the torrents; `outlet` is the way to those on the web. They come with the files that they were read from. If
-/// one cannot be read, the others run all the same: its error is shown, and the exit code of the first is returned with
-/// the torrents.
-pub fn load(
-    sources: &[NamedSource],
-    outlet: &Outlet,
-    events: &mut Events,
-) -> (Vec<Torrent>, TorrentFiles, Option<Exit>) {
-    let mut torrents: Vec<Torrent> = Vec::new();
-    let mut files = TorrentFiles::new();
-    let mut failure = None;
+/// The torrents that a command works on.
+#[derive(Default)]
+pub struct Loaded {
+    /// In the order in which the user named them.
+    pub torrents: Vec<Torrent>,
+    /// What each of them was named by, fit to print.
+    pub names: Vec<String>,
+    /// The files that they were read from.
+    pub files: TorrentFiles,
+    /// The exit code of the first source that could not be read.
+    pub failure: Option<Exit>,
+}
+
+/// Reads the torrents; `outlet` is the way to those on the web. If one cannot be read, its error is shown, and the others
+/// run all the same.
+pub fn load(sources: &[NamedSource], outlet: &Outlet, events: &mut Events) -> Loaded {
+    let Loaded { mut torrents, mut names, mut files, mut failure } = Loaded::default();
     for source in sources {
         let torrent = match source::torrent(&source.name, outlet) {
             Ok(torrent) => torrent,
@@ -54,6 +60,7 @@ pub fn load(
             None => {
                 events.torrent(&torrent, &source.name);
                 torrents.push(torrent);
+                names.push(source::shown(&source.name));
             }
             Some(known) => {
                 let shown = source::shown(&source.name);
@@ -65,7 +72,7 @@ pub fn load(
             }
         }
     }
-    (torrents, files, failure)
+    Loaded { torrents, names, files, failure }
 }
 
 /// Fetches the metadata of a magnet, and nothing else.

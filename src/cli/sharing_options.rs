@@ -12,7 +12,7 @@ use super::port_mapping_options::PortMappingOptions;
 use super::progress::{Screen, Style};
 use super::proxy_options;
 use super::resources::{Purpose, Resources};
-use super::runs::{self, CommandFailure};
+use super::runs::{self, CommandFailure, Loaded};
 use super::sandbox::Sandbox;
 use super::signals::{interrupts, is_asked_to_end};
 use super::slow_folder;
@@ -156,7 +156,7 @@ impl SharingOptions {
         let pcap = self.pcap.begin(&outlet.tap, outlet.bind_address)?;
         proxy_options::check_map_port(self.port_mapping.map_port, &outlet.proxies)?;
         let RunPlan { down_limit, memory, purpose, mut sandbox, on_complete } = plan;
-        let (torrents, files, failure) = runs::load(sources, &outlet, events);
+        let Loaded { torrents, names: sources, files, failure } = runs::load(sources, &outlet, events);
         if torrents.is_empty() {
             return Ok(failure.unwrap_or(Exit::DONE));
         }
@@ -182,7 +182,8 @@ impl SharingOptions {
         let up_limit = up_limit.map(|limit| limit.div_ceil(of));
         let share = ResourceShare { max_peers, open_files: resources.open_files, up_limit };
         let names = torrents.iter().map(Torrent::name).collect();
-        let jobs = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
+        let jobs: Vec<Job> = torrents.into_iter().map(|torrent| job(torrent, share)).collect();
+        jobs.iter().zip(&sources).for_each(|(job, source)| network.reserve(job, source));
         let style = self.style();
         let screen = Screen::new(style, names)
             .with_watch(self.watch.wanted(style == Style::Bars, self.shows_events()), &network.tap);

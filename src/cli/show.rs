@@ -183,9 +183,8 @@ impl Shown<'_> {
         if let Some(entries) = value.as_object_mut() {
             let About { comment, creator, date } = torrent.about();
             let place = torrent.info_place();
-            let hash_v2 = torrent.info_hash_v2.or_else(|| torrent.other_info_hash());
             let optional = [
-                ("info_hash_v2", hash_v2.map(|hash| Value::from(hash.to_string()))),
+                ("info_hash_v2", torrent.whole_info_hash_v2().map(|hash| Value::from(hash.to_string()))),
                 ("padding_size", Some(self.padding()).filter(|padding| *padding > 0).map(Value::from)),
                 ("scrape", scraped.map(Scraped::json)),
                 ("magnet", torrent.magnet().map(Value::from)),

@@ -4,6 +4,7 @@
 //! can have, and never waits for a web server without a deadline.
 
 use super::foreground::is_in_background;
+use super::nearest_file::nearest_file;
 use super::source_name;
 use crate::metainfo::{MAX_PIECES, MAX_TORRENT_BYTES, Magnet, MagnetError, Metainfo, MetainfoError};
 use crate::net::http::{Awaited, Errand, WebClient, WebError};
@@ -292,7 +293,10 @@ fn missing(path: &str) -> String {
         digits if source_name::is_like_an_info_hash(path) => {
             format!("an info-hash has 40 hex digits, or 64 in version 2, and this has {digits}")
         }
-        _ => "no such file (check the path)".to_owned(),
+        _ => match nearest_file(path) {
+            Some(near) => format!("no such file (did you mean {}?)", shown(&near)),
+            None => "no such file (check the path)".to_owned(),
+        },
     }
 }
 

@@ -232,7 +232,7 @@ impl Report<'_> {
             });
             json::with_path(&found.path, value)
         };
-        let value = json!({
+        let mut value = json!({
             "format": json::FORMAT,
             "exit_code": self.exit().0,
             "name": self.torrent.name,
@@ -245,6 +245,9 @@ impl Report<'_> {
             "missing_ranges": self.ranges(&self.missing()),
             "files": self.files().map(file).collect::<Vec<Value>>(),
         });
+        if let (Some(entries), Some(hash)) = (value.as_object_mut(), self.torrent.whole_info_hash_v2()) {
+            entries.insert("info_hash_v2".to_owned(), json!(hash.to_string()));
+        }
         json::write(out, &value)
     }
 

@@ -42,6 +42,11 @@ impl Metainfo {
         is_hybrid.then(|| InfoHashV2::of(std::iter::once(info)))
     }
 
+    /// The whole info-hash of version 2, if it has one: of a hybrid torrent too, as whichever it is read.
+    pub fn whole_info_hash_v2(&self) -> Option<InfoHashV2> {
+        self.info_hash_v2.or_else(|| self.other_info_hash())
+    }
+
     /// A magnet link to it, with its name, its trackers and its web seeds. `None` for a private torrent: without the
     /// torrent itself nobody may be asked for peers (BEP 27).
     pub fn magnet(&self) -> Option<String> {

@@ -1,14 +1,14 @@
 //! What all runs of a process share: the bind address, the connector, the listening port, the DHT, the local
 //! network, the rate limits, the limit of connections, the memory, and whose payload is checked.
 
-use super::{Arrivals, CheckQueue, MemoryPool, RoomBook, SessionError};
+use super::{Aim, Arrivals, CheckQueue, Job, MemoryPool, RoomBook, SessionError, Torrent, choice};
 use crate::discovery::dht::Dht;
 use crate::discovery::lan::Lan;
 use crate::net::tap::Tap;
 use crate::net::{Authorities, BindAddress, Outlet, OwnPorts, ServerClock, Throttle, Turnstile};
 use crate::peer::{ConnectionCount, Connector, Listener, MAX_HALF_OPEN};
 use crate::port_mapping::{MappingState, PortMapping};
-use crate::storage::SharedFolders;
+use crate::storage::{Reservations, SharedFolders};
 use crate::strategy::Encryption;
 use crate::tracker::USER_AGENT;
 use crate::wire::PeerId;
@@ -53,6 +53,8 @@ pub struct Network {
     pub room: RoomBook,
     /// The folders that they are in.
     pub folders: SharedFolders,
+    /// Which of them writes to which files.
+    pub reservations: Reservations,
     /// The most tiers of trackers of a torrent that are asked side by side: each has threads of its own.
     pub most_tiers: usize,
     /// How many trackers are asked at once, for all torrents together.
@@ -103,6 +105,16 @@ impl Network {
             clock: self.clock.clone(),
             tap: self.tap.clone(),
             exchanges: self.exchanges.clone(),
+        }
+    }
+
+    /// Enters what this job writes to, if that is known already. To be called for each job in the order of the command,
+    /// before the first one runs. `source` is what the user named it by, fit to print.
+    pub fn reserve(&self, job: &Job, source: &str) {
+        if let (Torrent::Whole(torrent), Aim::Download) = (&job.torrent, &job.aim)
+            && let Ok(selection) = choice::selection(job, torrent, torrent.geometry)
+        {
+            self.reservations.enter(torrent.info_hash, &torrent.files, selection.as_ref(), source);
         }
     }
 
@@ -158,6 +170,7 @@ impl Network {
             checks: CheckQueue::default(),
             room: RoomBook::default(),
             folders: SharedFolders::default(),
+            reservations: Reservations::default(),
             most_tiers: usize::MAX,
             exchanges: Turnstile::default(),
             name: ClientName::default(),

@@ -13,6 +13,7 @@ use crate::storage::{
 };
 use crate::strategy::PieceOrder;
 use crate::swarm::{RunEnd, WantedPieces};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The payload as the check left it.
@@ -146,8 +147,9 @@ fn open(
     check_piece_length(job, geometry)?;
     let Job { allocate, existing, open_files, check, .. } = *job;
     let options = Options { allocate, existing, open_files, check, parts: job.naming.parts };
+    let taken = taken(run, payload);
     let (mut storage, stored) =
-        Storage::open_among(&run.network.folders, &job.folder, payload, options, watch)?;
+        Storage::open_among(&run.network.folders, taken, &job.folder, payload, options, watch)?;
     let served_pieces = storage.served_pieces();
     let selected = payload.selection.map(|selection| selection.pieces().clone());
     if selected.as_ref().map_or(stored.is_full(), |selected| *selected == stored) {
@@ -165,6 +167,15 @@ fn open(
     let wanted = selected.map_or(WantedPieces::All, WantedPieces::Only);
     let (storage, served_pieces) = (Some(storage), Some(served_pieces));
     Ok(CheckedPayload { storage, served_pieces, ..CheckedPayload::new(geometry, stored, wanted, order) })
+}
+
+/// The first file that another torrent of the command writes to, and what that one was named by. The torrent of a magnet
+/// link is entered now that its files are known.
+fn taken<'a>(run: RunContext<'_>, payload: &Payload<'a>) -> Option<(&'a Path, String)> {
+    let Payload { info_hash, files, selection, .. } = *payload;
+    let reservations = &run.network.reservations;
+    reservations.enter(info_hash, files, selection, &format!("the link to {info_hash}"));
+    reservations.taken(info_hash, files, selection)
 }
 
 /// Opens the payload to share it as it is.

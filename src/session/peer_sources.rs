@@ -24,7 +24,9 @@ use crate::peer::Registration;
 use crate::strategy::{Interruption, Source, Supply, Watch, is_near_name, literal};
 use crate::text::{printable, reason};
 use crate::thread::{self, lock};
-use crate::tracker::{Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerAddress, TrackerNews};
+use crate::tracker::{
+    Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerAddress, TrackerNews, join_beyond,
+};
 use crate::wire::PeerId;
 use crossbeam_channel::Sender;
 use log::{info, warn};
@@ -253,10 +255,7 @@ fn announce(
     } else {
         tiers.extend(sources.trackers.iter().map(|tracker| vec![address(tracker)]));
     }
-    let rest = tiers.split_off(tiers.len().min(network.most_tiers));
-    if let Some(last) = tiers.last_mut() {
-        last.extend(rest.into_iter().flatten());
-    }
+    join_beyond(&mut tiers, network.most_tiers);
     let (events, door, answers) = (events.clone(), door.clone(), Arc::clone(answers));
     let news = move |news: TrackerNews| {
         let (mut external_ip, mut peers) = (None, Vec::new());

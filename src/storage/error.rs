@@ -68,6 +68,13 @@ pub enum StorageError {
         /// Which one.
         path: PathBuf,
     },
+    /// Another torrent of the same command writes to a file of this one.
+    Taken {
+        /// Which file.
+        path: PathBuf,
+        /// What the user named that torrent by.
+        by: String,
+    },
     /// An earlier run has given the payload another name than this one shall.
     BegunAs {
         /// Where the payload is.
@@ -261,6 +268,7 @@ impl StorageError {
             StorageError::Exists { .. }
             | StorageError::Guarded { .. }
             | StorageError::Appeared { .. }
+            | StorageError::Taken { .. }
             | StorageError::BegunAs { .. }
             | StorageError::Shared { .. }
             | StorageError::Linked { .. } => 13,

@@ -53,6 +53,7 @@ mod payload;
 mod plan;
 mod probe;
 mod replaced;
+mod reservations;
 mod resume;
 mod selection;
 mod served_pieces;
@@ -83,6 +84,7 @@ pub use marker::output_name_fault;
 pub use opening::create_folder;
 pub use payload::{Allocate, Existing, Options, Payload};
 pub use probe::{FolderProbe, bytes_there, held_by_another, probe};
+pub use reservations::Reservations;
 pub use resume::Check;
 pub use selection::Selection;
 pub use served_pieces::{BlockPart, ServedPieces};
@@ -154,22 +156,27 @@ impl Storage {
         options: Options,
         watch: &Watch<'_>,
     ) -> Result<(Storage, Bitfield), StorageError> {
-        Storage::open_among(&SharedFolders::default(), root, payload, options, watch)
+        Storage::open_among(&SharedFolders::default(), None, root, payload, options, watch)
     }
 
-    /// The same, where other torrents may have their payload in the same folder.
+    /// The same, where other torrents may have their payload in the same folder. `taken` says that one of them writes to
+    /// this file, and which one that is.
     ///
     /// # Errors
     ///
-    /// As [`Storage::open`].
+    /// As [`Storage::open`], and [`StorageError::Taken`] if anything is missing where another one writes.
     pub fn open_among(
         folders: &SharedFolders,
+        taken: Option<(&Path, String)>,
         root: &Path,
         payload: &Payload<'_>,
         options: Options,
         watch: &Watch<'_>,
     ) -> Result<(Storage, Bitfield), StorageError> {
         let mut opening = Opening::survey(folders, root, payload, &options, watch)?;
+        if let Some((path, by)) = taken.filter(|_| !opening.is_complete()) {
+            return Err(StorageError::Taken { path: root.join(path), by });
+        }
         let mut plan = opening.decide(&options)?;
         if opening.is_without_folder() {
             let parents = opening::make_folder(root)?;

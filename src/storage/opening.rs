@@ -43,6 +43,8 @@ pub(super) struct Opening<'a> {
     /// Folders in which a new one was created.
     parents: Vec<PathBuf>,
     marker: Marker,
+    /// The marker was there before this run.
+    is_marked: bool,
     claimed: Claimed,
     part_file: PartFile,
     resume: Resume,
@@ -58,6 +60,8 @@ struct Resume {
     shape: TorrentShape,
     place: ResumePlace,
     cache: Option<CachedRecord>,
+    /// The record that was in the cache.
+    cached: Option<ResumeRecord>,
     /// The record beside the download.
     beside: Option<ResumeRecord>,
 }
@@ -72,6 +76,25 @@ impl<'a> Opening<'a> {
         options: &Options,
         watch: &Watch<'_>,
     ) -> Result<Opening<'a>, StorageError> {
+        let mut opening = Opening::begin(folders, root, payload, options)?;
+        // What is known to be complete needs no lock, since it is not written to.
+        if !opening.is_known_to_be_complete(options)? {
+            opening.claim(payload)?;
+            opening.look(options, watch)?;
+        }
+        opening.tell_blank(options, watch)?;
+        opening.find_replaced(options, watch)?;
+        opening.give_slots(payload)?;
+        Ok(opening)
+    }
+
+    /// What the files are called, and where earlier runs may have left word. Nothing is looked at yet.
+    fn begin(
+        folders: &SharedFolders,
+        root: &'a Path,
+        payload: &Payload<'_>,
+        options: &Options,
+    ) -> Result<Opening<'a>, StorageError> {
         let folder = folders.open(root, false).map_err(|error| refused(root, error))?;
         let mut marker = Marker::new(payload.name, payload.info_hash);
         let mut claimed = Claimed::Nothing;
@@ -82,85 +105,111 @@ impl<'a> Opening<'a> {
             claimed = marker.claim(folder, payload.files.len())?;
         }
         let place = (root, folder.as_deref());
-        let mut layout = Arc::new(names::settle(place, payload, options, &mut marker, &mut claimed)?);
-        let mut part_file = PartFile::beside(&marker, payload.geometry);
-        ours(&mut layout)?.add_part_file(part_file.path());
-        let shape = payload.shape();
-        let place = ResumePlace::beside(&marker);
-        let mut cache = payload.cache.map(|cache| CachedRecord::new(cache, shape));
+        let mut layout = names::settle(place, payload, options, &mut marker, &mut claimed)?;
+        let part_file = PartFile::beside(&marker, payload.geometry);
+        layout.add_part_file(part_file.path());
+        let (shape, place) = (payload.shape(), ResumePlace::beside(&marker));
+        let cache = payload.cache.map(|cache| CachedRecord::new(cache, shape));
         let cached = cache.as_ref().and_then(CachedRecord::read);
+        Ok(Opening {
+            root,
+            survey: Survey::empty(&layout),
+            layout: Arc::new(layout),
+            folder,
+            parents: Vec::new(),
+            marker,
+            is_marked,
+            claimed,
+            part_file,
+            resume: Resume { shape, place, cache, cached, beside: None },
+            replaced: Vec::new(),
+            digests: Arc::clone(payload.digests),
+        })
+    }
 
-        let mut beside = None;
-        let mut survey = None;
-        if let Some(folder) = &folder {
-            // What is known to be complete needs no lock, since it is not written to.
-            if let Some(record) = cached.as_ref().filter(|_| !is_marked) {
-                survey = Survey::of_complete(folder, &layout, record, options.check)?;
-            }
-            if survey.is_none() {
-                if !is_marked {
-                    let naming = marker.naming().clone();
-                    claimed = marker.claim(folder, payload.files.len())?;
-                    // Another run was as quick, and has other names in mind.
-                    if *marker.naming() != naming {
-                        return Err(StorageError::Busy { path: folder.join(marker.path()) });
-                    }
-                }
-                part_file.make_way(folder)?;
-                part_file.read(folder)?;
-                ours(&mut layout)?.hide(unselected(payload), part_file.slots());
-                beside = place.read(folder, &shape);
-            } else {
-                cache = None;
-            }
-        }
-        let mut survey = match survey {
-            Some(survey) => survey,
-            None => {
-                let is_ours = matches!(claimed, Claimed::Ours(_));
-                let check = options.check;
-                let records = [(beside.as_ref(), Place::Beside), (cached.as_ref(), Place::Cache)];
-                let known = |(record, place): (Option<_>, _)| {
-                    record.map(|record| KnownPieces { record, place, check, is_ours })
-                };
-                let known = records.into_iter().filter_map(known).collect();
-                let earlier = Earlier { known, cache: cache.as_ref().filter(|_| check == Check::Changed) };
-                let (folder, open_files) = (folder.as_ref(), options.open_files);
-                Survey::take(folder, &layout, payload.digests, open_files, watch, earlier)?
-            }
+    /// Whether there is no marker, and the record in the cache says that everything is there. Then that is the survey.
+    fn is_known_to_be_complete(&mut self, options: &Options) -> Result<bool, StorageError> {
+        let (Some(folder), Some(record), false) = (&self.folder, &self.resume.cached, self.is_marked) else {
+            return Ok(false);
         };
-        // Without the marker's word, what we never wrote must not speak against what we did, nor what another
-        // program has not written yet.
-        let tells_blank = matches!(claimed, Claimed::Damaged | Claimed::Moved | Claimed::Empty)
-            || options.existing == Existing::Continue && !matches!(claimed, Claimed::Ours(_));
-        if let Some(folder) = folder.as_ref().filter(|_| tells_blank) {
-            survey.tell_blank(folder, &layout, &survey.bad.clone(), options.open_files, watch)?;
+        let Some(survey) = Survey::of_complete(folder, &self.layout, record, options.check)? else {
+            return Ok(false);
+        };
+        self.survey = survey;
+        self.resume.cache = None;
+        Ok(true)
+    }
+
+    /// Takes the lock, and reads what earlier runs have left beside the payload.
+    fn claim(&mut self, payload: &Payload<'_>) -> Result<(), StorageError> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        if !self.is_marked {
+            let naming = self.marker.naming().clone();
+            self.claimed = self.marker.claim(folder, payload.files.len())?;
+            // Another run was as quick, and has other names in mind.
+            if *self.marker.naming() != naming {
+                return Err(StorageError::Busy { path: folder.join(self.marker.path()) });
+            }
         }
-        let mut replaced = Vec::new();
-        if let (Claimed::Ours(_), Some(folder), Some(record)) = (&claimed, &folder, &beside) {
-            replaced = replaced::by_others(folder, &layout, record, &mut survey, options.open_files, watch)?;
+        self.part_file.make_way(folder)?;
+        self.part_file.read(folder)?;
+        ours(&mut self.layout)?.hide(unselected(payload), self.part_file.slots());
+        self.resume.beside = self.resume.place.read(folder, &self.resume.shape);
+        Ok(())
+    }
+
+    /// Looks for all pieces that can be there. What earlier runs know need not be read.
+    fn look(&mut self, options: &Options, watch: &Watch<'_>) -> Result<(), StorageError> {
+        let Options { check, open_files, .. } = *options;
+        let Resume { cache, cached, beside, .. } = &self.resume;
+        let is_ours = matches!(self.claimed, Claimed::Ours(_));
+        let records = [(beside.as_ref(), Place::Beside), (cached.as_ref(), Place::Cache)];
+        let known = |(record, place): (Option<_>, _)| {
+            record.map(|record| KnownPieces { record, place, check, is_ours })
+        };
+        let known = records.into_iter().filter_map(known).collect();
+        let earlier = Earlier { known, cache: cache.as_ref().filter(|_| check == Check::Changed) };
+        let folder = self.folder.as_ref();
+        self.survey = Survey::take(folder, &self.layout, &self.digests, open_files, watch, earlier)?;
+        Ok(())
+    }
+
+    /// Without the marker's word, what we never wrote must not speak against what we did, nor what another program has
+    /// not written yet.
+    fn tell_blank(&mut self, options: &Options, watch: &Watch<'_>) -> Result<(), StorageError> {
+        let tells_blank = matches!(self.claimed, Claimed::Damaged | Claimed::Moved | Claimed::Empty)
+            || options.existing == Existing::Continue && !matches!(self.claimed, Claimed::Ours(_));
+        let Some(folder) = self.folder.as_ref().filter(|_| tells_blank) else { return Ok(()) };
+        let bad = self.survey.bad.clone();
+        self.survey.tell_blank(folder, &self.layout, &bad, options.open_files, watch)
+    }
+
+    /// Finds the files that others have put into the places of ours.
+    fn find_replaced(&mut self, options: &Options, watch: &Watch<'_>) -> Result<(), StorageError> {
+        let Opening { layout, survey, .. } = self;
+        if let (Claimed::Ours(_), Some(folder), Some(record)) =
+            (&self.claimed, &self.folder, &self.resume.beside)
+        {
+            self.replaced = replaced::by_others(folder, layout, record, survey, options.open_files, watch)?;
         }
+        Ok(())
+    }
+
+    /// Gives the missing pieces that files have a part in which are not selected a slot in the part file.
+    fn give_slots(&mut self, payload: &Payload<'_>) -> Result<(), StorageError> {
+        let Opening { layout, part_file, survey, .. } = self;
         if let Some(wanted) = layout.wanted() {
             let missing = wanted.iter(payload.geometry).filter(|piece| !survey.good.has(*piece));
             let is_to_have_slot = |piece: &_| layout.touches_hidden(*piece) && layout.slot(*piece).is_none();
             part_file.give(missing.filter(is_to_have_slot));
-            ours(&mut layout)?.hide(unselected(payload), part_file.slots());
+            ours(layout)?.hide(unselected(payload), part_file.slots());
         }
-        let resume = Resume { shape, place, cache, beside };
-        let (parents, digests) = (Vec::new(), Arc::clone(payload.digests));
-        Ok(Opening {
-            root,
-            layout,
-            folder,
-            parents,
-            marker,
-            claimed,
-            part_file,
-            resume,
-            survey,
-            replaced,
-            digests,
-        })
+        Ok(())
+    }
+
+    /// Whether every piece that is wanted is there.
+    pub fn is_complete(&self) -> bool {
+        self.survey.is_complete(&self.layout)
     }
 
     /// What the run may do, or why it must not start.
@@ -219,7 +268,7 @@ impl<'a> Opening<'a> {
             self.marker.naming().output_name.clone(),
             options.open_files,
         );
-        let Resume { shape, place, cache, beside } = self.resume;
+        let Resume { shape, place, cache, beside, .. } = self.resume;
         let recorder = Recorder::new(folder, self.layout, shape, &self.survey, beside, &plan.guards);
         Ok(Storage {
             files: PayloadFiles::new(Arc::clone(&served), found, plan.guards.clone(), was_there, options),

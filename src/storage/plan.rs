@@ -10,7 +10,6 @@ use super::error::{ForeignFile, Shortage, StorageError};
 use super::layout::Layout;
 use super::survey::Survey;
 use super::{Allocate, Existing, Options, hard_links, space};
-use crate::piece::Bitfield;
 
 /// What is known before anything is changed.
 pub(super) struct Situation<'a> {
@@ -56,8 +55,7 @@ pub(super) struct Plan {
 /// room is to be taken and there is not enough.
 pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Plan, StorageError> {
     let Situation { layout, survey, own, recognised, .. } = *situation;
-    let wanted = layout.wanted().map_or(layout.geometry().piece_count(), Bitfield::count);
-    let is_complete = survey.good.count() == wanted;
+    let is_complete = survey.is_complete(layout);
     let may_change = |number: usize| match options.existing {
         Existing::Keep => false,
         Existing::Continue => claim::right_pieces(layout, survey, number) > 0,
@@ -150,6 +148,7 @@ fn path(situation: &Situation<'_>, number: usize) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::piece::Bitfield;
     use crate::storage::folder::FileStat;
 
     /// Three files of 20, 12 and 16 bytes in pieces of 8: piece 2 is of the first and the second one.

@@ -243,6 +243,11 @@ impl Survey {
         Ok(())
     }
 
+    /// Whether every piece that is wanted is there.
+    pub fn is_complete(&self, layout: &Layout) -> bool {
+        self.good.count() == layout.wanted().map_or(layout.geometry().piece_count(), Bitfield::count)
+    }
+
     /// Nothing is there.
     pub fn empty(layout: &Layout) -> Survey {
         let none = || Bitfield::none(layout.geometry().piece_count());

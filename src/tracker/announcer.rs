@@ -283,7 +283,7 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
                 // If an order comes first, the announce stays due.
                 Err(RecvTimeoutError::Timeout) => {
                     if let Some(pass) = self.exchanges.enter_unless(&self.orders) {
-                        self.announce_with(pass, MAX_EXCHANGE);
+                        self.announce_with(pass, self.tier.patience().unwrap_or(MAX_EXCHANGE));
                     }
                 }
             }

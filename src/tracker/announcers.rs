@@ -30,11 +30,15 @@ use crate::net::Outlet;
 use crate::net::proxy::Proxies;
 use crate::strategy::{Interruption, Supply};
 
-/// Tiers that get threads. The trackers of all further tiers join the last of these.
+/// Tiers that get threads. The trackers of all further tiers join these in turn.
 const MAX_TIERS: usize = 32;
 
 /// Tiers that we look at in all. A torrent may name any number.
 const MAX_TIERS_READ: usize = 256;
+
+/// A tier of more trackers than this is asked in several parts side by side: in such lists most are dead, and one after
+/// the other they take minutes.
+const MAX_IN_TURN: usize = 16;
 
 /// Trackers that are not asked, of which so many are named.
 const MOST_NAMED: usize = 4;
@@ -159,17 +163,14 @@ fn usable(
         }
         // An address that an earlier tier has too is asked there.
         let addresses = good.into_iter().map(|(_, address)| address);
-        let mut new: Vec<_> =
+        let new: Vec<_> =
             addresses.filter(|address| known.insert(address.secret_text().to_owned())).collect();
         if new.is_empty() {
             continue;
         }
-        if usable.len() < MAX_TIERS {
-            usable.push(new);
-        } else if let Some(last) = usable.last_mut() {
-            last.append(&mut new);
-        }
+        usable.extend(new.chunks(MAX_IN_TURN).map(<[TrackerAddress]>::to_vec));
     }
+    join_beyond(&mut usable, MAX_TIERS);
     if !kept_from.is_empty() {
         let more = kept_from.len().saturating_sub(MOST_NAMED);
         kept_from.truncate(MOST_NAMED);
@@ -182,6 +183,18 @@ fn usable(
     usable
 }
 
+/// Leaves so many tiers, at least one. The trackers of those behind join them in turn, so that none has much more to ask
+/// than another.
+pub fn join_beyond<Tracker>(tiers: &mut Vec<Vec<Tracker>>, most: usize) {
+    let beyond = tiers.split_off(tiers.len().min(most.max(1)));
+    let joined = tiers.len();
+    for (number, mut tier) in beyond.into_iter().enumerate() {
+        if let Some(first) = number.checked_rem(joined).and_then(|at| tiers.get_mut(at)) {
+            first.append(&mut tier);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,11 +205,17 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     #[test]
-    fn of_many_tiers_the_last_ones_are_one() {
+    fn the_trackers_of_many_tiers_are_shared_by_those_that_are_asked() {
         let tier = |number| vec![TrackerAddress::new(&format!("http://192.0.2.{number}/announce"))];
         let usable = usable((0..40).map(tier).collect(), &Proxies::default(), &|_| {});
         assert_eq!(usable.len(), MAX_TIERS);
-        assert_eq!(usable.last().map(Vec::len), Some(40 - MAX_TIERS + 1));
+        assert_eq!(
+            usable.iter().map(Vec::len).collect::<Vec<_>>(),
+            [vec![2; 8], vec![1; MAX_TIERS - 8]].concat()
+        );
+        let long = (0..40).map(|number| TrackerAddress::new(&format!("http://a.example/{number}"))).collect();
+        let usable = super::usable(vec![long, tier(1)], &Proxies::default(), &|_| {});
+        assert_eq!(usable.iter().map(Vec::len).collect::<Vec<_>>(), [16, 16, 8, 1], "a long tier in parts");
     }
 
     #[test]

@@ -37,7 +37,7 @@ mod udp;
 pub use address::{Protocol, TrackerAddress};
 pub use announce::{Announce, AnnounceEvent, Counts, Identity, NOT_LISTENING};
 pub use announcer::TrackerNews;
-pub use announcers::Announcers;
+pub use announcers::{Announcers, join_beyond};
 pub use answer::Answer;
 pub use clock::hear_clock;
 pub use error::{RetryIn, TrackerError};

@@ -12,6 +12,9 @@
 //!   would stand for half an hour. Even then we wait for five minutes, the shortest distance at which the most
 //!   common library announces by itself, so that trackers are used to it.
 //!
+//! A new address of ours is told at once, before the min interval too: peers that the tracker sends to the old one find
+//! nobody. The tracker knows us by `key`, and the most common library does the same. Only an address that changes again and again is told once a minute.
+//!
 //! Each early announce in a row doubles the wait, up to the interval. With the usual half hour that makes at
 //! most five over HTTP and three over UDP, whatever comes and goes: only an announce at the ordinary time, in
 //! a swarm that is well, makes the next wait short again.
@@ -24,6 +27,10 @@ use crate::strategy::Supply;
 
 /// The shortest time between two announces, whatever a tracker says.
 const SHORTEST: Duration = Duration::from_secs(60);
+
+/// The wait before a tracker hears of a new address, the first time. It doubles as that of other early announces, up to
+/// the shortest time.
+const AFTER_A_MOVE: Duration = Duration::from_secs(5);
 
 /// The first wait before an early announce, unless the tracker names a longer one.
 const SOON: Duration = Duration::from_secs(60);
@@ -57,7 +64,10 @@ impl Pace {
     /// When the tracker is asked again if nothing else happens.
     pub fn due(&self, supply: Supply) -> Instant {
         let first = match (supply, self.protocol) {
-            _ if self.moved => return self.answered + SHORTEST,
+            _ if self.moved => {
+                let wait = AFTER_A_MOVE.saturating_mul(2_u32.saturating_pow(self.early));
+                return self.answered + wait.min(SHORTEST);
+            }
             (Supply::Nobody, Protocol::Http) => SOON,
             (Supply::Nobody, Protocol::Udp) | (Supply::Thin, Protocol::Http) => LATER,
             (Supply::Thin, Protocol::Udp) | (Supply::Good, _) => self.interval,
@@ -153,14 +163,16 @@ mod tests {
     }
 
     #[test]
-    fn time_asleep_counts_and_a_new_address_is_told_within_a_minute() {
+    fn time_asleep_counts_and_a_new_address_is_told_at_once_but_not_each_of_many() {
         let now = Instant::now();
         let answer = Answer::parse(b"d8:intervali1800e12:min intervali900ee").unwrap();
         let mut pace = Pace::new(Protocol::Udp, &answer, 3, now);
         pace.slept(Duration::from_secs(8 * 60 * MINUTE));
         assert!(pace.due(Supply::Good) < now);
-        let mut pace = Pace::new(Protocol::Udp, &answer, 3, now);
-        pace.moved();
-        assert_eq!(pace.due(Supply::Good), now + Duration::from_secs(MINUTE));
+        for (early, seconds) in [(0, 5), (1, 10), (2, 20), (3, 40), (4, 60), (99, 60)] {
+            let mut pace = Pace::new(Protocol::Udp, &answer, early, now);
+            pace.moved();
+            assert_eq!(pace.due(Supply::Good), now + Duration::from_secs(seconds), "{early} early ones");
+        }
     }
 }

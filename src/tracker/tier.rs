@@ -3,7 +3,8 @@
 //! Pure: the time and the random numbers are arguments. A tier is a list of trackers that can replace each
 //! other (BEP 12). They are shuffled once. The first tracker that answers moves to the front and is asked
 //! from then on, at the pace that it sets (the file `pace.rs`). When it fails, the next one is asked at once.
-//! Only when all of them have failed does the tier wait, longer each time. A tracker that says when it may be
+//! Only when all of them have failed does the tier wait, longer each time. The first time round a silent tracker is
+//! waited for the less the more there are behind it: lists of a hundred trackers are common, most of which are dead. A tracker that says when it may be
 //! asked again, or never, is obeyed (BEP 31).
 //!
 //! Events are kept for each tracker and not for the tier: a tracker that has never heard `started` from us
@@ -25,6 +26,11 @@ use crate::strategy::{Interruption, Supply};
 /// Trackers of one tier that are asked. Without a limit a torrent could make its users send requests to many
 /// hosts.
 const MAX_TRACKERS: usize = 32;
+
+/// The first time round, before any tracker has answered, so much is shared by the one that is asked and those behind
+/// it, and each gets this at least. The next time there is time enough.
+const FIRST_ROUND: Duration = Duration::from_secs(20);
+const LEAST_PATIENCE: Duration = Duration::from_secs(4);
 
 /// The wait after all trackers of the tier have failed. It doubles each time that they do.
 const FIRST_BACK_OFF: Duration = Duration::from_secs(15);
@@ -146,6 +152,14 @@ impl Tier {
         let other = self.current.checked_sub(1).and_then(|at| self.others.get(at));
         let tracker = other.unwrap_or(&self.first);
         tracker.turn(self.event(tracker))
+    }
+
+    /// How long to wait for the answer of the tracker that is asked next, if not as long as any exchange may take.
+    pub fn patience(&self) -> Option<Duration> {
+        let behind = u32::try_from(self.others.len().saturating_sub(self.current)).unwrap_or(u32::MAX);
+        let is_first_round = !self.settled && self.failed_rounds == 0;
+        let share = FIRST_ROUND.checked_div(behind.saturating_add(1)).unwrap_or(FIRST_ROUND);
+        (is_first_round && behind > 0).then(|| share.max(LEAST_PATIENCE))
     }
 
     fn trackers(&self) -> impl Iterator<Item = &TierTracker> {

@@ -308,6 +308,22 @@ fn from_the_web() -> Vec<Value> {
     events
 }
 
+/// A torrent of version 2, which nobody has.
+fn of_version_two() -> Vec<Value> {
+    let sample = Sample::of_version_two(100_000);
+    let (folder, output) = (TestFolder::new(), TestFolder::new());
+    let torrent = torrent(&sample, &folder);
+    let arguments = ["--no-listen", "--peer", "127.0.0.1:1", "--timeout", "1"];
+    let events = events(&get(&[&[&*torrent, "-o", text(output.path())], &arguments[..]].concat()));
+    let metadata = with(&events, &[("event", "metadata")])[0];
+    let whole = sample.metainfo().info_hash_v2.unwrap().to_string();
+    assert_eq!(
+        (&metadata["info_hash_v2"], &metadata["info_hash"]),
+        (&whole.as_str().into(), &whole[..40].into())
+    );
+    events
+}
+
 /// More torrents than there is room for.
 fn several() -> Vec<Value> {
     let folder = TestFolder::new();
@@ -385,6 +401,7 @@ fn every_event_is_as_the_schema_says_and_every_entry_of_the_schema_is_said() {
         stalled,
         from_the_web,
         several,
+        of_version_two,
         unread,
     ];
     let runs = runs.map(thread::spawn).map(thread::JoinHandle::join).map(|run| run.expect("a run as above"));

@@ -194,3 +194,23 @@ fn on_a_small_disk() {
     assert!(!alone.output.contains("are needed on"), "{}", alone.output);
     println!("the disk was small");
 }
+
+#[test]
+fn of_two_torrents_that_write_to_one_file_the_later_one_is_told_of_the_earlier_one() {
+    // The check of the smaller one is the first to begin, whichever comes first on the command line.
+    let (small, large) = (Sample::named("twice", 200_000, PIECE), Sample::named("twice", 900_000, PIECE));
+    for (first, second) in [(&small, &large), (&large, &small)] {
+        let (folder, output) = (TestFolder::new(), TestFolder::new());
+        let torrents =
+            [torrent(first, folder.path(), "one.torrent"), torrent(second, folder.path(), "other.torrent")];
+        let peers = [ScriptedPeer::honest(first), ScriptedPeer::honest(second)];
+        let words = ["get", &torrents[0], &torrents[1], "-o", output.path().to_str().unwrap()];
+        let by = format!("twice is written by {}, another torrent of this command", torrents[0]);
+        ends_with(&run(&words, &[&peers[0], &peers[1]]), 13, &[&by, "-O", "--output-dir"]);
+        first.assert_downloaded(output.path());
+        // Who has all that it wants takes nothing from another one, which meets a file that is not its own.
+        let again = ["get", &torrents[1], &torrents[0], "-o", output.path().to_str().unwrap()];
+        ends_with(&run(&again, &[]), 13, &["already complete", "--overwrite"]);
+        first.assert_downloaded(output.path());
+    }
+}

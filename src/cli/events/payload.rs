@@ -6,6 +6,9 @@ use crate::metainfo::Metainfo;
 use crate::piece::PieceIndex;
 
 pub(super) fn metadata(line: &mut Line<'_>, metainfo: &Metainfo) {
+    if let Some(hash) = metainfo.whole_info_hash_v2() {
+        line.word("info_hash_v2", &hash.to_string());
+    }
     line.text("name", &metainfo.name);
     line.number("size", metainfo.geometry.total_size());
     line.number("piece_length", metainfo.geometry.piece_length().into());

@@ -13,7 +13,7 @@ use super::{InfoHash, InfoHashV2, Version, percent_decoded};
 use crate::bencode::Item;
 use std::fmt;
 use std::ops::RangeInclusive;
-use values::{Topic, address, info_hash, is_peer, keep, kind, select, topic};
+use values::{SHA256, Topic, address, info_hash, is_peer, keep, kind, select, topic};
 
 /// Bytes in the longest link that is read. One with 200 trackers has some 10 KiB.
 const MAX_LINK_BYTES: usize = 64 * 1024;
@@ -84,7 +84,7 @@ pub enum MagnetError {
 
 impl Magnet {
     /// Whether the text is meant as a magnet link: it begins with `magnet:`, or is a bare info-hash, exactly 40
-    /// hex digits or 32 characters of base32, or the 64 hex digits of version 2. A file may have such a name too; the
+    /// hex digits or 32 characters of base32, or the 64 hex digits of version 2, with or without `1220` in front. A file may have such a name too; the
     /// caller looks for one first.
     pub fn is_one(text: &str) -> bool {
         let text = text.trim();
@@ -174,7 +174,9 @@ impl Magnet {
     fn bare(text: &str) -> Option<Magnet> {
         let of_version_two = || {
             let mut magnet = Magnet::of(InfoHash([0; 20]));
-            magnet.is_of_version_two(InfoHashV2::from_hex(text.as_bytes())?);
+            // Some programs write what kind of hash it is in front, as links do.
+            let digits = text.strip_prefix(SHA256).filter(|digits| digits.len() == 64).unwrap_or(text);
+            magnet.is_of_version_two(InfoHashV2::from_hex(digits.as_bytes())?);
             Some(magnet)
         };
         info_hash(text).map(Magnet::of).or_else(of_version_two)
@@ -208,7 +210,7 @@ impl fmt::Display for MagnetError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             MagnetError::NotAMagnet => {
-                "not a magnet link: it does not begin with 'magnet:' and is not 40 hex digits"
+                "not a magnet link: it does not begin with 'magnet:' and is not 40 or 64 hex digits"
             }
             MagnetError::TooLong => "bad magnet link: longer than 65,536 bytes (remove some trackers)",
             MagnetError::NoInfoHash => {

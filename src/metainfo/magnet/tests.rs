@@ -131,7 +131,7 @@ fn no_cut_and_no_flipped_bit_breaks_the_reader() {
 fn a_link_of_version_two_has_a_longer_hash() {
     let hex = "Ab".repeat(32);
     let hash = InfoHashV2([0xab; 32]);
-    for text in [format!("magnet:?xt=urn:btmh:1220{hex}&dn=x"), hex.clone()] {
+    for text in [format!("magnet:?xt=urn:btmh:1220{hex}&dn=x"), hex.clone(), format!("1220{hex}")] {
         let magnet = Magnet::parse(&text).unwrap();
         assert_eq!((magnet.info_hash, magnet.info_hash_v2), (InfoHash([0xab; 20]), Some(hash)));
         assert!(Magnet::is_one(&text));

@@ -9,6 +9,9 @@ use std::ops::RangeInclusive;
 /// How many ranges of files are kept.
 pub(super) const MAX_RANGES: usize = 2_000;
 
+/// What kind of hash follows and its length, as multihash writes them.
+pub(super) const SHA256: &str = "1220";
+
 /// What `xt` can name.
 pub(super) enum Topic {
     /// A torrent as in BEP 3.
@@ -43,8 +46,7 @@ pub(super) fn topic(value: &str) -> Option<Topic> {
             Some(Topic::VersionOne(info_hash(hash).ok_or(fault)))
         }
         "urn:btmh:" => {
-            // What kind of hash it is (SHA-256) and its length, as multihash writes them.
-            let digits = around_trimmed(hash).strip_prefix("1220");
+            let digits = around_trimmed(hash).strip_prefix(SHA256);
             let hash = digits.and_then(|digits| InfoHashV2::from_hex(digits.as_bytes()));
             Some(Topic::VersionTwo(hash.ok_or(MagnetError::BadInfoHashV2)))
         }

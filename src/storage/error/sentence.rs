@@ -32,6 +32,9 @@ impl StorageError {
             StorageError::Appeared { path } => {
                 write!(to, "{} was created meanwhile, by another program or torrent", path.display())
             }
+            StorageError::Taken { path, by } => {
+                write!(to, "{} is written by {by}, another torrent of this command", path.display())
+            }
             StorageError::BegunAs { path } => {
                 write!(to, "this download has another name already: {}", path.display())
             }
@@ -128,6 +131,10 @@ impl StorageError {
             StorageError::Appeared { .. } => {
                 Some("move it away and run the same command again: what is verified is kept")
             }
+            StorageError::Taken { .. } => Some(
+                "download this one by a command of its own, under another name with -O or into another folder with \
+                 --output-dir",
+            ),
             StorageError::BegunAs { .. } => {
                 Some("leave out -O to go on with it, or choose another folder with --output-dir")
             }

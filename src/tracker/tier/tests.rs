@@ -69,6 +69,25 @@ fn the_next_tracker_is_due_at_once_and_the_one_that_answers_moves_to_the_front()
     assert_eq!((host(&tier), due(&tier)), (order[1].clone(), now));
 }
 
+#[test]
+fn the_more_trackers_are_behind_a_silent_one_the_shorter_it_is_waited_for_the_first_time() {
+    let now = Instant::now();
+    let mut random = Rng::with_seed(7);
+    let mut many = tier("abcdefgh", now, &mut random);
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        waits.push(many.patience().map(|wait| wait.as_secs()));
+        many.failed(&silence(), now, &mut random);
+    }
+    let expected = [4, 4, 4, 4, 5, 6, 10].map(Some);
+    assert_eq!(waits, [&expected[..], &[None]].concat(), "the last one has all the time");
+    assert_eq!(many.patience(), None, "and each of them in the second round");
+    let mut good = tier("abcdefgh", now, &mut random);
+    good.answered(&answer("8:intervali600e"), now);
+    assert_eq!(good.patience(), None, "it has answered before");
+    assert_eq!(tier("a", now, &mut random).patience(), None);
+}
+
 /// The waits after all trackers have failed once, twice, and so on, in seconds.
 fn back_offs(tier: &mut Tier, mut now: Instant, random: &mut Rng, count: usize) -> Vec<f64> {
     let mut waits = Vec::new();
@@ -227,14 +246,14 @@ fn after_a_suspension_a_tier_is_due_by_real_time() {
 }
 
 #[test]
-fn in_a_new_network_a_tier_is_due_a_minute_after_the_last_answer_or_at_once() {
+fn in_a_new_network_a_tier_is_due_soon_after_the_last_answer_or_at_once() {
     let now = Instant::now();
     let mut random = Rng::with_seed(3);
     let mut tier = tier("a", now, &mut random);
     tier.answered(&answer("8:intervali1800e12:min intervali900e"), now);
     tier.supply(Supply::Good);
     tier.interrupted(Interruption::NewNetwork, now);
-    assert_eq!(due(&tier), now + MINUTE);
+    assert_eq!(due(&tier), now + Duration::from_secs(5));
     for _ in 0..5 {
         tier.failed(&silence(), due(&tier), &mut random);
     }

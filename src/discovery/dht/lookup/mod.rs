@@ -195,13 +195,18 @@ impl Lookup {
         self.parallel_queries() == 0 && self.next().is_none()
     }
 
-    /// Whether it is over: the eight closest nodes have answered, or there is no node left to ask.
+    /// Whether it is over: the eight closest nodes with a valid ID have answered, or there is no node left to ask and
+    /// none to wait for. Late answers are waited for where there are fewer than eight, whatever their IDs.
     pub fn is_done(&self) -> bool {
-        let counts = |node: &&ListedNode| {
-            node.has_valid_id && matches!(node.state, NodeState::Answered | NodeState::Late)
+        let is_late = |node: &ListedNode| node.state == NodeState::Late;
+        let counts =
+            |node: &&ListedNode| node.has_valid_id && (is_late(node) || node.state == NodeState::Answered);
+        let closest: Vec<&ListedNode> = self.shortlist.iter().filter(counts).take(BUCKET_SIZE).collect();
+        let waits = match closest.len() < BUCKET_SIZE {
+            true => self.shortlist.iter().any(is_late),
+            false => closest.into_iter().any(is_late),
         };
-        let mut closest = self.shortlist.iter().filter(counts).take(BUCKET_SIZE);
-        self.is_idle() && closest.all(|node| node.state != NodeState::Late)
+        self.is_idle() && !waits
     }
 
     /// How many nodes answered.

@@ -73,6 +73,18 @@ fn a_late_node_holds_up_no_other_and_is_waited_for_at_the_end() {
 }
 
 #[test]
+fn where_few_nodes_are_known_a_late_one_is_waited_for_whatever_its_id() {
+    // An address of the internet, to which the ID does not belong.
+    let far = Contact { address: SocketAddr::from(([8, 8, 8, 8], 1)), ..node(1) };
+    let mut lookup = Lookup::new(OWN, TARGET, &[far]);
+    assert_eq!(ask_addresses(&mut lookup), [far.address]);
+    lookup.late(far.address);
+    assert!(lookup.is_idle() && !lookup.is_done());
+    assert!(lookup.answered(far, &nodes([3]), Some(b"t")));
+    assert_eq!(ask(&mut lookup), [3]);
+}
+
+#[test]
 fn a_node_with_another_id_than_was_claimed_counts_when_another_node_claims_the_right_one() {
     let mut lookup = lookup([1, 9]);
     ask(&mut lookup);
