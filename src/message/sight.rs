@@ -58,12 +58,23 @@ pub struct Bucket {
 pub struct OpenPiece {
     /// Its number.
     pub index: u32,
-    /// Its blocks: those that came, those that are on their way, and all.
-    pub blocks: (u32, u32, u32),
+    /// How its blocks stand.
+    pub blocks: BlockCounts,
     /// How many connected peers have it.
     pub availability: u32,
     /// Who is asked for its blocks: the names of peers.
     pub from: Vec<String>,
+}
+
+/// How the blocks of a piece stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockCounts {
+    /// How many came.
+    pub came: u32,
+    /// How many were requested and have not come.
+    pub on_their_way: u32,
+    /// How many there are.
+    pub all: u32,
 }
 
 /// A source of peers or payload: a tracker, the DHT, exchange among peers, the local network, a web seed.

@@ -7,7 +7,7 @@ use super::scene::{FileSight, PeerSight, Scene, Stage};
 use super::ui_state::{UiState, Wish};
 use crate::cli::progress::width;
 use crate::cli::terminal::full::{Key, Keyboard, StyledLine, draw};
-use crate::message::{Bucket, OpenPiece, PieceSight, SourceSight};
+use crate::message::{BlockCounts, Bucket, OpenPiece, PieceSight, SourceSight};
 use crate::message::{Lull, PeerFlags, PeerReasons, PeerRecord, PeerState, Snapshot, Stall, Transport};
 use crate::piece::PeerKey;
 use crate::strategy::{Security, Source};
@@ -79,7 +79,7 @@ fn pieces() -> PieceSight {
     };
     let open = |number: u32| OpenPiece {
         index: 600 + 3 * number,
-        blocks: (4 * number, 8, 64),
+        blocks: BlockCounts { came: 4 * number, on_their_way: 8, all: 64 },
         availability: number,
         from: vec!["10.77.0.10:7000".to_owned(), "https://mirror.example".to_owned()],
     };
