@@ -1,6 +1,7 @@
-//! The network: peer connections, each shared by two threads; the address that everything leaves by, and the proxy
-//! that it may go through; the port that peers connect to; UDP, HTTP and host names; and how many bytes a second may
-//! go.
+//! The network: connections, packets, ports, host names, HTTP, and how many bytes a second may go.
+//!
+//! A connection to a peer is a [`PeerStream`], which two threads share. Everything leaves by one [`BindAddress`], and
+//! perhaps through a [`proxy`]. [`Throttle`] is the limit of a rate.
 //!
 //! It starts no threads but short ones, to look up a host name and to connect for HTTP, as nothing can
 //! interrupt the system in these. All other calls run, and block, on the thread of the caller. Each wait has
