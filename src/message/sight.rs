@@ -32,7 +32,7 @@ pub struct PieceSight {
     /// Neighbours, in order. Each has the same number of pieces, but for the last one.
     pub buckets: Vec<Bucket>,
     /// The pieces that are being filled, by their numbers: the first few hundred of them.
-    pub open: Vec<OpenPiece>,
+    pub open: Vec<OpenPieceSight>,
     /// Whole copies of the torrent among the connected peers, in thousandths: 2,400 for two, and 0.4 of the pieces once
     /// more.
     pub copies: u32,
@@ -55,7 +55,7 @@ pub struct Bucket {
 
 /// A piece that is being filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenPiece {
+pub struct OpenPieceSight {
     /// Its number.
     pub index: u32,
     /// How its blocks stand.

@@ -8,7 +8,7 @@ mod peers;
 use super::Coordinator;
 use super::peers::Peer;
 use super::web_seeds::Server;
-use crate::message::{Lull, OpenPiece, PeerKey, PieceSight, Sight, SourceSight};
+use crate::message::{Lull, OpenPieceSight, PeerKey, PieceSight, Sight, SourceSight};
 use crate::strategy::{PeerPieces, Source};
 use crate::text::{excerpt, size};
 use std::time::Instant;
@@ -44,7 +44,7 @@ impl Coordinator<'_> {
         let seeds = u32::try_from(seeds).unwrap_or(u32::MAX);
         let buckets = self.pieces.survey(seeds);
         let copies = (self.copies() * 1000.0) as u32;
-        let open = self.requests.open_pieces().take(MOST_OPEN).map(|(piece, open)| OpenPiece {
+        let open = self.requests.open_pieces().take(MOST_OPEN).map(|(piece, open)| OpenPieceSight {
             index: piece.get(),
             blocks: open.block_counts(),
             availability: u32::from(self.pieces.rarity().availability(piece)).saturating_add(seeds),

@@ -3,9 +3,9 @@
 use super::super::body::Body;
 use super::super::scene::Scene;
 use super::super::ui_state::UiState;
-use crate::cli::progress::width;
+use crate::cli::columns::width;
 use crate::cli::terminal::full::{Look, StyledLine};
-use crate::message::{BlockCounts, Bucket, OpenPiece};
+use crate::message::{BlockCounts, Bucket, OpenPieceSight};
 use crate::text::{grouped, size};
 
 /// From so many rows on there is room for what the letters mean.
@@ -25,7 +25,7 @@ pub fn body<'a>(scene: &'a Scene, ui: &UiState, columns: usize, rows: usize) -> 
     head.extend(map);
     // A magnet whose metadata has not come has none.
     head.retain(|_| pieces.count > 0);
-    let open: Vec<&OpenPiece> = pieces
+    let open: Vec<&OpenPieceSight> = pieces
         .open
         .iter()
         .filter(|open| ui.shows(&[&open.index.to_string(), &open.from.join(" ")]))
@@ -125,7 +125,7 @@ fn cell(bucket: &Bucket) -> (char, Look) {
     }
 }
 
-fn row(open: &OpenPiece, bar: usize) -> StyledLine {
+fn row(open: &OpenPieceSight, bar: usize) -> StyledLine {
     let BlockCounts { came, on_their_way, all } = open.blocks;
     let part = |blocks: u32| (u64::from(blocks) * bar as u64).checked_div(all.into()).unwrap_or(0) as usize;
     let there = part(came).min(bar);
