@@ -93,7 +93,7 @@
 //! # A connection
 //!
 //! 1. An address is a *candidate* until it is due (`strategy/peers/dialer.rs:next`). Then
-//!    `swarm/peers/connecting.rs:connect` has a connection made (`peer/connector.rs:run`, for many addresses
+//!    `swarm/peers/connecting.rs:connect` has a connection made (`peer/connector/attempts.rs:run`, for many addresses
 //!    at once, since most never answer), and where one comes about `connecting.rs:attempted` starts a worker.
 //!    (Aside, over what: `net/peer_stream/tcp.rs`, or where that does not get through, `net/utp/mod.rs`.)
 //!    Or a peer connects to us: `peer/listener/incoming_handshake.rs:run` reads its handshake, and
@@ -197,8 +197,8 @@
 //! 3. `tracker/answer.rs:parse` reads the answer, or `of_udp` that of a UDP tracker.
 //!    `tracker/tier.rs:answered` notes it, and `tracker/pace.rs:due` says when the next announce is due.
 //! 4. `session/peer_sources.rs:announce` has started the announcers and given them a function to call with
-//!    each answer. It sends the peers to the coordinator, which keeps them as candidates
-//!    (`strategy/peers/dialer.rs:found`); and here the first story begins again.
+//!    each answer, `session/tracker_answers.rs:tell`. It sends the peers to the coordinator, which keeps them as
+//!    candidates (`strategy/peers/dialer.rs:found`); and here the first story begins again.
 
 pub mod address;
 pub mod bencode;

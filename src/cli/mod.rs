@@ -7,6 +7,7 @@
 pub mod arenas;
 mod arguments;
 mod client_name_options;
+mod columns;
 mod config;
 mod create;
 #[cfg(feature = "demo")]

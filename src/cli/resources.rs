@@ -11,7 +11,7 @@
 use super::exit::Exit;
 use super::runs::CommandFailure;
 use super::thread_limit;
-use crate::net::raise_limit;
+use crate::net::raise_descriptor_limit;
 use crate::peer::{MAX_HALF_OPEN, USUAL_DESCRIPTORS};
 use crate::session::Torrent;
 use crate::thread;
@@ -93,7 +93,7 @@ impl Resources {
     ///
     /// So few files may be open, or threads be started, that nothing can be downloaded.
     pub fn find(torrents: &[Torrent], peers: usize, purpose: Purpose) -> Result<Resources, CommandFailure> {
-        let limit = raise_limit();
+        let limit = raise_descriptor_limit();
         if limit < LEAST_DESCRIPTORS {
             let why = format!("only {limit} files may be open, and {LEAST_DESCRIPTORS} are needed at least");
             return Err((Exit::OTHER, format!("{why} (raise it with ulimit -n)")));

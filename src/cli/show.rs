@@ -220,8 +220,7 @@ impl Shown<'_> {
     }
 
     fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
-        let Shown { torrent, selected, scraped } = self;
-        let exact = |bytes| format!("{} ({} bytes)", size(bytes), grouped(bytes));
+        let Shown { torrent, .. } = self;
         line(out, "Name", printable(&torrent.name))?;
         match torrent.info_hash_v2 {
             Some(hash) => line(out, "Info-hash", format_args!("{hash} (version 2)"))?,
@@ -248,6 +247,17 @@ impl Shown<'_> {
             "Private",
             if torrent.private { "yes, only its own trackers may be asked for peers" } else { "no" },
         )?;
+        self.write_sources(out)?;
+        if torrent.symlinks > 0 {
+            line(out, "Left out", format_args!("{} (symbolic links are never made)", torrent.symlinks))?;
+        }
+        self.write_about(out)?;
+        self.write_files(out)
+    }
+
+    /// Where peers and blocks come from.
+    fn write_sources(&self, out: &mut impl Write) -> io::Result<()> {
+        let Shown { torrent, scraped, .. } = self;
         if torrent.trackers.is_empty() {
             line(out, "Trackers", "none")?;
         }
@@ -267,12 +277,14 @@ impl Shown<'_> {
         for (index, (host, port)) in torrent.nodes.iter().enumerate() {
             line(out, if index == 0 { "DHT nodes" } else { "" }, format_args!("{}:{port}", printable(host)))?;
         }
-        if torrent.symlinks > 0 {
-            line(out, "Left out", format_args!("{} (symbolic links are never made)", torrent.symlinks))?;
-        }
-        self.write_about(out)?;
+        Ok(())
+    }
+
+    /// How many files there are and, one in each line, which.
+    fn write_files(&self, out: &mut impl Write) -> io::Result<()> {
+        let selected = self.selected.is_some();
         let count = grouped(self.files().count() as u64);
-        if selected.is_some() {
+        if selected {
             let chosen = || self.files().filter(|(_, _, is_selected)| *is_selected);
             let bytes = chosen().map(|(_, file, _)| file.length).sum();
             let chosen = match chosen().count() as u64 {
@@ -284,11 +296,16 @@ impl Shown<'_> {
             line(out, "Files", count)?;
         }
         for (number, file, is_selected) in self.files() {
-            let mark = if selected.is_some() && is_selected { '*' } else { ' ' };
+            let mark = if selected && is_selected { '*' } else { ' ' };
             writeln!(out, "{number:>7}{mark}{:>17}  {}", grouped(file.length), shown(&file.path))?;
         }
         Ok(())
     }
+}
+
+/// Bytes, rounded and to the byte.
+fn exact(bytes: u64) -> String {
+    format!("{} ({} bytes)", size(bytes), grouped(bytes))
 }
 
 /// One line of the text form: the label in a column of its own, then the value.

@@ -1,4 +1,4 @@
-//! Peers without a tracker: the DHT, and the local network.
+//! Peers without a tracker: the distributed hash table ([`dht`]), and the local network ([`lan`]).
 //!
 //! Each source has threads of its own that serve all torrents of a run. They send the peers that they find to
 //! the inbox of the torrent's coordinator, as [`Event::Found`](crate::message::Event::Found). They never wait

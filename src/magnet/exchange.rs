@@ -94,19 +94,8 @@ impl MetadataExchange<'_> {
         loop {
             answers.clear();
             let now = Instant::now();
-            while let Some(message) = buffer.next(&LIMITS)? {
-                self.pace.count(&message, now).map_err(PeerError::Violation)?;
-                match self.hear(&message, &mut answers)? {
-                    MessageUse::Done => {}
-                    MessageUse::KeepForLater if kept.len() < MAX_KEPT => message.write_to(&mut kept),
-                    MessageUse::KeepForLater => {
-                        return Err(PeerError::Violation(Violation::TalkWithoutMetadata));
-                    }
-                    MessageUse::Completes => {
-                        kept.extend_from_slice(buffer.unused());
-                        return Ok(kept);
-                    }
-                }
+            if self.hear_all(&mut buffer, &mut kept, &mut answers, now)? {
+                return Ok(kept);
             }
             let (is_alone, before) = (answers.is_empty(), self.outstanding);
             self.request(&mut answers);
@@ -138,6 +127,32 @@ impl MetadataExchange<'_> {
                 filled => filled?,
             }
         }
+    }
+
+    /// Hears what has come. Frames for the swarm go to `kept`, what is to be said at once to `answers`. Returns whether
+    /// the metadata is complete: then all that follows is for the swarm.
+    fn hear_all(
+        &mut self,
+        buffer: &mut ReadBuffer,
+        kept: &mut Vec<u8>,
+        answers: &mut Vec<u8>,
+        now: Instant,
+    ) -> Result<bool, PeerError> {
+        while let Some(message) = buffer.next(&LIMITS)? {
+            self.pace.count(&message, now).map_err(PeerError::Violation)?;
+            match self.hear(&message, answers)? {
+                MessageUse::Done => {}
+                MessageUse::KeepForLater if kept.len() < MAX_KEPT => message.write_to(kept),
+                MessageUse::KeepForLater => {
+                    return Err(PeerError::Violation(Violation::TalkWithoutMetadata));
+                }
+                MessageUse::Completes => {
+                    kept.extend_from_slice(buffer.unused());
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// All requests were answered, some of them by a reject: the peer is asked again for those, if it has sent others.

@@ -4,6 +4,7 @@ use super::{HandedOver, PeerKey};
 use crate::strategy::Candidates;
 
 /// The peers that are known before a download begins. Without a search for metadata there are none.
+#[derive(Default)]
 pub struct KnownPeers {
     /// The addresses that the sources have found.
     pub candidates: Candidates,
@@ -11,10 +12,4 @@ pub struct KnownPeers {
     pub connections: Vec<HandedOver>,
     /// The key of the last connection of this torrent, so that no key is used twice.
     pub last_key: PeerKey,
-}
-
-impl Default for KnownPeers {
-    fn default() -> KnownPeers {
-        KnownPeers { candidates: Candidates::default(), connections: Vec::new(), last_key: PeerKey(0) }
-    }
 }

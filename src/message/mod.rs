@@ -42,7 +42,7 @@ pub use peer_error::{PeerError, Violation, Wait, going_on_with};
 pub use peer_state::{PeerFlags, PeerReasons, PeerRecord, PeerState, Transport};
 pub use peer_trouble::PeerTrouble;
 pub use report::{MAX_REPORTS, Report, ReportPlaces, ReportSlots};
-pub use sight::{Bucket, OpenPiece, PieceSight, Sight, SourceSight};
+pub use sight::{BlockCounts, Bucket, OpenPieceSight, PieceSight, Sight, SourceSight};
 pub use snapshot::{MetadataState, RunPhase, Snapshot, Stall, WebSeedTrouble};
 pub use web_seed_failure::WebSeedFailure;
 

@@ -32,7 +32,7 @@ pub struct PieceSight {
     /// Neighbours, in order. Each has the same number of pieces, but for the last one.
     pub buckets: Vec<Bucket>,
     /// The pieces that are being filled, by their numbers: the first few hundred of them.
-    pub open: Vec<OpenPiece>,
+    pub open: Vec<OpenPieceSight>,
     /// Whole copies of the torrent among the connected peers, in thousandths: 2,400 for two, and 0.4 of the pieces once
     /// more.
     pub copies: u32,
@@ -55,15 +55,26 @@ pub struct Bucket {
 
 /// A piece that is being filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenPiece {
+pub struct OpenPieceSight {
     /// Its number.
     pub index: u32,
-    /// Its blocks: those that came, those that are on their way, and all.
-    pub blocks: (u32, u32, u32),
+    /// How its blocks stand.
+    pub blocks: BlockCounts,
     /// How many connected peers have it.
     pub availability: u32,
     /// Who is asked for its blocks: the names of peers.
     pub from: Vec<String>,
+}
+
+/// How the blocks of a piece stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockCounts {
+    /// How many came.
+    pub came: u32,
+    /// How many were requested and have not come.
+    pub on_their_way: u32,
+    /// How many there are.
+    pub all: u32,
 }
 
 /// A source of peers or payload: a tracker, the DHT, exchange among peers, the local network, a web seed.

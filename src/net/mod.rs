@@ -1,24 +1,24 @@
-//! The network: peer connections, each shared by two threads; the address that everything leaves by, and the proxy
-//! that it may go through; the port that peers connect to; UDP, HTTP and host names; and how many bytes a second may
-//! go.
+//! The network: connections, packets, ports, host names, HTTP, and how many bytes a second may go.
+//!
+//! A connection to a peer is a [`PeerStream`], which two threads share. Everything leaves by one [`BindAddress`], and
+//! perhaps through a [`proxy`]. [`Throttle`] is the limit of a rate.
 //!
 //! It starts no threads but short ones, to look up a host name and to connect for HTTP, as nothing can
 //! interrupt the system in these. All other calls run, and block, on the thread of the caller. Each wait has
 //! a deadline, or another thread can end it.
 
-mod address_space;
 pub mod basic_auth;
 mod bind_address;
 #[cfg(test)]
 pub(crate) mod deaf;
 mod default_gateway;
-mod descriptors;
 mod device;
 pub mod half_open;
 mod hang_up;
 mod host;
 pub mod http;
 mod interfaces;
+mod limits;
 mod listening_socket;
 mod multicast;
 mod outlet;
@@ -36,14 +36,13 @@ mod udp_channel;
 mod udp_port;
 mod utp;
 
-pub use address_space::address_space;
 pub use bind_address::BindAddress;
 pub use default_gateway::default_gateways;
-pub use descriptors::{raise_limit, too_many_files};
 pub use hang_up::HangUp;
 pub use host::ThisHost;
 pub use http::Authorities;
 pub use interfaces::{Interface, interfaces};
+pub use limits::{address_space, raise_descriptor_limit, too_many_files};
 pub use listening_socket::ListeningSocket;
 pub use multicast::{Group, asking_port};
 pub use outlet::Outlet;

@@ -3,33 +3,32 @@
 //! Runs on the thread `connector`, one for all torrents, which is there while something is to be done: where
 //! threads are few, peers need them more. It begins the attempts that the coordinators ask for, as many at
 //! once as `strategy/peers/attempt_queue.rs` allows, waits for all of them together, and sends each
-//! coordinator what came of its own. Only a peer that has answered gets a worker, with threads and a place
+//! coordinator what came of its own (`attempts`). Only a peer that has answered gets a worker, with threads and a place
 //! among the peers. An attempt goes over TCP, and over uTP where that does not get through (`attempt`).
 //!
 //! It never waits for a coordinator: what does not fit into an inbox is kept for a moment and sent again. Nor
 //! does anything wait for it. When nobody is left who could ask it ends, and drops whatever is still open.
 
 mod attempt;
+mod attempts;
 
 use super::STACK_BYTES;
 use super::own_addresses::OwnAddresses;
 use crate::address::canonical;
-use crate::message::{Event, PeerError, PeerKey, Wait};
-use crate::net::half_open::{self, Alarm, Bell, ConnectError, HalfOpen};
+use crate::message::{Event, PeerKey};
+use crate::net::half_open::{Alarm, Bell, ConnectError, HalfOpen};
 use crate::net::proxy::Proxies;
-use crate::net::tap::{Seen, Tap};
-use crate::net::{BindAddress, OwnPorts, PeerStream, Utp};
+use crate::net::tap::Tap;
+use crate::net::{BindAddress, OwnPorts, Utp};
 use crate::strategy::{AttemptQueue, UtpAnswers};
-use crate::text::reason;
 use crate::thread;
-use crate::thread::{caught, lock};
-use attempt::Attempt;
-use crossbeam_channel::{Receiver, Sender, TryRecvError, TrySendError, unbounded};
-use log::warn;
+use crate::thread::lock;
+use attempts::Attempts;
+use crossbeam_channel::{Sender, unbounded};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Connections that are half-open at once, where the system allows as many descriptors. A router that was made
 /// in the last ten years keeps many times that.
@@ -186,7 +185,7 @@ impl Connector {
         let (commands, orders) = unbounded();
         let (alarm, bell) = Alarm::new()?;
         let bell = Arc::new(bell);
-        let connecting = Connecting {
+        let attempts = Attempts {
             way: self.way.clone(),
             own: Arc::clone(&self.own),
             queue: AttemptQueue::new(self.most),
@@ -196,7 +195,7 @@ impl Connector {
             unsent: Vec::new(),
             running: Arc::downgrade(&self.running),
         };
-        thread::spawn("connector", STACK_BYTES, move || connecting.live())?;
+        thread::spawn("connector", STACK_BYTES, move || attempts.live())?;
         Ok(Line { commands, bell })
     }
 }
@@ -218,166 +217,6 @@ impl Drop for Caller {
         if let Some(line) = &lock(&self.connector.running).line {
             let _ = line.commands.send(Command::Leave(self.number));
             line.bell.ring();
-        }
-    }
-}
-
-/// The thread.
-struct Connecting {
-    way: Way,
-    own: Arc<OwnAddresses>,
-    queue: AttemptQueue<u32, Wanted, Attempt>,
-    /// Short: each torrent has a bounded number of attempts (`strategy/peers/dialer.rs`).
-    orders: Receiver<Command>,
-    alarm: Alarm,
-    /// What rings it.
-    bell: Weak<Bell>,
-    /// What did not fit into an inbox, and whose it is.
-    unsent: Vec<(u32, Sender<Event>, Event)>,
-    /// Where it is known as the thread.
-    running: Weak<Mutex<Running>>,
-}
-
-impl Connecting {
-    /// The life of the thread. A panic costs the attempts that were under way, and those who wait for them hear
-    /// so: else their addresses would count as being tried for ever.
-    fn live(mut self) {
-        while caught(|| self.run()).is_err() {
-            self.fail_all();
-        }
-    }
-
-    fn fail_all(&mut self) {
-        for (caller, wanted) in self.queue.clear(|attempt| attempt.wanted) {
-            let why = io::Error::other("the attempt failed because of a bug in this program");
-            self.tell(caller, wanted, Err(PeerError::Connect(why)));
-        }
-    }
-
-    fn run(&mut self) {
-        while self.obey() {
-            let now = Instant::now();
-            for attempt in self.queue.open_mut() {
-                attempt.go_on(&self.way, &self.bell, now);
-            }
-            for (caller, attempt) in self.queue.take(Attempt::has_ended) {
-                let (wanted, outcome) = attempt.finish();
-                let outcome = outcome.map_err(|why| self.reason(why));
-                if let Ok(stream) = &outcome {
-                    stream.watched_by(&self.way.tap, wanted.address, false);
-                }
-                if let (Ok(_), Some(proxy)) = (&outcome, self.way.proxies.for_all()) {
-                    proxy.note(Ok(()));
-                }
-                self.tell(caller, wanted, outcome);
-            }
-            // Those that are cut short make room, and so may those that end at once.
-            while let Some((caller, attempt)) = self.queue.overdue(now) {
-                let why = match attempt.timed_out(&self.way, now) {
-                    Some(error) => self.reason(ConnectError::Detour(error)),
-                    None => PeerError::TimedOut(Wait::Connection),
-                };
-                self.tell(caller, attempt.wanted, Err(why));
-                self.begin(now);
-            }
-            self.begin(now);
-            self.send();
-            if self.has_ended() {
-                return;
-            }
-            let again = (!self.unsent.is_empty()).then(|| now + INBOX_PAUSE);
-            let due = self.queue.open().filter_map(Attempt::due);
-            let until = due.chain(self.queue.next_overdue()).chain(again).min();
-            let open = self.queue.open().filter_map(Attempt::tcp);
-            match half_open::wait(open, &self.alarm, until) {
-                Ok(came) => {
-                    let open = self.queue.open_mut().filter(|attempt| attempt.tcp().is_some());
-                    open.zip(came).filter(|(_, came)| *came).for_each(|(attempt, _)| attempt.came());
-                }
-                Err(error) => {
-                    // The system is short of memory.
-                    warn!("cannot wait for connections: {}", reason(&error));
-                    std::thread::sleep(INBOX_PAUSE);
-                }
-            }
-        }
-    }
-
-    /// Whether nothing is left to do. Then the next command will start another thread.
-    fn has_ended(&self) -> bool {
-        let Some(running) = self.running.upgrade() else { return true };
-        let mut running = lock(&running);
-        let idle = self.queue.is_empty() && self.unsent.is_empty() && self.orders.is_empty();
-        if idle {
-            running.line = None;
-        }
-        idle
-    }
-
-    /// Takes the commands that wait. False where no more will come.
-    fn obey(&mut self) -> bool {
-        loop {
-            match self.orders.try_recv() {
-                Ok(Command::Connect(caller, wanted)) => self.queue.offer(caller, wanted),
-                Ok(Command::Leave(caller)) => {
-                    self.queue.leave(caller);
-                    self.unsent.retain(|(other, ..)| *other != caller);
-                }
-                Err(TryRecvError::Empty) => return true,
-                Err(TryRecvError::Disconnected) => return false,
-            }
-        }
-    }
-
-    /// Begins the attempts that have a place.
-    fn begin(&mut self, now: Instant) {
-        while let Some((caller, wanted)) = self.queue.next_to_begin() {
-            if self.own.contains(canonical(wanted.address)) {
-                self.tell(caller, wanted, Err(PeerError::Ourselves));
-                continue;
-            }
-            let attempt = Attempt::begin(&self.way, wanted, now);
-            if attempt.has_ended() {
-                let (wanted, outcome) = attempt.finish();
-                let outcome = outcome.map_err(|why| self.reason(why));
-                self.tell(caller, wanted, outcome);
-            } else {
-                self.queue.begun(caller, attempt, now);
-            }
-        }
-    }
-
-    fn tell(&mut self, caller: u32, wanted: Wanted, outcome: Result<PeerStream, PeerError>) {
-        let Wanted { key, address, events } = wanted;
-        if let Err(why) = &outcome {
-            self.way.tap.tell(|| Seen::NotConnected(address, why.to_string()));
-        }
-        self.unsent.push((caller, events, Event::Attempted(key, address, outcome)));
-    }
-
-    /// Why an attempt failed. The user hears of it once where it is the fault of the proxy: all attempts share that.
-    fn reason(&self, error: ConnectError) -> PeerError {
-        let error = match error {
-            ConnectError::Direct(error) => {
-                return match error.kind() {
-                    ErrorKind::TimedOut | ErrorKind::WouldBlock => PeerError::TimedOut(Wait::Connection),
-                    _ => PeerError::Connect(error),
-                };
-            }
-            ConnectError::Detour(error) => error,
-        };
-        if self.way.proxies.for_all().is_some_and(|proxy| proxy.note(Err(&error))) {
-            warn!("{error}");
-        }
-        PeerError::Proxy(error)
-    }
-
-    /// Sends what is to be sent, as far as there is room for it.
-    fn send(&mut self) {
-        for (caller, events, event) in std::mem::take(&mut self.unsent) {
-            if let Err(TrySendError::Full(event)) = events.try_send(event) {
-                self.unsent.push((caller, events, event));
-            }
         }
     }
 }

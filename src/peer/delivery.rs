@@ -58,13 +58,12 @@ impl Delivery {
             BlockClaim::Flood => return Err(Violation::UnaskedBlocks),
         };
         let put = assembly.put(block, data, self.key, &context.buffers);
-        if matches!(put, Put::Useless) {
-            self.news.push(News::LateBlock(block));
-            return Ok(());
+        if !matches!(put, Put::Useless) {
+            self.note_block(block, Arc::clone(&assembly));
         }
-        self.note_block(block, Arc::clone(&assembly));
         match put {
-            Put::Kept | Put::Useless => {}
+            Put::Useless => self.news.push(News::LateBlock(block)),
+            Put::Kept => {}
             Put::Verified { bytes, convicted } => {
                 self.verified.push(Write::Piece(block.piece, bytes));
                 self.news.push(News::Verified(block.piece, convicted));
@@ -95,7 +94,7 @@ impl Delivery {
         self.news.extend(news);
     }
 
-    /// Notes a bitfield that is not the first: one that many have sent for many in one report, since each only adds pieces.
+    /// Notes a bitfield that is not the first. Several of them are one in the report, since each only adds pieces.
     pub fn note_late_bitfield(&mut self, pieces: Bitfield) {
         match self.late_bitfield.and_then(|at| self.news.get_mut(at)) {
             Some(News::AnotherBitfield(late)) => late.insert_all(&pieces),

@@ -82,13 +82,7 @@ pub fn greet(
         AlreadyReceived::Frames(greeting, frames) => return Ok((greeting, frames)),
     };
     let deadline = Instant::now() + patience;
-    stream.tap().into_iter().for_each(|tap| {
-        let why = match received {
-            AlreadyReceived::Handshake(_) => "its handshake names a torrent of ours",
-            _ => "whoever connects speaks first (BEP 3)",
-        };
-        tap.why("handshake", 1, why.to_owned());
-    });
+    explain_handshake(stream, &received);
     // Also to ourselves: by our answer, the end of us that connected learns that it has reached itself.
     match approach {
         Approach::Plain => stream.write_all(&ours.to_wire()).map_err(PeerError::Lost)?,
@@ -118,6 +112,15 @@ pub fn greet(
         is_utp: stream.is_utp(),
     };
     Ok((greeting, Vec::new()))
+}
+
+/// Tells whoever listens to the connection why we send our handshake.
+fn explain_handshake(stream: &PeerStream, received: &AlreadyReceived) {
+    let why = match received {
+        AlreadyReceived::Handshake(_) => "its handshake names a torrent of ours",
+        _ => "whoever connects speaks first (BEP 3)",
+    };
+    stream.tap().into_iter().for_each(|tap| tap.why("handshake", 1, why.to_owned()));
 }
 
 fn read_handshake(stream: &PeerStream, deadline: Instant) -> Result<Handshake, PeerError> {

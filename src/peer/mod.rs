@@ -7,7 +7,17 @@
 //!
 //! A worker knows its peer and nothing else. It checks and reports what it hears; what to request, and
 //! whether the peer gets what it requests, is decided by the coordinator. Between the two halves stand
-//! the `PeerRequests`: what the peer requested and has not got yet.
+//! the [`PeerRequests`]: what the peer requested and has not got yet.
+//!
+//! The files, in the order of a connection's life:
+//!
+//! - [`connector`] connects to peers; at the [`listener`] they come in.
+//! - [`connection`] is the life of the first thread: it has the handshakes exchanged ([`greeting`]), perhaps behind a
+//!   [`key_exchange`], and starts the second one.
+//! - [`inbound`] reads: frames come out of the [`read_buffer`], and are judged one by one ([`message_rules`]) and by
+//!   their number ([`message_pace`]). Blocks go through the [`ledger`] into their piece ([`delivery`]).
+//! - [`outbox`] writes: the coordinator's orders, and what the peer has requested ([`requests`]).
+//! - [`farewell`] tells the coordinator of the end, whatever ended it.
 
 mod arrivals;
 mod connection;

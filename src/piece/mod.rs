@@ -1,5 +1,10 @@
 //! Pieces and blocks: how the payload is cut, and how a piece is put together from its blocks.
 //!
+//! [`Geometry`] cuts, and is the gate for every number from outside: what has passed it is a [`PieceIndex`] or a
+//! [`Block`]. An [`Assembly`] is a piece while its blocks come, and [`Suspects`] is what is left of one that was wrong. A
+//! [`Bitfield`] says which pieces somebody has. The digest of a piece is a SHA-1, or in version 2 a node of a tree
+//! ([`merkle`]).
+//!
 //! Pure: no socket, no file, no channel. The coordinator, the workers and the storage all use the units that
 //! are defined here.
 

@@ -5,7 +5,6 @@
 //! on, until its rounds are over (RFC 6886, section 3.1). What is no answer to the question is not looked at twice.
 
 use super::halt::Halt;
-use super::lease;
 use super::nat_pmp::{self, NatPmpAnswer};
 use super::opened::{Failure, Opened};
 use super::pcp::{self, About, MapRequest, Nonce, PcpAnswer};
@@ -33,13 +32,6 @@ pub struct Wanted {
     pub outside: [u16; 2],
     /// For how many seconds.
     pub seconds: u32,
-}
-
-impl Wanted {
-    /// The same numbers outside as inside.
-    pub fn same_outside(tcp: u16, udp: u16) -> Wanted {
-        Wanted { tcp, udp, outside: [tcp, udp], seconds: lease::WANTED }
-    }
 }
 
 /// How long we ask.

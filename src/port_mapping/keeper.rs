@@ -11,7 +11,7 @@ use super::state::MappingState;
 use super::{FAREWELL, MappingOptions, MappingShared};
 use crate::address::{IpFamily, Reach, is_local};
 use crate::net::{BindAddress, Group, ThisHost};
-use crate::strategy::Watch;
+use crate::strategy::HostWatch;
 use crate::text::reason;
 use crate::thread::lock;
 use log::{debug, info};
@@ -35,7 +35,7 @@ pub(super) struct Keeper {
     sides: Vec<Side>,
     /// Where gateways announce that they have begun anew.
     ear: Option<Arc<Group>>,
-    watch: Watch,
+    watch: HostWatch,
     /// When such an announcement was heard last.
     restarted: Option<Instant>,
 }
@@ -50,7 +50,7 @@ enum Woken {
 
 impl Keeper {
     pub fn new(options: MappingOptions, shared: Arc<MappingShared>) -> Keeper {
-        Keeper { options, shared, sides: Vec::new(), ear: None, watch: Watch::default(), restarted: None }
+        Keeper { options, shared, sides: Vec::new(), ear: None, watch: HostWatch::default(), restarted: None }
     }
 
     /// The life of the thread.

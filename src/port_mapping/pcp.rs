@@ -24,8 +24,6 @@ pub const MAP_LENGTH: usize = 60;
 pub const MAX_LENGTH: usize = 1100;
 /// What may be a code of success.
 pub const SUCCESS: u8 = 0;
-/// The gateway does not speak version 2 (section 7.4).
-pub const UNSUPPORTED_VERSION: u8 = 1;
 
 /// What tells our requests from those of others, and the answers to them.
 pub type Nonce = [u8; 12];

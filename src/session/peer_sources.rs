@@ -16,12 +16,12 @@ use super::{FAREWELL, Network, PeerSourceOptions};
 use crate::address::{IpFamily, is_local};
 use crate::discovery::dht::DhtSearch;
 use crate::discovery::lan::LanRegistration;
-use crate::message::{Announced, Door, Event, Notice, SourceSight, TrackerReport};
+use crate::message::{Door, Event, SourceSight, TrackerReport};
 use crate::metainfo::InfoHash;
 use crate::net::proxy::Proxy;
 use crate::net::{OwnPorts, ThisHost, in_words};
 use crate::peer::Registration;
-use crate::strategy::{Interruption, Source, Supply, Watch, is_near_name, literal};
+use crate::strategy::{HostWatch, Interruption, Source, Supply, is_near_name, literal};
 use crate::text::{printable, reason};
 use crate::thread::{self, lock};
 use crate::tracker::{
@@ -72,7 +72,7 @@ pub struct PeerSources {
     /// The trackers hear at the end that the download is complete.
     ends_complete: bool,
     host: ThisHost,
-    watch: Mutex<Watch>,
+    watch: Mutex<HostWatch>,
     ports: OwnPorts,
     /// The ports that the sources announce, over IPv4 and over IPv6.
     announced: Mutex<[Option<u16>; 2]>,
@@ -240,6 +240,19 @@ fn announce(
         numwant: PEERS_WANTED,
         encryption: network.encryption,
     };
+    let tiers = tiers(wanted, sources, network.most_tiers);
+    let (events, door, answers) = (events.clone(), door.clone(), Arc::clone(answers));
+    let news = move |news: TrackerNews| answers.tell(news, &events, &door);
+    Announcers::start(tiers, identity, totals, &network.outlet(), &network.name.user_agent, news)
+}
+
+/// The trackers to ask, by tier: the torrent's own, then those of the user, each of which is a tier. If there are more
+/// tiers than there may be, the last one takes in the rest.
+fn tiers(
+    wanted: &PeerSearch<'_>,
+    sources: &PeerSourceOptions,
+    most_tiers: usize,
+) -> Vec<Vec<TrackerAddress>> {
     // What the user typed needs no permission, even if the torrent names it too.
     let address = |text: &String| match sources.trackers.contains(text) {
         true => TrackerAddress::typed(text),
@@ -255,34 +268,8 @@ fn announce(
     } else {
         tiers.extend(sources.trackers.iter().map(|tracker| vec![address(tracker)]));
     }
-    join_beyond(&mut tiers, network.most_tiers);
-    let (events, door, answers) = (events.clone(), door.clone(), Arc::clone(answers));
-    let news = move |news: TrackerNews| {
-        let (mut external_ip, mut peers) = (None, Vec::new());
-        let outcome = match news.outcome {
-            Ok(answer) => {
-                external_ip = answer.external_ip;
-                if let Some(warning) = answer.warning.filter(|it| answers.warns(&news.tracker, it)) {
-                    warn!("{}: {}", news.tracker, printable(&warning));
-                }
-                peers = answer.peers;
-                Ok(peers.len())
-            }
-            Err(error) => Err(error.to_string()),
-        };
-        answers.heard(&news.tracker, &outcome, news.next);
-        door.tell(|| {
-            let (tracker, outcome) = (news.tracker.clone(), outcome.clone());
-            Notice::Tracker(Announced { tracker, outcome, next: news.next })
-        });
-        // Our own address first, since it may be among the peers.
-        let answered = outcome.is_ok();
-        let _ = events.send(Event::Tracker(TrackerReport { url: news.tracker, outcome, external_ip }));
-        if answered {
-            let _ = events.send(Event::Found(Source::Tracker, peers));
-        }
-    };
-    Announcers::start(tiers, identity, totals, &network.outlet(), &network.name.user_agent, news)
+    join_beyond(&mut tiers, most_tiers);
+    tiers
 }
 
 /// Makes the event that brings addresses to the coordinator.

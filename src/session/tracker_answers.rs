@@ -1,8 +1,12 @@
-//! What the trackers of one torrent said last, for whoever wants to see it.
+//! What the trackers of one torrent say: told to the coordinator when it comes, and kept for whoever wants to see it.
 
-use crate::message::SourceSight;
-use crate::text::excerpt;
+use crate::message::{Announced, Door, Event, Notice, SourceSight, TrackerReport};
+use crate::strategy::Source;
+use crate::text::{excerpt, printable};
 use crate::thread::lock;
+use crate::tracker::TrackerNews;
+use crossbeam_channel::Sender;
+use log::warn;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -30,8 +34,35 @@ struct TrackerAnswer {
 }
 
 impl TrackerAnswers {
+    /// Tells the coordinator and programs what a tracker answered, and notes it.
+    pub(super) fn tell(&self, news: TrackerNews, events: &Sender<Event>, door: &Door) {
+        let (mut external_ip, mut peers) = (None, Vec::new());
+        let outcome = match news.outcome {
+            Ok(answer) => {
+                external_ip = answer.external_ip;
+                if let Some(warning) = answer.warning.filter(|it| self.warns(&news.tracker, it)) {
+                    warn!("{}: {}", news.tracker, printable(&warning));
+                }
+                peers = answer.peers;
+                Ok(peers.len())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        self.heard(&news.tracker, &outcome, news.next);
+        door.tell(|| {
+            let (tracker, outcome) = (news.tracker.clone(), outcome.clone());
+            Notice::Tracker(Announced { tracker, outcome, next: news.next })
+        });
+        // Our own address first, since it may be among the peers.
+        let answered = outcome.is_ok();
+        let _ = events.send(Event::Tracker(TrackerReport { url: news.tracker, outcome, external_ip }));
+        if answered {
+            let _ = events.send(Event::Found(Source::Tracker, peers));
+        }
+    }
+
     /// A tracker has named so many peers, or has failed. When it, or another one of its tier, is asked again.
-    pub(super) fn heard(&self, tracker: &str, outcome: &Result<usize, String>, next: Option<Instant>) {
+    fn heard(&self, tracker: &str, outcome: &Result<usize, String>, next: Option<Instant>) {
         let outcome = outcome.as_ref().copied().map_err(|why| excerpt(why, MOST_SAID));
         let answer = TrackerAnswer { tracker: tracker.to_owned(), outcome, next };
         let mut answers = lock(&self.last);
@@ -44,7 +75,7 @@ impl TrackerAnswers {
 
     /// A tracker answers with a warning. Whether the user is to be told: it comes with each announce again, over each
     /// family of addresses.
-    pub(super) fn warns(&self, tracker: &str, warning: &str) -> bool {
+    fn warns(&self, tracker: &str, warning: &str) -> bool {
         let warning = excerpt(warning, MOST_SAID);
         let mut told = lock(&self.warnings);
         let is_new = told.len() < MOST_WARNINGS

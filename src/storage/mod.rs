@@ -4,9 +4,9 @@
 //! changed unasked. Nothing outside the output folder is touched. And success is reported after the last
 //! sync, never before, and only if no other program has spoiled what we wrote.
 //!
-//! [`Storage::open`] runs before the download, on the coordinator's thread (see `opening`). It finds out what
-//! the output folder holds and which pieces of it verify (`survey`), decides what may be done with it
-//! (`plan`, which refuses to touch what is not the torrent's: see `claim` and `marker`), and prepares the
+//! [`Storage::open`] runs before the download, on the coordinator's thread (see [`opening`]). It finds out what
+//! the output folder holds and which pieces of it verify ([`survey`]), decides what may be done with it
+//! ([`plan`], which refuses to touch what is not the torrent's: see [`claim`] and [`marker`]), and prepares the
 //! folder. Then the writer thread owns the [`Storage`] and gives it verified pieces, and nothing else. So a
 //! download can be stopped at any moment by any means and goes on from there. [`Storage::finish`] makes it
 //! durable.
@@ -14,18 +14,19 @@
 //! [`fn@examine`] looks at a payload and changes nothing. [`gather`] finds the files for a new torrent, and
 //! [`Gathered::digests`] hashes them.
 //!
-//! A payload may also be written out in order and not be kept (`stream`). Of a selection of files, what they
-//! share with others is in a `part_file`.
+//! A payload may also be written out in order and not be kept ([`stream`]). Of a selection of files, what they
+//! share with others is in a [`part_file`].
 //!
-//! What is there need not be read again by the next run: `resume` writes down which pieces are synced to the
+//! What is there need not be read again by the next run: [`resume`] writes down which pieces are synced to the
 //! disk, and the survey believes that as far as the files are what they were. What others have put into their
-//! places is found out by `replaced`.
+//! places is found out by [`replaced`].
 //!
-//! The files may have another top name than the torrent's, and until they are whole another ending (`partial_names`).
+//! The files may have another top name than the torrent's, and until they are whole another ending
+//! ([`partial_names`]).
 //!
-//! Inside, `layout` says where each byte lies, `folder` is the only way to a file by name, `file_pool`
-//! bounds the open files, `files` puts the three together, and `space` measures the free space. The system calls that
-//! read and change files go through `calls`. Peers get what is there from [`ServedPieces`], which also notices changes.
+//! Inside, [`layout`] says where each byte lies, [`folder`] is the only way to a file by name, [`file_pool`]
+//! bounds the open files, [`files`] puts the three together, and [`space`] measures the free space. The system calls
+//! that read and change files go through [`calls`]. Peers get what is there from [`ServedPieces`], which also notices changes.
 
 mod cache_file;
 mod calls;

@@ -12,6 +12,7 @@
 //! time, which costs that what is lost is fetched again. A slot is freed when all its piece is where it belongs, and
 //! the file goes when nothing in it is needed.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -215,15 +216,9 @@ pub(super) fn move_out(
                 return Err(StorageError::Cancelled);
             }
             let geometry = layout.geometry();
-            let mut bytes = vec![0; geometry.length(piece) as usize];
-            let is_there = match calls::read_exact_at(&file, &mut bytes, offset) {
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => false,
-                read => {
-                    read.map_err(failed(Action::Read))?;
-                    true
-                }
-            };
-            if is_there && geometry.hashing(piece).digest(&bytes) == digests(piece) {
+            let read = read_slot(&file, offset, geometry.length(piece)).map_err(failed(Action::Read))?;
+            let is_right = |bytes: &Vec<u8>| geometry.hashing(piece).digest(bytes) == digests(piece);
+            if let Some(bytes) = read.filter(is_right) {
                 storage.write(piece, &bytes)?;
                 good.insert(piece);
             }
@@ -234,4 +229,13 @@ pub(super) fn move_out(
         }
     }
     Ok(())
+}
+
+/// The piece in a slot. `None` where the file ends before it does.
+fn read_slot(file: &File, offset: u64, length: u32) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = vec![0; length as usize];
+    match calls::read_exact_at(file, &mut bytes, offset) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        read => read.map(|()| Some(bytes)),
+    }
 }

@@ -90,18 +90,7 @@ impl Survey {
         let Some(folder) = folder else { return Ok(Survey::empty(layout)) };
         let found = find_files(folder, layout)?;
         let wanted = candidates(layout, &found, layout.wanted());
-        let mut beliefs = earlier.known.iter().map(|KnownPieces { record, place, check, is_ours }| {
-            // What is not wanted now is not forgotten.
-            let there = candidates(layout, &found, None);
-            let chance = fastrand::u32(..);
-            let mut belief = resume::judge(record, layout, &found, &there, (*place, *check), chance);
-            if !is_ours {
-                belief.missing = Belief::none(layout).missing;
-            }
-            belief
-        });
-        let mut belief = beliefs.next().unwrap_or_else(|| Belief::none(layout));
-        beliefs.for_each(|more| belief.add(more, layout));
+        let mut belief = believe(&earlier.known, layout, &found);
         // One that is wrong shows that more was lost than the record tells.
         if verified(folder, layout, digests, &belief.sample, open_files, watch)? != belief.sample {
             warn!(
@@ -331,6 +320,23 @@ pub(super) fn find_files(
         }
     };
     layout.entries().iter().enumerate().map(find).collect()
+}
+
+/// What earlier runs knew of the pieces, as far as the files that were found are what they were.
+fn believe(known: &[KnownPieces<'_>], layout: &Layout, found: &[Option<FileStat>]) -> Belief {
+    let mut beliefs = known.iter().map(|KnownPieces { record, place, check, is_ours }| {
+        // What is not wanted now is not forgotten.
+        let there = candidates(layout, found, None);
+        let chance = fastrand::u32(..);
+        let mut belief = resume::judge(record, layout, found, &there, (*place, *check), chance);
+        if !is_ours {
+            belief.missing = Belief::none(layout).missing;
+        }
+        belief
+    });
+    let mut belief = beliefs.next().unwrap_or_else(|| Belief::none(layout));
+    beliefs.for_each(|more| belief.add(more, layout));
+    belief
 }
 
 /// The pieces, all or the wanted ones, whose every byte is padding or within the present length of a file.

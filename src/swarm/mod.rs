@@ -6,7 +6,7 @@
 //! or a name server, and it never waits for a peer, the writer or the screen. Even the time comes from
 //! outside, so that a test can run a whole swarm of coordinators in one thread, on a clock of its own.
 //!
-//! `event_loop.rs` waits, and calls the handlers:
+//! The [`event_loop`] waits, and calls the handlers:
 //!
 //! | event | handler | what it changes |
 //! |---|---|---|
@@ -29,13 +29,13 @@
 //!
 //! The other files:
 //!
-//! - `download`: which piece is in which state, which peer was asked for which block, the end game, and
+//! - [`download`]: which piece is in which state, which peer was asked for which block, the end game, and
 //!   what becomes of wrong pieces and their senders.
-//! - `upload`: upload slots, allowed-fast sets, super-seeding, what was sent, how long to seed.
-//! - `peers`: the roster; connecting, accepting and disconnecting; who makes room for others; the supply of
+//! - [`upload`]: upload slots, allowed-fast sets, super-seeding, what was sent, how long to seed.
+//! - [`peers`]: the roster; connecting, accepting and disconnecting; who makes room for others; the supply of
 //!   peers; PEX.
-//! - `web_seeds`: servers of the web that have the files (BEP 19): which of them are asked, and for what.
-//! - `status.rs`: what the screen shows. `statistics.rs`: what it counts. `sight`: what the live view shows.
+//! - [`web_seeds`]: servers of the web that have the files (BEP 19): which of them are asked, and for what.
+//! - [`status`]: what the screen shows. [`statistics`]: what it counts. [`sight`]: what the live view shows.
 
 mod config;
 mod download;

@@ -54,7 +54,7 @@ impl Coordinator<'_> {
     }
 
     fn hear(&mut self, key: PeerKey, news: News, now: Instant) {
-        // A seed lets go of another one at its first word. What else that says of its pieces would cost a step for each.
+        // A peer that we have let go may go on telling its pieces, such as a seed to a seed. Each would cost a step in vain.
         if news.is_of_pieces() && self.roster.get(key).is_none_or(|peer| peer.leaving) {
             return;
         }
@@ -210,8 +210,9 @@ impl Coordinator<'_> {
 
     /// A bitfield that is not the first. It costs us as much as many `have` messages, so there is a bound for
     /// them where they are read.
-    /// Who had nothing before, and says then that it has everything, is a seed: that takes no step for each piece, then or
-    /// when it leaves.
+    ///
+    /// A peer that had nothing and now has everything is taken for a seed from the beginning: that takes no step for
+    /// each piece, now or when it leaves.
     fn another_bitfield(&mut self, key: PeerKey, pieces: &Bitfield, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         if pieces.is_full() && matches!(&peer.pieces, PeerPieces::Some(before) if before.count() == 0) {

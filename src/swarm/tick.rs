@@ -13,8 +13,29 @@ const IDLE_FILE: Duration = Duration::from_secs(10);
 const MAX_SNUBS: u32 = 3;
 
 impl Coordinator<'_> {
-    /// Runs four times a second.
+    /// Runs four times a second. Says whether the run is to end.
     pub(super) fn tick(&mut self, now: Instant) -> Option<RunEnd> {
+        self.look_after_peers(now);
+        self.look_around(now);
+        // Without a peer nobody will ask for it in a moment.
+        if now >= self.timers.files || self.roster.len() == 0 {
+            self.timers.files = now + IDLE_FILE;
+            self.environment.close_idle_files();
+        }
+        self.rest_web_seeds(now);
+        self.look_after_web_seeds(now);
+        self.report_supply(now);
+        if self.environment.is_stopped() {
+            return Some(self.stopped());
+        }
+        // Another torrent may have made room for a connection, and as time passes so do peers that do nothing.
+        self.timers.dial = self.timers.dial.or(Some(now));
+        self.show(now);
+        self.goal_or_timeout(now)
+    }
+
+    /// Rates, slots and memory; what peers owe; those that are silent.
+    fn look_after_peers(&mut self, now: Instant) {
         self.count_uploads(now);
         self.statistics.tick(now);
         if self.roster.senders().next().is_none() {
@@ -36,20 +57,10 @@ impl Coordinator<'_> {
         self.give_up_orphan(now);
         self.look_after_retries(now);
         self.fill_hungry(None, now);
-        self.look_around(now);
-        // Without a peer nobody will ask for it in a moment.
-        if now >= self.timers.files || self.roster.len() == 0 {
-            self.timers.files = now + IDLE_FILE;
-            self.environment.close_idle_files();
-        }
-        self.rest_web_seeds(now);
-        self.look_after_web_seeds(now);
-        self.report_supply(now);
-        if self.environment.is_stopped() {
-            return Some(self.stopped());
-        }
-        // Another torrent may have made room for a connection, and as time passes so do peers that do nothing.
-        self.timers.dial = self.timers.dial.or(Some(now));
+    }
+
+    /// Shows how the download stands, and what else somebody looks at.
+    fn show(&mut self, now: Instant) {
         let snapshot = self.snapshot(now);
         if self.environment.wants_peers() {
             self.environment.show_peers(self.with_copies(&snapshot), self.peer_table(now));
@@ -59,6 +70,10 @@ impl Coordinator<'_> {
             self.environment.show_sight(sight);
         }
         self.environment.show(snapshot);
+    }
+
+    /// Whether the run has seeded enough, or had no progress for longer than the user waits.
+    fn goal_or_timeout(&self, now: Instant) -> Option<RunEnd> {
         if self.has_seeded_enough(now) {
             return Some(RunEnd::Done);
         }

@@ -1,7 +1,7 @@
 //! How the demo speaks: one line for each fact, its subject in front, and sentences that are wrapped.
 
 use super::student::report::Report;
-use crate::cli::progress::wrapped;
+use crate::cli::columns::wrapped;
 use crate::cli::terminal;
 use std::fmt::Display;
 use std::io::Write;

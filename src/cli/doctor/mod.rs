@@ -36,7 +36,7 @@ use crate::address::IpFamily;
 use crate::discovery::dht::Dht;
 use crate::metainfo::FileChoice;
 use crate::net::server_clock::now;
-use crate::net::{Outlet, ThisHost, raise_limit};
+use crate::net::{Outlet, ThisHost, raise_descriptor_limit};
 use crate::port_mapping::MappingState;
 use crate::session::{Aim, Job, Naming, Network, PeerSourceOptions, Torrent};
 use crate::storage::stream::{Outlet as StreamOutlet, StreamFormat};
@@ -138,7 +138,7 @@ fn examine(arguments: &DoctorArguments) -> Result<(Facts, Torrent), CommandFailu
     let place = Place::ask(arguments.output.folder());
     let mut facts = Facts {
         folder: place.for_torrent(arguments.output.folder(), &torrent),
-        open_files: raise_limit(),
+        open_files: raise_descriptor_limit(),
         room_for: MOST_PEERS.min(resources.connections),
         routes: ThisHost(outlet.bind_address).local_addresses(),
         is_never_encrypted: options.encryption.encryption == Encryption::Off,

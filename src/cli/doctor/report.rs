@@ -4,8 +4,8 @@
 
 use super::facts::{Clock, End, Facts, Meeting};
 use super::verdict::Verdict;
+use crate::cli::columns::wrapped;
 use crate::cli::json;
-use crate::cli::progress::wrapped;
 use crate::net::server_clock::days;
 use crate::session::Torrent;
 use crate::text::{fixed, grouped, printable, size};

@@ -1,6 +1,6 @@
 //! Two columns of text: a term, and what it means, wrapped to a width.
 
-use super::super::progress::wrapped;
+use super::super::columns::wrapped;
 
 /// Blanks in front of a term.
 const INDENT: usize = 2;

@@ -3,8 +3,8 @@
 //! Where the width does not suffice, parts are left out, one rank after the other, and the percentage, the rate and the
 //! time that is left are left out last. Pure.
 
-use super::columns::{cut, filled, width};
 use super::figures::percent;
+use crate::cli::columns::{cut, filled, width};
 
 /// The columns of a bar, its brackets included, are at least this many, or there is none.
 const LEAST_BAR: usize = 10;

@@ -3,9 +3,9 @@
 //! torrents, the busiest are shown, and a sum. Pure.
 
 use super::bar::{Line, Part, Rank, name_columns};
-use super::columns::wrapped;
 use super::figures::{rate, short_rate};
 use super::view::View;
+use crate::cli::columns::wrapped;
 
 /// The lines for these torrents, whose names are fit to print, on a terminal of these columns and rows.
 pub fn lines(all: &[(&str, &View)], columns: usize, rows: usize) -> Vec<String> {
@@ -81,8 +81,8 @@ fn sum(all: &[(&str, &View)]) -> Line {
 
 #[cfg(test)]
 mod tests {
-    use super::super::columns::width;
     use super::*;
+    use crate::cli::columns::width;
     use crate::message::{Snapshot, Stall};
 
     fn running(rate: f64, stall: Option<Stall>) -> View {

@@ -5,7 +5,6 @@
 //! output stays free for what a program would read.
 
 mod bar;
-mod columns;
 mod disks;
 mod ending;
 mod figures;
@@ -16,12 +15,10 @@ mod row;
 mod view;
 
 pub use bar::{Line, Part, Rank, name_columns};
-pub use columns::{width, wrapped};
 pub use figures::{percent, rate};
 pub use pace::Pace;
 #[cfg(feature = "watch")]
 pub use {
-    columns::{cut, filled},
     figures::{short_time, time},
     peer_table::{encryption, source_name},
     view::View,

@@ -1,7 +1,7 @@
 //! The table of a torrent's peers, for whoever asks for it (SIGUSR1). Where it is too wide, columns are left out. Pure.
 
-use super::columns::{filled, width};
 use super::figures::{percent, rate};
+use crate::cli::columns::{filled, width};
 use crate::message::{PeerState, Transport};
 use crate::strategy::{Security, Source};
 

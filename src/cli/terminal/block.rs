@@ -4,7 +4,7 @@
 //! panic, leaves whole lines behind, and what others print begins a line of its own. Pure: it makes the bytes, and
 //! `cli/terminal.rs` writes each frame at once, so that nothing flickers.
 
-use super::super::progress::width;
+use super::super::columns::width;
 
 /// What is on the screen.
 #[derive(Debug, Default)]

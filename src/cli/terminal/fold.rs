@@ -3,7 +3,7 @@
 //! Nothing is added but line ends, and nothing lost but the blanks before them. A word that is longer than a line, such as a
 //! path or a link, is left to the terminal: whoever copies it from there gets it whole.
 
-use super::super::progress::width;
+use super::super::columns::width;
 
 /// What belongs to the number before it.
 const UNITS: &[&str] =

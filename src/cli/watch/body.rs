@@ -1,6 +1,6 @@
 //! What a page gives to be drawn: lines that stay, and lines of which as many are shown as there is room for.
 
-use crate::cli::progress::filled;
+use crate::cli::columns::filled;
 use crate::cli::terminal::full::{Look, StyledLine};
 
 /// A page without the frame around it.

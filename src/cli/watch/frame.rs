@@ -5,7 +5,8 @@ use super::body::Body;
 use super::pages::{PAGES, Page, body, peers::SORTS};
 use super::scene::{Scene, Stage};
 use super::ui_state::{Extent, UiState};
-use crate::cli::progress::{View, name_columns, width, wrapped};
+use crate::cli::columns::{width, wrapped};
+use crate::cli::progress::{View, name_columns};
 use crate::cli::terminal::full::{Look, StyledLine};
 
 /// With less than this nothing can be shown.

@@ -5,9 +5,9 @@ use super::frame::{extent, lines};
 use super::pages::{PAGES, Page};
 use super::scene::{FileSight, PeerSight, Scene, Stage};
 use super::ui_state::{UiState, Wish};
-use crate::cli::progress::width;
+use crate::cli::columns::width;
 use crate::cli::terminal::full::{Key, Keyboard, StyledLine, draw};
-use crate::message::{Bucket, OpenPiece, PieceSight, SourceSight};
+use crate::message::{BlockCounts, Bucket, OpenPieceSight, PieceSight, SourceSight};
 use crate::message::{Lull, PeerFlags, PeerReasons, PeerRecord, PeerState, Snapshot, Stall, Transport};
 use crate::piece::PeerKey;
 use crate::strategy::{Security, Source};
@@ -77,9 +77,9 @@ fn pieces() -> PieceSight {
         };
         Bucket { pieces: 3, stored, open, unwanted, rarest }
     };
-    let open = |number: u32| OpenPiece {
+    let open = |number: u32| OpenPieceSight {
         index: 600 + 3 * number,
-        blocks: (4 * number, 8, 64),
+        blocks: BlockCounts { came: 4 * number, on_their_way: 8, all: 64 },
         availability: number,
         from: vec!["10.77.0.10:7000".to_owned(), "https://mirror.example".to_owned()],
     };

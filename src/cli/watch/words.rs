@@ -1,6 +1,6 @@
 //! Figures and texts in few columns. Pure.
 
-use crate::cli::progress::width;
+use crate::cli::columns::width;
 
 /// Bytes in five letters: `812`, `5.4M`, `812K`. Rounded down.
 pub fn compact(bytes: u64) -> String {

@@ -109,37 +109,32 @@ impl<Before: Transport> Connector<Before> for BoundConnector {
         details: &ConnectionDetails<'_>,
         _: Option<Before>,
     ) -> Result<Option<Self::Out>, Error> {
-        let config = details.config;
-        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        let outlet = &self.guard.outlet;
-        let (is_plain, is_awaited) = (!details.needs_tls(), Arc::default());
-        let at_once = Arc::clone(&self.guard.at_once);
-        let register = |stream: &Arc<TcpStream>| {
-            let handle: Weak<TcpStream> = Arc::downgrade(stream);
-            (details.register_shutdown)(handle as Weak<dyn ShutdownHandle>)
+        let connected = match self.guard.proxy_for(details.uri) {
+            Some(proxy) => self.connect_to_proxy(details, proxy),
+            None => self.connect_to_server(details),
         };
-        if let Some(proxy) = self.guard.proxy_for(details.uri) {
-            // The user has chosen the proxy, and it is reached over either family.
-            let bind_address = outlet.bind_address.of_any_family();
-            let addresses = proxy.addresses().map_err(other)?;
-            let stream = Arc::new(
-                connect_to_any(details, addresses, bind_address).map_err(|error| to_proxy(error, proxy))?,
-            );
-            register(&stream)?;
-            let forwarding = through(details, proxy, &stream)?;
-            let tap = WebTap::of(&outlet.tap, &stream, details.needs_tls());
-            let (plain, guard) = (is_plain.then(Conversation::default), None);
-            return Ok(Some(Connected {
-                stream,
-                buffers,
-                guard,
-                forwarding,
-                tap,
-                plain,
-                is_awaited,
-                at_once,
-            }));
-        }
+        connected.map(Some)
+    }
+}
+
+impl BoundConnector {
+    /// To a proxy. The user has chosen it, and it is reached over either family.
+    fn connect_to_proxy(
+        &self,
+        details: &ConnectionDetails<'_>,
+        proxy: &Arc<Proxy>,
+    ) -> Result<Connected, Error> {
+        let bind_address = self.guard.outlet.bind_address.of_any_family();
+        let addresses = proxy.addresses().map_err(other)?;
+        let stream =
+            connect_to_any(details, addresses, bind_address).map_err(|error| to_proxy(error, proxy))?;
+        let stream = registered(details, stream)?;
+        let forwarding = through(details, proxy, &stream)?;
+        Ok(Connected { forwarding, ..self.connected(details, stream) })
+    }
+
+    /// To one of the addresses of the server where the guard lets us go.
+    fn connect_to_server(&self, details: &ConnectionDetails<'_>) -> Result<Connected, Error> {
         let mut failure = Error::HostNotFound;
         let mut addresses: Vec<SocketAddr> = details.addrs.iter().copied().collect();
         addresses.retain(|to| match self.guard.judge(*to) {
@@ -152,14 +147,37 @@ impl<Before: Transport> Connector<Before> for BoundConnector {
         if addresses.is_empty() {
             return Err(failure);
         }
-        let stream = Arc::new(connect_to_any(details, addresses, outlet.bind_address)?);
+        let stream = connect_to_any(details, addresses, self.guard.outlet.bind_address)?;
         stream.peer_addr().into_iter().for_each(|to| self.guard.reached(to));
-        register(&stream)?;
+        let stream = registered(details, stream)?;
+        let plain = (!details.needs_tls()).then(|| Conversation::with(&self.guard.foresight));
         let guard = Some(Arc::clone(&self.guard));
-        let tap = WebTap::of(&outlet.tap, &stream, details.needs_tls());
-        let plain = is_plain.then(|| Conversation::with(&self.guard.foresight));
-        Ok(Some(Connected { stream, buffers, guard, forwarding: None, tap, plain, is_awaited, at_once }))
+        Ok(Connected { guard, plain, ..self.connected(details, stream) })
     }
+
+    /// A connection on which nothing is asked of a proxy, and of which the guard knows nothing.
+    fn connected(&self, details: &ConnectionDetails<'_>, stream: Arc<TcpStream>) -> Connected {
+        let (config, needs_tls) = (details.config, details.needs_tls());
+        let tap = WebTap::of(&self.guard.outlet.tap, &stream, needs_tls);
+        Connected {
+            stream,
+            buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
+            guard: None,
+            forwarding: None,
+            tap,
+            plain: (!needs_tls).then(Conversation::default),
+            is_awaited: Arc::default(),
+            at_once: Arc::clone(&self.guard.at_once),
+        }
+    }
+}
+
+/// Lets the library shut the connection down when another thread ends the request.
+fn registered(details: &ConnectionDetails<'_>, stream: TcpStream) -> Result<Arc<TcpStream>, Error> {
+    let stream = Arc::new(stream);
+    let handle: Weak<TcpStream> = Arc::downgrade(&stream);
+    (details.register_shutdown)(handle as Weak<dyn ShutdownHandle>)?;
+    Ok(stream)
 }
 
 /// An error of ours, in the form that the library passes on.

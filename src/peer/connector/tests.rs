@@ -1,6 +1,10 @@
 use super::*;
-use crossbeam_channel::bounded;
+use crate::message::PeerError;
+use crate::net::PeerStream;
+use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use std::net::TcpListener;
+use std::sync::Weak;
+use std::time::Instant;
 
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -74,7 +78,7 @@ fn a_panic_costs_the_attempts_and_leaves_none_without_an_answer() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let there = listener.local_addr().unwrap();
     let ((_commands, orders), (events, inbox)) = (unbounded(), bounded(100));
-    let mut connecting = Connecting {
+    let mut attempts = Attempts {
         way: connector.way.clone(),
         own: Arc::clone(&connector.own),
         queue: AttemptQueue::new(1),
@@ -85,13 +89,13 @@ fn a_panic_costs_the_attempts_and_leaves_none_without_an_answer() {
         running: Arc::downgrade(&connector.running),
     };
     for number in 0..3 {
-        connecting.queue.offer(1, Wanted { key: PeerKey(number), address: there, events: events.clone() });
+        attempts.queue.offer(1, Wanted { key: PeerKey(number), address: there, events: events.clone() });
     }
-    connecting.begin(Instant::now());
-    assert_eq!(connecting.queue.open().count(), 1);
+    attempts.begin(Instant::now());
+    assert_eq!(attempts.queue.open().count(), 1);
     // As after a panic.
-    connecting.fail_all();
-    connecting.live();
+    attempts.fail_all();
+    attempts.live();
     for number in 0..3 {
         let (key, outcome) = attempted(&inbox);
         assert!(key == PeerKey(number) && matches!(outcome, Err(PeerError::Connect(_))), "{key:?}");

@@ -14,8 +14,6 @@ pub const CONFLICT: u16 = 718;
 pub const OTHER_CONFLICT: u16 = 729;
 /// The gateway keeps ports open for ever, or not at all.
 pub const ONLY_PERMANENT: u16 = 725;
-/// The service does not know the action.
-pub const INVALID_ACTION: u16 = 401;
 /// An argument is not to its taste.
 pub const INVALID_ARGUMENTS: u16 = 402;
 

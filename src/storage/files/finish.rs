@@ -97,15 +97,8 @@ impl PayloadFiles {
                 self.open(number)?;
             }
             Some(found) if found > length => {
-                let file = self.open(number)?;
-                let file = self.writing(number, file)?;
+                self.cut(number, length)?;
                 is_changed = true;
-                let cut = calls::set_length(&file, length);
-                self.note_written(number, &file);
-                cut.map_err(|error| self.failed(Action::Truncate, number, error))?;
-                if let Some(state) = self.states.get_mut(number) {
-                    *state = FileOnDisk { length: Some(length), unsynced: true, ..*state };
-                }
             }
             Some(found) if found == length => {}
             Some(found) => {
@@ -127,6 +120,19 @@ impl PayloadFiles {
             }
         }
         Ok(finish)
+    }
+
+    /// Cuts a file that is longer than it should be.
+    fn cut(&mut self, number: usize, length: u64) -> Result<(), StorageError> {
+        let file = self.open(number)?;
+        let file = self.writing(number, file)?;
+        let cut = calls::set_length(&file, length);
+        self.note_written(number, &file);
+        cut.map_err(|error| self.failed(Action::Truncate, number, error))?;
+        if let Some(state) = self.states.get_mut(number) {
+            *state = FileOnDisk { length: Some(length), unsynced: true, ..*state };
+        }
+        Ok(())
     }
 
     /// Syncs the names of new files, and of the folders created for them, to the disk.

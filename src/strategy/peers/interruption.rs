@@ -58,7 +58,7 @@ pub trait Surroundings {
 
 /// Notices interruptions.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct HostWatch {
     /// Both clocks at the last look.
     clocks: Option<(Instant, Duration)>,
     addresses: [Option<IpAddr>; 2],
@@ -72,7 +72,7 @@ pub struct Watch {
     was_busy: bool,
 }
 
-impl Watch {
+impl HostWatch {
     /// Who looks had something else to do until now: the time since the last look is no sign of a process that was
     /// stopped.
     pub fn was_busy(&mut self) {
@@ -127,7 +127,7 @@ mod tests {
         addresses: [Option<IpAddr>; 2],
         interface: Option<u32>,
         now: Instant,
-        watch: Watch,
+        watch: HostWatch,
     }
 
     impl Surroundings for Host {
@@ -147,7 +147,7 @@ mod tests {
     impl Host {
         fn start() -> Host {
             let (real, addresses) = (77 * SECOND, [Some([192, 168, 1, 7].into()), None]);
-            Host { real, addresses, interface: None, now: Instant::now(), watch: Watch::default() }
+            Host { real, addresses, interface: None, now: Instant::now(), watch: HostWatch::default() }
         }
 
         fn sleep(&mut self, time: Duration) {

@@ -41,7 +41,7 @@ pub use candidates::{AttemptFailure, Candidates, Rebuff, Source};
 pub use dialer::{Dialer, Places};
 pub use encryption::{Approach, Encryption, Opening, Security};
 pub use external_address::ExternalAddress;
-pub use interruption::{Interruption, Surroundings, Watch};
+pub use interruption::{HostWatch, Interruption, Surroundings};
 pub use pex::PexHistory;
 pub use supply::{PeerCounts, Supply, SupplyReports};
 pub use utp_answers::UtpAnswers;

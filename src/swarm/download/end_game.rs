@@ -16,8 +16,7 @@
 //! the server would have sent nothing else in that time. At the end it is left to it by peers that are slower than it.
 
 use super::pace::{RUN_IN_PACE, RUN_NEVER_LATE};
-use super::requests::Leased;
-use crate::message::PeerKey;
+use crate::message::{Lease, PeerKey};
 use crate::piece::{BLOCK_LENGTH, Block};
 use crate::swarm::Coordinator;
 use std::time::Instant;
@@ -54,7 +53,7 @@ impl Coordinator<'_> {
         owed: u32,
         most: u32,
         now: Instant,
-    ) -> Vec<Leased> {
+    ) -> Vec<Lease> {
         let Some(helper) = self.roster.get(key).filter(|peer| !peer.download.overtaken) else {
             return Vec::new();
         };
@@ -66,14 +65,14 @@ impl Coordinator<'_> {
         let never_late = if helper.is_web_seed() { RUN_NEVER_LATE } else { 0.0 };
         let late = self.late_after(line).max(never_late);
         let twice = MIN_TWICE.max((line * MOMENT) as usize);
-        let (mut leased, mut overtaken) = (Vec::new(), Vec::new());
+        let (mut leases, mut overtaken) = (Vec::new(), Vec::new());
         // Mostly there is none, and this is asked often.
         let first = f64::from(owed + 1) * block_time;
         let holders = self.holders((key, block_time), late.max(first / SOONER), now);
         let silent: Vec<PeerKey> =
             holders.iter().filter(|holder| holder.is_silent).map(|holder| holder.key).collect();
         for holder in holders.into_iter().filter(|holder| holder.is_silent || !only_silent) {
-            let before = leased.len();
+            let before = leases.len();
             let pays = |place: usize, taken: usize| {
                 let theirs = place as f64 * holder.block_time;
                 let ours = (owed as usize + before + taken) as f64 * block_time;
@@ -86,11 +85,11 @@ impl Coordinator<'_> {
             let spare = twice.saturating_sub(self.requests.count_twice());
             let (taken, displaced) =
                 self.requests.take_over(key, holder.key, (&allowed, &within), &silent, spare, pays);
-            leased.extend(taken);
+            leases.extend(taken);
             overtaken.push((holder.key, displaced));
         }
         overtaken.into_iter().for_each(|(other, displaced)| self.overtake(other, displaced));
-        leased
+        leases
     }
 
     /// The peers that need longer than this many seconds to send what they owe us, without the helper. The one that

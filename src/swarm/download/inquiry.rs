@@ -22,7 +22,7 @@
 //! would cost more than a wrong piece.
 
 use super::probation::Scope;
-use super::requests::{Comparison, PieceSource, Within};
+use super::requests::{Comparison, ExclusivePiece, PieceSource, Within};
 use crate::message::PeerKey;
 use crate::piece::PieceIndex;
 use crate::swarm::Coordinator;
@@ -141,7 +141,7 @@ impl Coordinator<'_> {
             // It found no sender, or no room.
             self.retry(piece, None, now);
         }
-        for (piece, owner, senders) in self.requests.exclusive() {
+        for ExclusivePiece { piece, owner, senders } in self.requests.exclusive() {
             if owner.is_some_and(|owner| !self.is_silent(owner, now)) {
                 continue;
             }

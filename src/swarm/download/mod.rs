@@ -21,5 +21,5 @@ mod suspicions;
 
 pub(super) use pace::{RUN_IN_PACE, RUN_NEVER_LATE};
 pub(super) use piece_map::PieceMap;
-pub(super) use requests::{Arrival, Leased, PieceSource, Requests, Within};
+pub(super) use requests::{Arrival, PieceSource, Requests, Within};
 pub(super) use suspicions::Suspicions;

@@ -29,6 +29,14 @@ const UNPROVEN_BLOCKS: f64 = 64.0;
 /// More than what comes in this many seconds need not be on its way.
 const ENOUGH_SECONDS: f64 = 2.0;
 
+/// Which of the peers that are much faster are expected to send what is left.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum FasterPeers {
+    All,
+    /// Not those that could take more requests and get none: what is left, they cannot be asked for.
+    Busy,
+}
+
 impl Coordinator<'_> {
     /// Seconds after which a block is late: it takes clearly longer than all blocks that are on their way should take
     /// together, at this many blocks a second. If one line is the limit for all, none comes later. Nothing is late
@@ -72,9 +80,8 @@ impl Coordinator<'_> {
     }
 
     /// How many blocks this peer sends until much faster ones have sent all others for which there is memory. It is
-    /// not asked for more than that, so that they never wait for it. With `only_busy` those do not count that could
-    /// take more requests and get none: what is left, they cannot be asked for.
-    pub(in crate::swarm) fn left_by_faster_peers(&self, key: PeerKey, only_busy: bool, now: Instant) -> u32 {
+    /// not asked for more than that, so that they never wait for it.
+    pub(super) fn left_by_faster_peers(&self, key: PeerKey, expected: FasterPeers, now: Instant) -> u32 {
         let Some(rate) = self.roster.get(key).map(|peer| peer.download.pipeline.rate()) else { return 0 };
         if rate == 0.0 || rate * MUCH_FASTER > self.roster.fastest_rate() {
             return u32::MAX;
@@ -84,7 +91,9 @@ impl Coordinator<'_> {
             let (download, rate_of_other) = (&peer.download, peer.download.pipeline.rate());
             let is_idle = self.requests.count(other) == 0;
             let counts = rate_of_other >= rate * MUCH_FASTER
-                && !((only_busy && download.starving) || download.overtaken || download.rests(now))
+                && !((expected == FasterPeers::Busy && download.starving)
+                    || download.overtaken
+                    || download.rests(now))
                 && (is_idle || !is_silent(download.last_block))
                 && peer.may_be_asked().is_some();
             counts.then_some(rate_of_other)

@@ -1,6 +1,7 @@
 //! Keeps the pipelines full: which blocks a peer is asked for next.
 
-use super::requests::{Leased, PieceSource, Within};
+use super::pace::FasterPeers;
+use super::requests::{PieceSource, Within};
 use crate::message::{Lease, Order, PeerKey};
 use crate::piece::{Assembly, BLOCK_LENGTH, PieceIndex, Suspects};
 use crate::swarm::Coordinator;
@@ -10,56 +11,88 @@ use std::time::{Duration, Instant};
 /// Under a download limit we ask for what the limit lets in within this many seconds.
 const LIMITED_SECONDS: u64 = 3;
 
+/// How deep the pipeline of a peer may be.
+struct Depth {
+    /// The most requests on their way.
+    depth: u32,
+    /// Fewer than these are not worth an order, as long as others are on their way.
+    least_order: u32,
+}
+
 impl Coordinator<'_> {
     /// Asks a peer for as many blocks as its pipeline has room for.
     pub(in crate::swarm) fn fill(&mut self, key: PeerKey, now: Instant) {
         let in_flight = self.requests.count(key) as u32;
-        let Some(peer) = self.roster.get(key) else { return };
+        let Some(Depth { depth, least_order }) = self.depth(key, now) else { return };
+        self.claim_first_piece(now);
+        let room = depth.saturating_sub(in_flight);
+        if room == 0 || (in_flight > 0 && room < least_order) {
+            return;
+        }
+        let limit = self.left_by_faster_peers(key, FasterPeers::Busy, now);
+        let room = room.min(limit.saturating_sub(in_flight));
+        let mut leases = self.lease_free(key, room, now);
+        let (own, leased) = (leases.len(), leases.iter().map(|lease| lease.span.count).sum::<u32>());
+        let left = room.saturating_sub(leased);
+        if left > 0 {
+            leases.extend(self.help_others(key, in_flight.saturating_add(leased), left, now));
+        }
+        if let Some(peer) = self.roster.get_mut(key) {
+            peer.download.starving = left > 0;
+            peer.download.left_out = limit < depth;
+        }
+        self.explain(key, &leases, own, depth);
+        self.ask(key, leases, in_flight == 0, now);
+    }
+
+    /// How deep the pipeline of a peer may be now. `None` if it may not be asked for anything.
+    fn depth(&mut self, key: PeerKey, now: Instant) -> Option<Depth> {
+        let peer = self.roster.get(key)?;
         let share = self.share_of_memory(peer.memory_parts());
         let first = if peer.download.useful { u32::MAX } else { self.first_requests() };
-        let Some(peer) = self.roster.get_mut(key) else { return };
+        let peer = self.roster.get_mut(key)?;
         (peer.download.starving, peer.download.left_out) = (false, false);
         if peer.may_be_asked().is_none() || peer.download.rests(now) {
-            return;
+            return None;
         }
-        peer.download.pipeline.set_memory_share(share);
-        peer.download.pipeline.begin_with(first);
         let is_web_seed = peer.is_web_seed();
-        let (mut depth, mut least) = (peer.download.pipeline.depth(), peer.download.pipeline.least_order());
-        if is_web_seed {
-            depth = depth.min(self.longest_run(key));
-            least = least.min(depth / 2);
+        let pipeline = &mut peer.download.pipeline;
+        pipeline.set_memory_share(share);
+        pipeline.begin_with(first);
+        let (depth, least_order) = (pipeline.depth(), pipeline.least_order());
+        if !is_web_seed {
+            return Some(Depth { depth, least_order });
         }
-        self.claim_first_piece(now);
-        let mut room = depth.saturating_sub(in_flight);
-        if room == 0 || (in_flight > 0 && room < least) {
-            return;
-        }
-        let limit = self.left_by_faster_peers(key, true, now);
-        room = room.min(limit.saturating_sub(in_flight));
-        let mut leased = Vec::new();
+        let depth = depth.min(self.longest_run(key));
+        Some(Depth { depth, least_order: least_order.min(depth / 2) })
+    }
+
+    /// Leases blocks to a peer that no other peer owes us, up to `room` of them.
+    fn lease_free(&mut self, key: PeerKey, mut room: u32, now: Instant) -> Vec<Lease> {
+        let is_web_seed = self.roster.get(key).is_some_and(Peer::is_web_seed);
+        let mut leases = Vec::new();
         while room > 0 {
             let next =
                 if is_web_seed { self.next_of_run(key, room, now) } else { self.next_span(key, room, now) };
-            let Some((span, assembly)) = next else { break };
-            room = room.saturating_sub(span.count);
-            leased.push((span, assembly));
+            let Some(lease) = next else { break };
+            room = room.saturating_sub(lease.span.count);
+            leases.push(lease);
         }
-        let (starving, own) = (room > 0, leased.len());
-        let owed = in_flight + leased.iter().map(|(span, _)| span.count).sum::<u32>();
-        if starving && owed <= room / 4 && owed < self.left_by_faster_peers(key, false, now) {
-            let taken = self.take_over(key, owed, room, now);
-            if is_web_seed && !taken.is_empty() {
-                self.forget_ahead(key);
-            }
-            leased.extend(if is_web_seed { in_order(taken) } else { taken });
+        leases
+    }
+
+    /// Leases blocks that others owe us to a peer for which there is little else: it owes us `owed` blocks and could
+    /// take `room` more.
+    fn help_others(&mut self, key: PeerKey, owed: u32, room: u32, now: Instant) -> Vec<Lease> {
+        if owed > room / 4 || owed >= self.left_by_faster_peers(key, FasterPeers::All, now) {
+            return Vec::new();
         }
-        if let Some(peer) = self.roster.get_mut(key) {
-            peer.download.starving = starving;
-            peer.download.left_out = limit < depth;
+        let taken = self.take_over(key, owed, room, now);
+        if taken.is_empty() || !self.roster.get(key).is_some_and(Peer::is_web_seed) {
+            return taken;
         }
-        self.explain(key, &leased, own, depth);
-        self.ask(key, leased, in_flight == 0, now);
+        self.forget_ahead(key);
+        in_order(taken)
     }
 
     /// Fills the pipelines of the peers that could take more requests, all `but` the peer that has just
@@ -79,28 +112,28 @@ impl Coordinator<'_> {
 
     /// Sends the leases, then the requests, so that the lease is there when an answer comes. `owed_nothing`:
     /// the peer's pipeline was empty until now.
-    fn ask(&mut self, key: PeerKey, leased: Vec<Leased>, owed_nothing: bool, now: Instant) {
+    fn ask(&mut self, key: PeerKey, leases: Vec<Lease>, owed_nothing: bool, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
-        if leased.is_empty() {
+        if leases.is_empty() {
             return;
         }
         if owed_nothing && !peer.download.overtaken {
             peer.download.last_block = peer.download.standing.silent_since(now);
             peer.download.pipeline.resume(now);
         }
-        let spans = leased.iter().map(|(span, _)| *span).collect();
-        leased.into_iter().for_each(|(span, assembly)| peer.worker.lease(Lease { assembly, span }));
+        let spans = leases.iter().map(|lease| lease.span).collect();
+        leases.into_iter().for_each(|lease| peer.worker.lease(lease));
         peer.order(Order::Request(spans));
     }
 
     /// Tells whoever watches why these blocks are requested, of which those from number `own` on are asked of another
     /// peer as well.
-    fn explain(&self, key: PeerKey, leased: &[Leased], own: usize, depth: u32) {
+    fn explain(&self, key: PeerKey, leases: &[Lease], own: usize, depth: u32) {
         let Some(peer) = self.roster.get(key) else { return };
-        let asked: u32 = leased.iter().map(|(span, _)| span.count).sum();
+        let asked: u32 = leases.iter().map(|lease| lease.span.count).sum();
         let mut in_flight = (self.requests.count(key) as u32).saturating_sub(asked);
-        for (number, (span, _)) in leased.iter().enumerate() {
-            let later = leased.get(number..own).unwrap_or_default();
+        for (number, Lease { span, .. }) in leases.iter().enumerate() {
+            let later = leases.get(number..own).unwrap_or_default();
             in_flight = in_flight.saturating_add(span.count);
             peer.worker.explain("request", span.count as usize, || {
                 let why = match (number < own, span.first) {
@@ -109,7 +142,7 @@ impl Coordinator<'_> {
                         "it allows this piece while it chokes us".to_owned()
                     }
                     (true, 0) => {
-                        let opened = later.iter().filter(|(span, _)| span.first == 0).count();
+                        let opened = later.iter().filter(|lease| lease.span.first == 0).count();
                         self.pieces.why_open(span.piece, opened)
                     }
                     (true, _) => "goes on with an open piece".to_owned(),
@@ -121,7 +154,7 @@ impl Coordinator<'_> {
 
     /// The next blocks to request of a peer: of a piece that no other has, of one that is open, or else of one that opens
     /// now.
-    fn next_span(&mut self, key: PeerKey, most: u32, now: Instant) -> Option<Leased> {
+    fn next_span(&mut self, key: PeerKey, most: u32, now: Instant) -> Option<Lease> {
         let scope = self.scope(key, now);
         self.next_that_no_other_has(key, &scope, most, now)
             .or_else(|| self.lease(key, &scope.first, most))
@@ -132,7 +165,8 @@ impl Coordinator<'_> {
             .or_else(|| self.lease(key, scope.then.as_ref()?, most))
     }
 
-    pub(in crate::swarm) fn lease(&mut self, key: PeerKey, within: &Within, most: u32) -> Option<Leased> {
+    /// The next blocks of the open pieces that are `within` these.
+    pub(in crate::swarm) fn lease(&mut self, key: PeerKey, within: &Within, most: u32) -> Option<Lease> {
         let allowed = self.roster.get(key)?.may_be_asked()?;
         let most = self.pieces.early_part().map_or(most, |part| most.min(self.left_of_early(part)));
         (most > 0).then(|| self.requests.next_for(key, &allowed, within, most))?
@@ -259,15 +293,17 @@ impl Coordinator<'_> {
 }
 
 /// The same blocks in the order of the payload, as a server is asked for them with the fewest requests.
-fn in_order(mut leased: Vec<Leased>) -> Vec<Leased> {
-    leased.sort_unstable_by_key(|(span, _)| (span.piece, span.first));
-    let mut joined: Vec<Leased> = Vec::new();
-    for (span, assembly) in leased {
+fn in_order(mut leases: Vec<Lease>) -> Vec<Lease> {
+    leases.sort_unstable_by_key(|lease| (lease.span.piece, lease.span.first));
+    let mut joined: Vec<Lease> = Vec::new();
+    for Lease { assembly, span } in leases {
         match joined.last_mut() {
-            Some((last, _)) if last.piece == span.piece && last.first + last.count == span.first => {
+            Some(Lease { span: last, .. })
+                if last.piece == span.piece && last.first + last.count == span.first =>
+            {
                 last.count += span.count;
             }
-            _ => joined.push((span, assembly)),
+            _ => joined.push(Lease { assembly, span }),
         }
     }
     joined
@@ -282,14 +318,14 @@ mod tests {
     #[test]
     fn what_a_web_seed_takes_over_becomes_few_spans_in_the_order_of_the_payload() {
         let geometry = Geometry::new(1 << 20, 1 << 17).unwrap();
-        let leased = |(piece, first): (u32, u32)| {
+        let lease = |(piece, first): (u32, u32)| {
             let piece = geometry.piece(piece).unwrap();
             let assembly = Assembly::new(&geometry, piece, PieceDigest::default(), Vec::new());
-            (Span { piece, first, count: 1 }, Arc::new(assembly))
+            Lease { assembly: Arc::new(assembly), span: Span { piece, first, count: 1 } }
         };
-        let ordered = in_order([(3, 7), (3, 6), (2, 1), (3, 4), (2, 0)].map(leased).to_vec());
+        let ordered = in_order([(3, 7), (3, 6), (2, 1), (3, 4), (2, 0)].map(lease).into());
         let spans: Vec<_> =
-            ordered.iter().map(|(span, _)| (span.piece.get(), span.first, span.count)).collect();
+            ordered.iter().map(|Lease { span, .. }| (span.piece.get(), span.first, span.count)).collect();
         assert_eq!(spans, [(2, 0, 2), (3, 4, 1), (3, 6, 2)]);
     }
 }

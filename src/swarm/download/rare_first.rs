@@ -8,8 +8,8 @@
 //! a peer when nothing is rare any more, or when there is no memory for another piece.
 
 use super::probation::Scope;
-use super::requests::{Leased, PieceSource, Within};
-use crate::message::PeerKey;
+use super::requests::{PieceSource, Within};
+use crate::message::{Lease, PeerKey};
 use crate::piece::PieceIndex;
 use crate::strategy::PeerPieces;
 use crate::swarm::Coordinator;
@@ -25,7 +25,7 @@ impl Coordinator<'_> {
         scope: &Scope,
         most: u32,
         now: Instant,
-    ) -> Option<Leased> {
+    ) -> Option<Lease> {
         let may_choose = scope.first == Within::Shared && scope.opens == Some(PieceSource::Anyone);
         if !may_choose || self.pieces.rarity().copies() == 0.0 || self.roster.web_seeds().running() > 0 {
             return None;

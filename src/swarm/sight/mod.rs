@@ -8,7 +8,7 @@ mod peers;
 use super::Coordinator;
 use super::peers::Peer;
 use super::web_seeds::Server;
-use crate::message::{Lull, OpenPiece, PeerKey, PieceSight, Sight, SourceSight};
+use crate::message::{Lull, OpenPieceSight, PeerKey, PieceSight, Sight, SourceSight};
 use crate::strategy::{PeerPieces, Source};
 use crate::text::{excerpt, size};
 use std::time::Instant;
@@ -44,15 +44,11 @@ impl Coordinator<'_> {
         let seeds = u32::try_from(seeds).unwrap_or(u32::MAX);
         let buckets = self.pieces.survey(seeds);
         let copies = (self.copies() * 1000.0) as u32;
-        let open = self.requests.open_pieces().take(MOST_OPEN).map(|(piece, open)| {
-            let (came, on_their_way, all, mut askers) = open.progress();
-            askers.truncate(MOST_NAMED);
-            OpenPiece {
-                index: piece.get(),
-                blocks: (came, on_their_way, all),
-                availability: u32::from(self.pieces.rarity().availability(piece)).saturating_add(seeds),
-                from: askers.into_iter().filter_map(|key| self.name_of(key)).collect(),
-            }
+        let open = self.requests.open_pieces().take(MOST_OPEN).map(|(piece, open)| OpenPieceSight {
+            index: piece.get(),
+            blocks: open.block_counts(),
+            availability: u32::from(self.pieces.rarity().availability(piece)).saturating_add(seeds),
+            from: open.askers().into_iter().take(MOST_NAMED).filter_map(|key| self.name_of(key)).collect(),
         });
         let open = open.collect();
         let (count, length) = (self.geometry.piece_count(), self.geometry.piece_length());
@@ -65,16 +61,20 @@ impl Coordinator<'_> {
 
     fn web_seed_sights(&self, now: Instant) -> Vec<SourceSight> {
         let sight = |server: &Server| {
-            let (running, trouble, next) = server.standing(now);
-            let peer = running.and_then(|key| self.roster.get(key));
+            let (peer, trouble) = (server.worker().and_then(|key| self.roster.get(key)), server.trouble());
             let last = match (peer, trouble) {
                 (Some(peer), _) if peer.flags.peer_choking => Lull::Rests.to_string(),
                 (_, Some(trouble)) => excerpt(trouble, MOST_SAID),
                 (Some(peer), None) => format!("{}/s", size(peer.download.rate.per_second() as u64)),
                 (None, None) => "not asked now".to_owned(),
             };
-            let is_trouble = trouble.is_some();
-            SourceSight { kind: "web seed", name: server.seed.host(), last, is_trouble, next }
+            SourceSight {
+                kind: "web seed",
+                name: server.seed.host(),
+                last,
+                is_trouble: trouble.is_some(),
+                next: server.rests_for(now),
+            }
         };
         self.roster.web_seeds().all().map(sight).collect()
     }

@@ -71,7 +71,7 @@ fn the_retry_does_not_wait_for_a_peer_that_falls_silent() {
     let piece = world.owed(one)[0].piece;
     world.coordinator.suspicions.not_comparable(piece, Vec::new());
     fails(&mut world, piece, [newcomer, one]);
-    let sender = |world: &World| world.coordinator.requests.exclusive()[0].1;
+    let sender = |world: &World| world.coordinator.requests.exclusive()[0].owner;
     assert_eq!(sender(&world), Some(other), "it had no part in the failure");
     let parts = world.owed(other).iter().filter(|block| block.piece == piece).count();
     assert!(parts > 0);
@@ -89,7 +89,9 @@ fn the_piece_comes_again_from_the_only_peer_that_has_proved_itself() {
     let (proved, newcomer) = (world.seed(1), world.newcomer(2));
     let piece = world.owed(proved)[0].piece;
     fails(&mut world, piece, [newcomer, proved]);
-    assert_eq!(world.coordinator.requests.exclusive(), [(piece, Some(proved), Vec::new())]);
+    let [exclusive] = &world.coordinator.requests.exclusive()[..] else { panic!("one piece was wrong") };
+    assert_eq!((exclusive.piece, exclusive.owner), (piece, Some(proved)));
+    assert!(exclusive.senders.is_empty());
     let alone = world.coordinator.requests.alone_of(newcomer);
     assert!(
         world.owed(newcomer).iter().all(|block| alone.contains(&block.piece)),

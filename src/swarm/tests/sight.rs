@@ -47,8 +47,8 @@ fn a_sight_has_the_open_pieces_and_who_fills_them() {
     assert_eq!(sight.stored, world.bitfield(&[0]));
     let name = address(1).to_string();
     assert!(sight.pieces.open.iter().all(|open| open.from == [name.clone()] && open.availability == 1));
-    let came: u32 = sight.pieces.open.iter().map(|open| open.blocks.0).sum();
-    let on_their_way: u32 = sight.pieces.open.iter().map(|open| open.blocks.1).sum();
+    let came: u32 = sight.pieces.open.iter().map(|open| open.blocks.came).sum();
+    let on_their_way: u32 = sight.pieces.open.iter().map(|open| open.blocks.on_their_way).sum();
     assert_eq!((came, on_their_way as usize), (1, world.owed(seed).len()));
     let open: u32 = sight.pieces.buckets.iter().map(|bucket| bucket.open).sum();
     assert_eq!(open as usize, sight.pieces.open.len());

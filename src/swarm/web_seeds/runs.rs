@@ -14,11 +14,11 @@
 //! is soon there, a run is as long as it takes the others to send the rest, and is asked for by halves: then all end
 //! together, and what is wrong about a rate is put right by the next half.
 
-use crate::message::{Order, PeerKey};
+use crate::message::{Lease, Order, PeerKey};
 use crate::piece::{BLOCK_LENGTH, PieceIndex};
 use crate::strategy::PeerPieces;
 use crate::swarm::Coordinator;
-use crate::swarm::download::{Leased, PieceSource, RUN_IN_PACE, RUN_NEVER_LATE, Within};
+use crate::swarm::download::{PieceSource, RUN_IN_PACE, RUN_NEVER_LATE, Within};
 use crate::swarm::peers::{Peer, Restriction};
 use std::ops::Range;
 use std::time::Instant;
@@ -36,15 +36,24 @@ const GROWTH: u64 = 4;
 /// A peer begins a piece of a server's run if it needs no more than this part of the time that the server needs.
 const SOONER: f64 = 0.7;
 
+/// A run that others should not wait for.
+struct LateRun {
+    server: PeerKey,
+    /// How long the server needs for it.
+    seconds: f64,
+    /// The part of it that the server will send.
+    run: Range<u32>,
+}
+
 impl Coordinator<'_> {
     /// The next blocks to request of a web seed. `most` may be exceeded for the sake of a whole piece.
-    pub(in crate::swarm) fn next_of_run(&mut self, key: PeerKey, most: u32, now: Instant) -> Option<Leased> {
+    pub(in crate::swarm) fn next_of_run(&mut self, key: PeerKey, most: u32, now: Instant) -> Option<Lease> {
         let most = most.max(self.whole(key));
         let position = self.roster.web_seeds().of(key)?.position;
         // Of a piece that it alone is to send, or that did not fit into the last request.
         let own = Within::These(position.into_iter().collect());
-        if let Some(leased) = self.lease(key, &own, most) {
-            return Some(leased);
+        if let Some(lease) = self.lease(key, &own, most) {
+            return Some(lease);
         }
         let opened = self.open_next_of_run(key, now).or_else(|| {
             self.begin_run(key, now)?;
@@ -57,10 +66,9 @@ impl Coordinator<'_> {
         if self.requests.count(key) >= WHOLE as usize && !self.pieces.rarity().is_empty() {
             return None;
         }
-        let leased =
-            self.lease(key, &Within::Shared, most).or_else(|| self.lease(key, &Within::All, most))?;
+        let lease = self.lease(key, &Within::Shared, most).or_else(|| self.lease(key, &Within::All, most))?;
         self.forget_ahead(key);
-        Some(leased)
+        Some(lease)
     }
 
     /// It is asked for blocks of pieces that others send, too: what follows them is not its own.
@@ -211,14 +219,14 @@ impl Coordinator<'_> {
         if let Some(piece) = gaps.free(rarest, pieces) {
             return Some(gaps.leave_whole(piece, pieces));
         }
-        let (server, time, run) = self.late_run(key, now)?;
+        let LateRun { server, seconds, run } = self.late_run(key, now)?;
         let has = |piece: &PieceIndex| {
             pieces.has(*piece)
                 && self.pieces.rarity().has(*piece)
                 && !self.is_on_its_way(server, piece.get(), key, now)
         };
         let last = run.rev().filter_map(|number| self.geometry.piece(number)).find(has)?;
-        (self.time_for(key, self.blocks_of_piece(), now) < time * SOONER).then_some(last)
+        (self.time_for(key, self.blocks_of_piece(), now) < seconds * SOONER).then_some(last)
     }
 
     /// The runs of all other servers. One that rests or was silent has to leave its own to others.
@@ -232,22 +240,22 @@ impl Coordinator<'_> {
 
     /// The second half of the run of a server that is late: where nothing else is left, two share it.
     fn half_of_late_run(&self, key: PeerKey, pieces: &PeerPieces, now: Instant) -> Option<Range<u32>> {
-        let (.., run) = self.late_run(key, now)?;
+        let run = self.late_run(key, now)?.run;
         let middle = run.start.saturating_add((run.len() / 2) as u32);
         let half = self.pieces.gaps().beginning(middle..run.end, pieces);
         (run.len() > 1 && !half.is_empty()).then_some(half)
     }
 
-    /// The run of another server that takes longest, and how many seconds, if that is too long.
-    fn late_run(&self, key: PeerKey, now: Instant) -> Option<(PeerKey, f64, Range<u32>)> {
+    /// The run of another server that takes longest, if that is too long.
+    fn late_run(&self, key: PeerKey, now: Instant) -> Option<LateRun> {
         let late = self.late_after(self.blocks_per_second()).max(RUN_NEVER_LATE);
         let runs: Vec<(PeerKey, Range<u32>)> = self.runs_but(key).collect();
         let times = runs.iter().map(|(server, run)| {
             let (server, run) = (*server, self.own_part(run, &runs));
             let blocks = (run.len() as u32).saturating_mul(self.blocks_of_piece());
-            (server, self.time_for(server, blocks, now), run)
+            LateRun { server, seconds: self.time_for(server, blocks, now), run }
         });
-        times.max_by(|one, two| one.1.total_cmp(&two.1)).filter(|(_, time, _)| *time > late)
+        times.max_by(|one, two| one.seconds.total_cmp(&two.seconds)).filter(|run| run.seconds > late)
     }
 
     /// What of a run its server will send: it ends where another one has begun behind it, or anybody has begun a piece.

@@ -178,15 +178,19 @@ impl WebSeeds {
 }
 
 impl Server {
-    /// The worker that asks it now, what went wrong last, and in how long it is asked again if it rests.
-    pub fn standing(&self, now: Instant) -> (Option<PeerKey>, Option<&str>, Option<Duration>) {
-        let (mut running, mut rest) = (None, None);
-        match self.state {
-            State::Running(key) => running = Some(key),
-            State::Resting(until) => rest = Some(until.saturating_duration_since(now)),
-            State::Idle | State::Over => {}
-        }
-        (running, self.trouble.as_deref(), rest)
+    /// The worker that asks it now.
+    pub fn worker(&self) -> Option<PeerKey> {
+        if let State::Running(key) = self.state { Some(key) } else { None }
+    }
+
+    /// What went wrong last.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// In how long it is asked again, if it rests.
+    pub fn rests_for(&self, now: Instant) -> Option<Duration> {
+        if let State::Resting(until) = self.state { Some(until.saturating_duration_since(now)) } else { None }
     }
 
     fn new(seed: WebSeed) -> Server {

@@ -3,7 +3,7 @@
 //! A look never says anything that the words do not say: where there are no colours, and for who cannot tell them apart,
 //! nothing is lost.
 
-use super::super::super::progress::{cut, width};
+use super::super::super::columns::{cut, width};
 use crate::text::printable;
 
 /// How a part of a line looks.

@@ -1,7 +1,7 @@
 //! The keys, and what the letters on the pages mean.
 
 use super::super::body::Body;
-use crate::cli::progress::{width, wrapped};
+use crate::cli::columns::{width, wrapped};
 use crate::cli::terminal::full::{Look, StyledLine};
 
 /// What a key does, or a heading where there is none.

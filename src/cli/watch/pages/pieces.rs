@@ -3,9 +3,9 @@
 use super::super::body::Body;
 use super::super::scene::Scene;
 use super::super::ui_state::UiState;
-use crate::cli::progress::width;
+use crate::cli::columns::width;
 use crate::cli::terminal::full::{Look, StyledLine};
-use crate::message::{Bucket, OpenPiece};
+use crate::message::{BlockCounts, Bucket, OpenPieceSight};
 use crate::text::{grouped, size};
 
 /// From so many rows on there is room for what the letters mean.
@@ -25,7 +25,7 @@ pub fn body<'a>(scene: &'a Scene, ui: &UiState, columns: usize, rows: usize) -> 
     head.extend(map);
     // A magnet whose metadata has not come has none.
     head.retain(|_| pieces.count > 0);
-    let open: Vec<&OpenPiece> = pieces
+    let open: Vec<&OpenPieceSight> = pieces
         .open
         .iter()
         .filter(|open| ui.shows(&[&open.index.to_string(), &open.from.join(" ")]))
@@ -125,16 +125,16 @@ fn cell(bucket: &Bucket) -> (char, Look) {
     }
 }
 
-fn row(open: &OpenPiece, bar: usize) -> StyledLine {
-    let (came, asked, all) = open.blocks;
+fn row(open: &OpenPieceSight, bar: usize) -> StyledLine {
+    let BlockCounts { came, on_their_way, all } = open.blocks;
     let part = |blocks: u32| (u64::from(blocks) * bar as u64).checked_div(all.into()).unwrap_or(0) as usize;
     let there = part(came).min(bar);
-    let until = part(came.saturating_add(asked)).clamp(there, bar);
+    let until = part(came.saturating_add(on_their_way)).clamp(there, bar);
     let blocks = format!("[{}{}{}]", "#".repeat(there), ">".repeat(until - there), ".".repeat(bar - until));
     StyledLine::of(
         Look::Plain,
         format!(
-            " {:>7}  {blocks}  {:>9} {asked:>5} {:>5}  {}",
+            " {:>7}  {blocks}  {:>9} {on_their_way:>5} {:>5}  {}",
             open.index,
             format!("{came}/{all}"),
             open.availability,

@@ -4,7 +4,8 @@ use super::super::body::Body;
 use super::super::scene::Scene;
 use super::super::ui_state::UiState;
 use super::peers::NARROW;
-use crate::cli::progress::{filled, short_time};
+use crate::cli::columns::filled;
+use crate::cli::progress::short_time;
 use crate::cli::terminal::full::{Look, StyledLine};
 use crate::message::SourceSight;
 

@@ -34,20 +34,17 @@ mod inquired;
 mod open_piece;
 mod scope;
 
-use crate::message::PeerKey;
+use crate::message::{Lease, PeerKey};
 use crate::piece::{Assembly, Block, Geometry, PieceIndex, Span};
 use crate::swarm::ordered_list::OrderedList;
 use crate::swarm::peers::Restriction;
 pub use comparison::Comparison;
 pub use open_piece::PieceSource;
 use open_piece::{BlockState, OpenPiece};
-pub use scope::Within;
+pub use scope::{ExclusivePiece, Within};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Blocks to request of a peer, and where they are put together.
-pub type Leased = (Span, Arc<Assembly>);
 
 /// The open pieces of one torrent, and what each peer owes us.
 #[derive(Debug)]
@@ -169,7 +166,7 @@ impl Requests {
         allowed: &Restriction<'_>,
         within: &Within,
         most: u32,
-    ) -> Option<Leased> {
+    ) -> Option<Lease> {
         let open = |piece: &PieceIndex| self.open.get(*piece).filter(|open| open.askable() > 0);
         let is_its = |open: &OpenPiece| open.owner() == Some(peer) || open.may_be_compared(peer);
         let is_own = |piece: &PieceIndex| allowed.allows(*piece) && open(piece).is_some_and(is_its);
@@ -186,7 +183,7 @@ impl Requests {
         }
         let assembly = Arc::clone(&open.assembly);
         self.enqueue(peer, span.blocks());
-        Some((span, assembly))
+        Some(Lease { assembly, span })
     }
 
     /// Leases blocks that the peer `from` owes us to `helper`, too: from the far end of what the peer owes, as
@@ -202,7 +199,7 @@ impl Requests {
         silent: &[PeerKey],
         most: usize,
         pays: impl Fn(usize, usize) -> bool,
-    ) -> (Vec<Leased>, Vec<Block>) {
+    ) -> (Vec<Lease>, Vec<Block>) {
         let owed: Vec<(usize, Block)> = (1..).zip(self.owed_by(from)).collect();
         let (mut taken, mut displaced) = (Vec::new(), Vec::new());
         for (place, block) in owed.into_iter().rev().filter(|(_, block)| allowed.allows(block.piece)) {
@@ -228,7 +225,7 @@ impl Requests {
             open.set(block.number, state);
             open.asked_of(helper);
             let span = Span { piece: block.piece, first: block.number, count: 1 };
-            taken.push((span, Arc::clone(&open.assembly)));
+            taken.push(Lease { assembly: Arc::clone(&open.assembly), span });
             self.enqueue(helper, std::iter::once(block));
             if displaces {
                 self.strike(from, block);

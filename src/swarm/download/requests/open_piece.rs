@@ -1,7 +1,7 @@
 //! The blocks of one open piece, which peers owe us which of them, and who may send it.
 
 use super::comparison::Comparison;
-use crate::message::PeerKey;
+use crate::message::{BlockCounts, PeerKey};
 use crate::piece::{Assembly, PieceIndex, Span};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -158,14 +158,22 @@ impl OpenPiece {
         }
     }
 
-    /// Whether this peer may be asked for a free block. `helps`: there is nothing else for it to send.
-    pub fn is_open_to(&self, peer: PeerKey, helps: bool) -> bool {
+    /// Whether this peer may be asked for a free block.
+    pub fn is_open_to(&self, peer: PeerKey) -> bool {
         match self.source {
             _ if self.is_held_back && self.missing() <= 1 => false,
             PieceSource::Anyone | PieceSource::Newcomers => true,
-            PieceSource::Newcomer(owner) => owner == peer || helps,
+            PieceSource::Newcomer(owner) => owner == peer,
             PieceSource::OnePeer(owner) => owner == Some(peer),
             PieceSource::Compared => self.may_be_compared(peer),
+        }
+    }
+
+    /// The same of a peer for which there is nothing else to send: it helps a newcomer with its piece.
+    pub fn is_open_to_helper(&self, helper: PeerKey) -> bool {
+        match self.source {
+            PieceSource::Newcomer(owner) => self.is_open_to(owner),
+            _ => self.is_open_to(helper),
         }
     }
 
@@ -247,24 +255,26 @@ impl OpenPiece {
         (self.blocks.len() as u32).saturating_sub(self.received())
     }
 
-    /// How many blocks came, how many are on their way, how many there are, and who was asked for them or has sent
-    /// them.
-    pub fn progress(&self) -> (u32, u32, u32, Vec<PeerKey>) {
-        let mut on_their_way = 0;
+    /// How its blocks stand.
+    pub fn block_counts(&self) -> BlockCounts {
+        let is_on_its_way = |state: &&BlockState| state.holders().iter().any(Option::is_some);
+        BlockCounts {
+            came: self.received(),
+            on_their_way: self.blocks.iter().filter(is_on_its_way).count() as u32,
+            all: self.blocks.len() as u32,
+        }
+    }
+
+    /// The peers that were asked for blocks which have not come, then the others that have sent some.
+    pub fn askers(&self) -> Vec<PeerKey> {
+        let holders = self.blocks.iter().flat_map(|state| state.holders()).flatten();
         let mut askers: Vec<PeerKey> = Vec::new();
-        for state in &self.blocks {
-            let holders = state.holders();
-            on_their_way += u32::from(holders.iter().any(Option::is_some));
-            for holder in holders.into_iter().flatten() {
-                if !askers.contains(&holder) {
-                    askers.push(holder);
-                }
+        for peer in holders.chain(self.senders.iter().copied()) {
+            if !askers.contains(&peer) {
+                askers.push(peer);
             }
         }
-        askers.extend(
-            self.senders.iter().filter(|sender| !askers.contains(sender)).copied().collect::<Vec<_>>(),
-        );
-        (self.received(), on_their_way, self.blocks.len() as u32, askers)
+        askers
     }
 
     /// The state of a block.

@@ -19,13 +19,24 @@ pub enum Within {
     These(Vec<PieceIndex>),
 }
 
+/// An open piece that one peer alone is to send.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ExclusivePiece {
+    /// Its number.
+    pub piece: PieceIndex,
+    /// That peer, once it is chosen.
+    pub owner: Option<PeerKey>,
+    /// Those that have sent some of it.
+    pub senders: Vec<PeerKey>,
+}
+
 impl Within {
     /// Whether this open piece is among them.
     pub(super) fn contains(&self, piece: PieceIndex, open: &OpenPiece, peer: PeerKey) -> bool {
         match self {
-            Within::Shared => open.is_open_to(peer, false),
-            Within::All => open.is_open_to(peer, true),
-            Within::These(pieces) => pieces.contains(&piece) && open.is_open_to(peer, true),
+            Within::Shared => open.is_open_to(peer),
+            Within::All => open.is_open_to_helper(peer),
+            Within::These(pieces) => pieces.contains(&piece) && open.is_open_to_helper(peer),
         }
     }
 }
@@ -91,11 +102,17 @@ impl Requests {
         self.open.iter().filter(|(_, open)| is_its(open)).map(|(piece, _)| piece).collect()
     }
 
-    /// The pieces that one peer alone is to send, each with that peer, and the peers that have sent some of it.
-    pub fn exclusive(&self) -> Vec<(PieceIndex, Option<PeerKey>, Vec<PeerKey>)> {
+    /// The pieces that one peer alone is to send.
+    pub fn exclusive(&self) -> Vec<ExclusivePiece> {
         let is_of_one = |open: &OpenPiece| matches!(open.source(), PieceSource::OnePeer(_));
         let exclusive = self.open.iter().filter(|(_, open)| is_of_one(open));
-        exclusive.map(|(piece, open)| (piece, open.owner(), open.senders().to_vec())).collect()
+        exclusive
+            .map(|(piece, open)| ExclusivePiece {
+                piece,
+                owner: open.owner(),
+                senders: open.senders().to_vec(),
+            })
+            .collect()
     }
 
     /// Makes this peer the one that sends an exclusive piece.

@@ -23,7 +23,7 @@ fn open(requests: &mut Requests, piece: PieceIndex, source: PieceSource) {
 }
 
 fn span(requests: &mut Requests, peer: PeerKey, most: u32) -> Option<(u32, u32)> {
-    requests.next_for(peer, &ALL, &Within::Shared, most).map(|(span, _)| (span.first, span.count))
+    requests.next_for(peer, &ALL, &Within::Shared, most).map(|lease| (lease.span.first, lease.span.count))
 }
 
 fn take_over(requests: &mut Requests, helper: PeerKey, from: PeerKey, silent: &[PeerKey]) -> usize {
@@ -156,7 +156,7 @@ fn a_piece_that_was_wrong_comes_from_one_peer_alone() {
     assert_eq!(span(&mut requests, B, 1), None);
     assert_eq!(take_over(&mut requests, B, A, &[A]), 0);
     requests.take_back(A);
-    assert_eq!(requests.exclusive(), [(piece, None, Vec::new())]);
+    assert_eq!(requests.exclusive(), [ExclusivePiece { piece, owner: None, senders: Vec::new() }]);
     requests.assign(piece, B);
     assert_eq!(span(&mut requests, B, 9), Some((0, 3)));
     let much_later = Instant::now() + std::time::Duration::from_secs(31);
@@ -171,7 +171,7 @@ fn others_help_a_newcomer_only_if_there_is_nothing_else_to_send() {
     assert_eq!(span(&mut requests, B, 9), None);
     assert_eq!(span(&mut requests, A, 1), Some((0, 1)));
     assert_eq!((requests.lone_newcomers(), requests.count_of_newcomers()), (vec![A], 1));
-    assert_eq!(requests.next_for(B, &ALL, &Within::All, 1).unwrap().0.first, 1);
+    assert_eq!(requests.next_for(B, &ALL, &Within::All, 1).unwrap().span.first, 1);
     assert_eq!((requests.lone_newcomers(), requests.count_of_newcomers()), (vec![], 1));
     assert_eq!(span(&mut requests, C, 9), Some((2, 1)), "it is no longer for one alone");
     assert_eq!((requests.pieces_of(B), requests.pieces_of(PeerKey(4))), (vec![piece], vec![]));
@@ -214,7 +214,7 @@ fn both_views_agree_through_any_history_and_one_honest_peer_completes_all() {
             requests.take_back(PeerKey(peer));
         }
         requests.share_overdue(Instant::now() + std::time::Duration::from_secs(31));
-        while let Some((span, assembly)) = requests.next_for(honest, &ALL, &Within::All, 7) {
+        while let Some(Lease { assembly, span }) = requests.next_for(honest, &ALL, &Within::All, 7) {
             for block in span.blocks() {
                 assert!(matches!(requests.received(honest, block, &assembly), Arrival::Useful { .. }));
             }
@@ -305,10 +305,10 @@ fn in_order_a_block_that_is_free_again_comes_before_those_of_later_pieces() {
     let geometry = Geometry::new(3 * u64::from(BLOCK_LENGTH), BLOCK_LENGTH).unwrap();
     let next = |mut requests: Requests| {
         geometry.pieces().rev().for_each(|piece| open(&mut requests, piece, PieceSource::Anyone));
-        let first = requests.next_for(A, &ALL, &Within::Shared, 9).unwrap().0.piece.get();
+        let first = requests.next_for(A, &ALL, &Within::Shared, 9).unwrap().span.piece.get();
         requests.take_back(A);
         assert_is_consistent(&requests);
-        (first, requests.next_for(B, &ALL, &Within::Shared, 9).unwrap().0.piece.get())
+        (first, requests.next_for(B, &ALL, &Within::Shared, 9).unwrap().span.piece.get())
     };
     assert_eq!(next(Requests::in_order(geometry)), (0, 0));
     assert_eq!(next(Requests::new(geometry)), (2, 1));
