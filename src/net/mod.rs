@@ -7,6 +7,10 @@
 //! a deadline, or another thread can end it.
 
 mod address_space;
+#[cfg(test)]
+#[path = "../../tests/support/addresses.rs"]
+#[allow(dead_code, reason = "the other tests use the rest")]
+pub(crate) mod addresses;
 pub mod basic_auth;
 mod bind_address;
 #[cfg(test)]
