@@ -21,6 +21,7 @@ use femtotorrent::tracker::{
     Announcers, Counts, Identity, NOT_LISTENING, Totals, TrackerAddress, TrackerError, TrackerNews,
     USER_AGENT,
 };
+use support::addresses::nobody;
 use support::tracker::{Reply, Tracker};
 
 /// How long we wait for what is sure to come: long enough for a busy machine and for all tries over UDP.
@@ -90,8 +91,7 @@ fn http(status: &str, headers: &str, body: &[u8]) -> Reply {
 /// An address at which nothing listens.
 #[cfg(test)]
 fn closed_port() -> String {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    format!("http://{address}/announce")
+    format!("http://{}/announce", nobody())
 }
 
 fn ended(news: &Receiver<TrackerNews>) {

@@ -7,6 +7,10 @@
 //! interrupt the system in these. All other calls run, and block, on the thread of the caller. Each wait has
 //! a deadline, or another thread can end it.
 
+#[cfg(test)]
+#[path = "../../tests/support/addresses.rs"]
+#[allow(dead_code, reason = "the other tests use the rest")]
+pub(crate) mod addresses;
 pub mod basic_auth;
 mod bind_address;
 #[cfg(test)]

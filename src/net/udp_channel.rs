@@ -96,6 +96,7 @@ impl UdpChannel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::addresses::nobody_by_udp;
     use std::thread;
 
     const WAIT: Duration = Duration::from_secs(20);
@@ -127,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_port_without_a_program_is_an_error_at_once() {
-        let there = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let there = nobody_by_udp();
         let channel = UdpChannel::open(BindAddress::any(), there).unwrap();
         channel.send(b"hello").unwrap();
         let error = channel.receive(&mut [0], far()).unwrap_err();

@@ -3,10 +3,11 @@
 //! The runs of one test go on side by side, because each lasts as long as it is told to.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::support::addresses::nobody;
 use crate::support::folder::TestFolder;
 use crate::support::gate::Gate;
 use crate::support::json_schema::Schema;
@@ -82,11 +83,6 @@ fn about(said: &Value, what: &str) -> Vec<String> {
     let findings = said["findings"].as_array().unwrap().iter().filter(|finding| finding["about"] == what);
     let word = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
     findings.map(|finding| format!("{} {}", word(finding, "mark"), word(finding, "text"))).collect()
-}
-
-/// An address at which nobody listens.
-fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! What peers tell each other beside the payload: of other peers (BEP 11), and the metadata (BEP 9).
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use crate::support::addresses::free_address;
 use crate::support::download::Download;
 use crate::support::extension::{OUR_METADATA, OUR_PEX, extend, next_extended, say_pex};
 use crate::support::folder::TestFolder;
@@ -36,11 +37,6 @@ fn teller(sample: &Sample, told: Vec<SocketAddr>, gate: Gate) -> ScriptedPeer {
     })
 }
 
-/// A port that no program uses at any address of this host.
-fn free_port() -> u16 {
-    TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port()
-}
-
 #[test]
 fn in_a_chain_of_three_the_ends_find_each_other_through_the_middle() {
     let sample = Sample::small();
@@ -48,7 +44,7 @@ fn in_a_chain_of_three_the_ends_find_each_other_through_the_middle() {
     let (folder, outputs) = (TestFolder::new(), [TestFolder::new(), TestFolder::new()]);
     let torrent = sample.write_torrent(folder.path());
     let torrent = Path::new(&torrent);
-    let (port, knows) = (free_port(), third.address.to_string());
+    let (port, knows) = (free_address(Ipv4Addr::UNSPECIFIED).port(), third.address.to_string());
     // So slow that no peer gets the payload from it.
     let slow = ["-v", "--down-limit", "4K", "--port", &port.to_string(), "--peer", &knows];
     let second = Instance::get(torrent, outputs[0].path(), &slow);

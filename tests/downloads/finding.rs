@@ -1,9 +1,10 @@
 //! Our own programs find each other without a tracker: on the local network and by the DHT.
 
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::support::addresses::free_address;
 use crate::support::folder::TestFolder;
 use crate::support::instance::Instance;
 use crate::support::metadata::link;
@@ -169,7 +170,7 @@ fn our_own_node_of_the_dht_is_not_asked_where_a_peer_would_have_one() {
     let (shared, output) = (Shared::new("own node.bin"), TestFolder::new());
     let other = UdpSocket::bind("127.0.0.1:0").unwrap();
     other.set_read_timeout(Some(LIMIT)).unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_address(Ipv4Addr::LOCALHOST).port();
     let (ours, trace) = (format!("127.0.0.1:{port}"), output.path().join("trace.jsonl"));
     let arguments = [
         "--bind".into(),

@@ -4,10 +4,10 @@
 //! All runs go on side by side, because each lasts as long as it is told to.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::support::addresses::nobody;
 use crate::support::folder::TestFolder;
 use crate::support::program::Program;
 use crate::support::proxy::{Manner, Proxy};
@@ -123,11 +123,6 @@ impl Ward {
         command.arg("-c").stdin(Stdio::null());
         command
     }
-}
-
-/// An address at which nobody listens.
-fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 #[test]

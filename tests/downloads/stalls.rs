@@ -3,10 +3,11 @@
 //! The runs of one test go on side by side, because each has to be without progress for as long as the program waits
 //! before it says why.
 
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::UdpSocket;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::support::addresses::nobody;
 use crate::support::download::Download;
 use crate::support::folder::TestFolder;
 use crate::support::metadata::{link, magnet};
@@ -69,11 +70,6 @@ fn answering(reply: fn() -> Reply) -> Tracker {
 
 fn site(tracker: &Tracker) -> String {
     tracker.url().trim_end_matches("/announce").to_owned()
-}
-
-/// An address at which nobody listens.
-fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 #[test]

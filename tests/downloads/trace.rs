@@ -1,12 +1,12 @@
 //! `get --trace` and `-vv`: what is seen of real conversations, and that nothing of it is on standard output.
 
 use std::fs;
-use std::net::TcpListener;
 use std::time::Duration;
 
 use femtotorrent::wire::Message;
 use serde_json::Value;
 
+use crate::support::addresses::nobody;
 use crate::support::folder::TestFolder;
 use crate::support::gate::Gate;
 use crate::support::instance::Instance;
@@ -147,7 +147,7 @@ fn what_goes_encrypted_or_straight_from_a_file_is_seen_by_both_ends_alike() {
 
 #[test]
 fn what_goes_to_servers_and_attempts_that_fail_are_seen_and_no_secret_of_an_address() {
-    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = nobody();
     let sample = Sample::small();
     let peers: Vec<u8> = [127, 0, 0, 1].into_iter().chain(dead.port().to_be_bytes()).collect();
     let tracker = UdpTracker::start([127, 0, 0, 1].into(), &peers);

@@ -8,8 +8,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::foreign::{Foreign, Leecher, Nodes, free_address};
+use crate::foreign::{Foreign, Leecher, Nodes};
 use crate::payload::Payload;
+use crate::support::addresses::free_address;
 use crate::support::folder::TestFolder;
 use crate::support::instance::Instance;
 use crate::support::skip::skip;

@@ -3,8 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use crate::foreign::{Foreign, Leecher, free_address};
+use crate::foreign::{Foreign, Leecher};
 use crate::payload::Payload;
+use crate::support::addresses::free_address;
 use crate::support::folder::TestFolder;
 use crate::support::instance::Instance;
 use crate::{LIMIT, MIB};

@@ -12,7 +12,7 @@ pub use nginx::Nginx;
 pub use nodes::Nodes;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -21,6 +21,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::payload::Payload;
+use crate::support::addresses::free_address;
 use crate::support::folder::TestFolder;
 
 /// How long a foreign program may take to check 5 GiB, or to do anything else.
@@ -279,11 +280,6 @@ impl Drop for Foreign {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// An address on this host that nothing listens on, for programs that cannot choose one themselves.
-pub fn free_address(host: Ipv4Addr) -> SocketAddr {
-    TcpListener::bind((host, 0)).and_then(|listener| listener.local_addr()).unwrap()
 }
 
 fn forward_lines(stream: Option<impl Read + Send + 'static>, lines: Sender<String>) {

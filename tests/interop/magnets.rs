@@ -4,8 +4,9 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::MIB;
-use crate::foreign::{Foreign, Leecher, Nodes, free_address};
+use crate::foreign::{Foreign, Leecher, Nodes};
 use crate::payload::Payload;
+use crate::support::addresses::free_address;
 use crate::support::folder::TestFolder;
 use crate::support::instance::Instance;
 

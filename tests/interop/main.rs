@@ -34,8 +34,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use foreign::{Foreign, free_address};
+use foreign::Foreign;
 use payload::Payload;
+use support::addresses::free_address;
 use support::folder::TestFolder;
 use support::instance::Instance;
 use support::program::Program;

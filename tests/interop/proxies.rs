@@ -1,7 +1,8 @@
 //! A tracker and a seeder behind proxies that are not ours: Dante (SOCKS5), Squid and Tinyproxy (HTTP).
 
-use crate::foreign::{Foreign, free_address};
+use crate::foreign::Foreign;
 use crate::payload::Payload;
+use crate::support::addresses::free_address;
 use crate::support::folder::TestFolder;
 use crate::support::program::{Outcome, Program};
 use crate::support::skip::skip;

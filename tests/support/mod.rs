@@ -10,6 +10,7 @@
 
 #![allow(dead_code, reason = "each test program compiles this folder and uses a part of it")]
 
+pub mod addresses;
 pub mod dht_node;
 pub mod download;
 pub mod extension;

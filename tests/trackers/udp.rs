@@ -1,6 +1,6 @@
 //! Announcers and UDP trackers on loopback that answer, refuse, lie, lose packets or do not exist.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use crossbeam_channel::TryRecvError;
 use femtotorrent::net::{BindAddress, Outlet};
 use femtotorrent::tracker::{Answer, Counts, Scrape, Totals, TrackerAddress, TrackerError, scrape_all};
 
+use crate::support::addresses::{nobody_at, nobody_by_udp};
 use crate::support::tracker::{Reply, Tracker};
 use crate::support::udp_tracker::{Asked, ScriptedFault, UdpTracker};
 use crate::{BUDGET, DEADLINE, FAREWELL, IDENTITY, announcers, ended, start_from};
@@ -36,8 +37,7 @@ fn outcome_of(faults: impl IntoIterator<Item = ScriptedFault>) -> (Result<Answer
 
 /// An address at which nothing listens.
 fn closed_port() -> String {
-    let address = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    format!("udp://{address}/announce")
+    format!("udp://{}/announce", nobody_by_udp())
 }
 
 fn actions(asked: &[Asked]) -> Vec<u32> {
@@ -240,7 +240,7 @@ fn a_family_that_does_not_work_is_no_failure_and_no_delay_if_the_other_answers()
     let good = UdpTracker::start(V4, PEERS);
     let silent = UdpSocket::bind((V6, 0)).unwrap();
     silent.set_read_timeout(Some(DEADLINE)).unwrap();
-    let closed = TcpListener::bind((V6, 0)).unwrap().local_addr().unwrap();
+    let closed = nobody_at(V6);
     let dead = [format!("http://{closed}/announce"), format!("udp://{}", silent.local_addr().unwrap())];
     for (dead, is_udp) in dead.into_iter().zip([false, true]) {
         let (running, news) = announcers(vec![vec![dead, good.url()]]);

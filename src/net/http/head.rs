@@ -163,7 +163,8 @@ fn length(head: &[u8], searched: usize) -> Option<usize> {
 
 /// Whether another answer follows this one: all 1xx but the one that changes the protocol.
 fn is_interim(head: &[u8]) -> bool {
-    let status = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let status = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
     status.starts_with(b"1") && !status.starts_with(b"101")
 }
 
@@ -267,6 +268,11 @@ mod tests {
         let most = one.repeat(MOST_INTERIM as usize);
         assert_got(&format!("{most}{last}"), last);
         assert_got(&format!("{most}{one}{last}"), &format!("{one}{last}"));
+        // The status is in the first line, or nowhere.
+        assert_got(
+            "HTTP/1.1\r\nAge: 100\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1\r\nAge: 100\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+        );
         // What follows is no answer, so it is not taken for one that is only longer.
         let none = "\nLocation: a\n b\n\nx";
         assert_got(&format!("{one}{none}"), none);

@@ -63,6 +63,11 @@ impl PieceOrder {
         })
     }
 
+    /// Whether the order says nothing of any piece, so that the rarest comes first everywhere.
+    pub fn is_rarest_first(&self) -> bool {
+        !self.is_sequential && !self.is_stream && self.classes.is_empty()
+    }
+
     /// Whether the order says something of this piece.
     pub fn is_about(&self, piece: PieceIndex) -> bool {
         self.is_sequential || self.classes.iter().any(|class| class.has(piece))

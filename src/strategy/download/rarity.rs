@@ -278,7 +278,7 @@ impl Rarity {
 
     /// A piece that no partial peer has, if there is one.
     pub fn without_partial_peer(&self) -> Option<PieceIndex> {
-        self.order.first().copied().filter(|piece| self.availability(*piece) == 0)
+        self.of_availability(0, &PeerPieces::All)
     }
 
     fn position_of(&self, piece: PieceIndex) -> Option<u32> {

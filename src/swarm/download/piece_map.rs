@@ -136,6 +136,11 @@ impl PieceMap {
         self.order = order;
     }
 
+    /// Whether the rarest piece comes first, as the user wants no other order.
+    pub fn is_rarest_first(&self) -> bool {
+        self.order.is_rarest_first()
+    }
+
     /// Whether pieces leave in order and are not kept.
     pub fn is_stream(&self) -> bool {
         self.window.is_some()

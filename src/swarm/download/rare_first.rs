@@ -18,7 +18,7 @@ use std::time::Instant;
 
 impl Coordinator<'_> {
     /// The next blocks to request of a peer that has what no other has besides seeds. `None` where it has no such piece,
-    /// where the user wants others first, and beside web seeds, which leave the single pieces to the peers.
+    /// where the user wants an order, and beside web seeds, which leave the single pieces to the peers.
     pub(super) fn next_that_no_other_has(
         &mut self,
         key: PeerKey,
@@ -26,14 +26,15 @@ impl Coordinator<'_> {
         most: u32,
         now: Instant,
     ) -> Option<Lease> {
-        let may_choose = scope.first == Within::Shared && scope.opens == Some(PieceSource::Anyone);
-        if !may_choose || self.pieces.rarity().copies() == 0.0 || self.roster.web_seeds().running() > 0 {
+        let may_choose = scope.first == Within::Shared
+            && scope.opens == Some(PieceSource::Anyone)
+            && self.pieces.is_rarest_first()
+            && self.roster.web_seeds().running() == 0;
+        let partial_peers_have_some = self.pieces.rarity().copies() > 0.0;
+        if !may_choose || !partial_peers_have_some {
             return None;
         }
         let Restriction::Has(pieces) = self.roster.get(key)?.may_be_asked()? else { return None };
-        if self.pieces.first_in_order(pieces, &mut self.random).is_some() {
-            return None;
-        }
         // A partial peer counts itself.
         let rare = u16::from(matches!(pieces, PeerPieces::Some(_)));
         let is_rare =

@@ -59,3 +59,30 @@ fn a_seed_goes_on_with_an_open_piece_where_nothing_is_rare_or_memory_is_short_or
         assert_eq!(owed_pieces(&world, seed), owed_pieces(&world, slow), "{others:?}, {memory}");
     }
 }
+
+#[test]
+fn a_stream_goes_on_in_its_order_where_all_that_may_be_open_is() {
+    let order = PieceOrder { is_stream: true, ..PieceOrder::default() };
+    let memory = 2 * 64 * u64::from(BLOCK_LENGTH);
+    let mut world = Scene { blocks: 64, order, memory, ..Scene::default() }.start();
+    let slow = partial(&mut world, 1, &[0]);
+    let seed = world.seed(2);
+    for _ in 0..64 {
+        if !owed_pieces(&world, seed).contains(&1) {
+            world.deliver(seed, 1);
+        }
+    }
+    let left = world.owed(slow);
+    world.hear(slow, std::iter::once(News::Choked).chain(left.iter().copied().map(News::Rejected)));
+    world.requests(seed);
+    for _ in 0..64 {
+        let is_free = world.coordinator.requests.shared().any(|piece| piece.get() == 0);
+        world.deliver(seed, 1);
+        let asked = world.requests(seed);
+        assert!(!is_free || asked.first().is_none_or(|span| span.piece.get() == 0), "{asked:?}");
+    }
+    assert!(
+        world.coordinator.requests.shared().all(|piece| piece.get() != 0),
+        "what the other owed was asked for"
+    );
+}

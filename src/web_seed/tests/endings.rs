@@ -124,7 +124,7 @@ fn a_server_that_cannot_be_reached_or_speaks_no_http_is_a_failure() {
     let torrent = Torrent::single(PIECE_LENGTH as usize);
     let (outcome, _server) = torrent.end_at(|_| silent(b"220 ftp.example\r\n\r\n"));
     assert!(outcome.has_failed());
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = crate::net::addresses::nobody();
     let worker = torrent.worker(format!("http://{closed}/file.bin"));
     torrent.order_all(&worker);
     assert!(torrent.outcome(1).has_failed());

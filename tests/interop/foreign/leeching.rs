@@ -9,8 +9,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 
-use super::{Foreign, free_address};
+use super::Foreign;
 use crate::payload::Payload;
+use crate::support::addresses::free_address;
 use crate::support::folder::TestFolder;
 
 /// A foreign program that downloads and then goes on to share.

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use super::{PATIENCE, free_address};
+use super::PATIENCE;
+use crate::support::addresses::free_address;
 use crate::support::folder::TestFolder;
 
 /// nginx at two addresses: one has the files, the other redirects there.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::address::Reach;
+use crate::net::addresses::nobody;
 use crate::net::proxy::Proxies;
 use crate::net::{BindAddress, Outlet};
 use crate::strategy::{OnWordOf, Question, Refusal};
@@ -229,7 +230,7 @@ fn full() -> (Socket, Vec<Socket>) {
 #[test]
 fn an_address_of_a_host_that_fails_or_does_not_answer_leaves_time_for_the_others() {
     let (full, _waiting) = full();
-    let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let refusing = nobody();
     let (good, server) = serve(&[ANSWER]);
     let six = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], good.port()));
     let addresses = vec![six, full.local_addr().unwrap().as_socket().unwrap(), refusing, six, good];
