@@ -247,7 +247,7 @@ fn announce(
 }
 
 /// The trackers to ask, by tier: the torrent's own, then those of the user, each of which is a tier. If there are more
-/// tiers than there may be, the last one takes in the rest.
+/// tiers than there may be, those behind join the others.
 fn tiers(
     wanted: &PeerSearch<'_>,
     sources: &PeerSourceOptions,

@@ -13,7 +13,7 @@
 //!   common library announces by itself, so that trackers are used to it.
 //!
 //! A new address of ours is told at once, before the min interval too: peers that the tracker sends to the old one find
-//! nobody. The tracker knows us by `key`, and the most common library does the same. Only an address that changes again and again is told once a minute.
+//! nobody. The tracker knows us by `key`. An address that changes again and again is told once a minute.
 //!
 //! Each early announce in a row doubles the wait, up to the interval. With the usual half hour that makes at
 //! most five over HTTP and three over UDP, whatever comes and goes: only an announce at the ordinary time, in

@@ -3,9 +3,9 @@
 //! Pure: the time and the random numbers are arguments. A tier is a list of trackers that can replace each
 //! other (BEP 12). They are shuffled once. The first tracker that answers moves to the front and is asked
 //! from then on, at the pace that it sets (the file `pace.rs`). When it fails, the next one is asked at once.
-//! Only when all of them have failed does the tier wait, longer each time. The first time round a silent tracker is
-//! waited for the less the more there are behind it: lists of a hundred trackers are common, most of which are dead. A tracker that says when it may be
-//! asked again, or never, is obeyed (BEP 31).
+//! Only when all of them have failed does the tier wait, longer each time. The first time round, the more trackers there
+//! are behind a silent one, the shorter it is waited for: lists of a hundred trackers are common, most of which are dead.
+//! A tracker that says when it may be asked again, or never, is obeyed (BEP 31).
 //!
 //! Events are kept for each tracker and not for the tier: a tracker that has never heard `started` from us
 //! must not get `completed`, and only trackers that know us are told when we leave.

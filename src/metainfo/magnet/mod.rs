@@ -83,9 +83,9 @@ pub enum MagnetError {
 }
 
 impl Magnet {
-    /// Whether the text is meant as a magnet link: it begins with `magnet:`, or is a bare info-hash, exactly 40
-    /// hex digits or 32 characters of base32, or the 64 hex digits of version 2, with or without `1220` in front. A file may have such a name too; the
-    /// caller looks for one first.
+    /// Whether the text is meant as a magnet link: it begins with `magnet:`, or is a bare info-hash, exactly 40 hex digits
+    /// or 32 characters of base32, or the 64 hex digits of version 2, with or without `1220` in front. A file may have
+    /// such a name too; the caller looks for one first.
     pub fn is_one(text: &str) -> bool {
         let text = text.trim();
         after_the_scheme(text).is_some() || Magnet::bare(text).is_some()
