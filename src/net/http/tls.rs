@@ -14,7 +14,9 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_t
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
+};
 use std::error::Error;
 use std::fmt;
 use std::fs::File;
@@ -162,11 +164,10 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Whether a server's certificate was refused for being that of an authority. The library has no other name
-/// for it than this word.
+/// Whether a server's certificate was refused for being that of an authority.
 fn is_of_authority(error: &rustls::Error) -> bool {
-    matches!(error, rustls::Error::InvalidCertificate(CertificateError::Other(other))
-        if format!("{other:?}").contains("CaUsedAsEndEntity"))
+    matches!(error, rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(other)))
+        if other.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity))
 }
 
 /// Why there is no TLS with a server, fit to print, with the way out.
@@ -209,6 +210,9 @@ pub(super) fn tls_fault(error: &io::Error) -> Option<TlsFault> {
         CertificateError::NotValidForName => "is for another host (check the address)".to_owned(),
         CertificateError::UnknownIssuer => nobody.to_owned(),
         _ if is_of_authority(error) => nobody.to_owned(),
+        CertificateError::Other(OtherError(other)) => {
+            format!("is refused: {}", excerpt(&other.to_string(), 200))
+        }
         other => format!("is refused: {}", excerpt(&other.to_string(), 200)),
     };
     Some(TlsFault(format!("its certificate {words}")))
