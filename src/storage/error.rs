@@ -354,6 +354,14 @@ mod tests {
             failed(Action::Open, Errno::LOOP).to_string(),
             "cannot open /srv/iso/debian.iso: a symbolic link is in the way"
         );
+        assert_eq!(
+            failed(Action::Open, Errno::ACCESS).to_string(),
+            "cannot open /srv/iso/debian.iso: permission denied (see ls -l: whose it is, and who may open it)"
+        );
+        assert_eq!(
+            failed(Action::Open, Errno::PERM).to_string(),
+            "cannot open /srv/iso/debian.iso: operation not permitted (it may be immutable or append-only: see lsattr)"
+        );
     }
 
     #[test]

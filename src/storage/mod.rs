@@ -97,6 +97,7 @@ pub use verify::{Examined, ExaminedFile, FileState, examine, refusal};
 use crate::piece::{Bitfield, PieceIndex};
 use claim::Guards;
 use files::PayloadFiles;
+use log::warn;
 use marker::Marker;
 use opening::Opening;
 use part_file::PartFile;
@@ -360,7 +361,7 @@ impl Storage {
             self.resume.keep(&guards);
             self.resume.close(true);
             if self.part_file.is_free() {
-                self.part_file.remove(self.files.folder())?;
+                useless(self.part_file.remove(self.files.folder()));
             }
         } else {
             if let Some(cache) = &self.cache {
@@ -369,18 +370,30 @@ impl Storage {
             if std::mem::take(&mut self.marked) {
                 // In this order: without the marker, the resume file would be nobody's. Neither is synced: if
                 // a power failure brings the marker back, the next run finds all pieces and removes it again.
-                self.resume.remove()?;
-                self.part_file.remove(self.files.folder())?;
-                self.marker.remove(self.files.folder())?;
+                useless(self.remove_records());
             }
         }
         Ok(Finished::Durable)
+    }
+
+    fn remove_records(&mut self) -> Result<(), StorageError> {
+        self.resume.remove()?;
+        self.part_file.remove(self.files.folder())?;
+        self.marker.remove(self.files.folder())
     }
 
     /// The room that the rest of the payload takes, and what there was at the start. Too little of it is a reason to
     /// warn, not to give up: the user may free some in time. `None` if the payload is complete.
     pub fn room(&self) -> Option<&Room> {
         self.room.as_ref()
+    }
+}
+
+/// What a complete payload no longer needs was to be removed. If it cannot be, as in a folder that is append-only, the
+/// payload is complete all the same.
+fn useless(removed: Result<(), StorageError>) {
+    if let Err(error) = removed {
+        warn!("{}; it is of no more use, and you may remove it", error.fault());
     }
 }
 

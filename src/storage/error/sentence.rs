@@ -7,6 +7,7 @@ use super::words::{counted, describe_foreign, has_no_inode, is_too_large, reason
 use super::{STANDARD_OUTPUT, StorageError};
 use crate::net::too_many_files;
 use crate::storage::file_limit::FileLimit;
+use rustix::io::Errno;
 
 impl StorageError {
     /// What went wrong, and with which file or folder.
@@ -110,6 +111,11 @@ impl StorageError {
             StorageError::NoRoom { .. } => {
                 Some("free some space, or choose another folder with --output-dir")
             }
+            StorageError::Open { source, .. } => match source.raw_os_error().map(Errno::from_raw_os_error) {
+                Some(Errno::ACCESS) => Some("see ls -l: whose it is, and who may open it"),
+                Some(Errno::PERM) => Some("it may be immutable or append-only: see lsattr"),
+                _ => None,
+            },
             StorageError::Create { .. }
             | StorageError::Unwritable { .. }
             | StorageError::NoFolder { .. }
@@ -143,8 +149,7 @@ impl StorageError {
                 Some("run the same command again when no other program writes to it")
             }
             StorageError::Busy { .. } => Some("wait for it, or choose another folder with --output-dir"),
-            StorageError::Open { .. }
-            | StorageError::Io { .. }
+            StorageError::Io { .. }
             | StorageError::Unfit { .. }
             | StorageError::Cancelled
             | StorageError::Layout => None,

@@ -82,8 +82,8 @@ impl ResumePlace {
     /// not empty.
     pub fn write(&self, folder: &RootFolder, bytes: &[u8], synced: bool) -> io::Result<()> {
         let written = self.write_fresh(folder, bytes, synced).and_then(|()| {
-            folder.rename(&self.fresh, &self.path).or_else(|_| {
-                folder.remove_folder(&self.path)?;
+            folder.rename(&self.fresh, &self.path).or_else(|error| {
+                folder.remove_folder(&self.path).map_err(|_| error)?;
                 folder.rename(&self.fresh, &self.path)
             })
         });
