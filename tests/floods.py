@@ -6,7 +6,8 @@ of message as fast as they can, and come back as soon as they are disconnected. 
 and time of the download, and each as a ratio to a quiet one in the same run. All of it happens in a network
 namespace of its own, in which every address of 11/8 and 10/8 is this host: that is a part of the internet, and addresses
 of our own host or network are never kept out, since one of them may stand for everybody: with --near the flood comes
-from this host, with --lan from a network beside us. With --two the torrent is of version 2. With --udp the floods of packets reach the DHT too. It needs root or user namespaces, `unshare` and `ip`.
+from this host, with --lan from a network beside us. With --two the torrent is of version 2. Those that
+lie about metadata and hashes are met with --magnet alone. With --udp the floods of packets reach the DHT too. It needs root or user namespaces, `unshare` and `ip`.
 All of it takes half an hour.
 """
 
@@ -24,6 +25,7 @@ import threading
 import time
 
 import flood_torrent
+from flood_liars import LIES, Liar
 from flood_messages import floods, frame
 
 PAYLOAD = 64 * 1024 * 1024
@@ -39,7 +41,7 @@ MODERN = bytes([0, 0, 0, 0, 0, 0x10, 0, 4])
 LIVES = (
     "loris", "crowd-of-loris", "connect", "connect-from-many", "half-handshake", "half-handshake-from-many",
     "http", "http-from-many", "half-key-exchange", "half-key-exchange-from-many", "wrong-keys", "wrong-keys-from-many",
-    "other-torrent", "other-torrent-from-many",
+    "other-torrent", "other-torrent-from-many", *LIES,
 )  # fmt: skip
 DATAGRAMS = (
     "utp-syn", "utp-syn-from-many", "utp-garbage", "utp-data-from-many", "dht-query", "dht-query-from-many",
@@ -50,9 +52,9 @@ DATAGRAMS = (
 class Flood:
     """The peers that flood, until it is ended."""
 
-    def __init__(self, kind, messages, count, info_hash, target):
+    def __init__(self, kind, messages, count, scene, target):
         self.ends, self.target, self.connections, self.held = threading.Event(), target, 0, []
-        self.hello = b"\x13BitTorrent protocol" + MODERN + info_hash
+        self.hello = b"\x13BitTorrent protocol" + MODERN + scene.info_hash
         self.from_many = kind.endswith("-from-many")
         self.kind = kind.removesuffix("-from-many")
         lives = {
@@ -65,6 +67,8 @@ class Flood:
             "wrong-keys": self.wrong_keys,
             "other-torrent": lambda peer: peer.sendall(self.hello[:28] + bytes(20) + b"-EV0001-" + os.urandom(12)),
         }
+        if kind in LIES:
+            lives[kind] = lambda peer: Liar(kind, peer, scene.metadata).live(self.hello)
         life = lives.get(self.kind, self.flood)
         self.first, self.again = messages or (b"", b"")
         if self.again:
@@ -226,7 +230,7 @@ class Scene:
         with open(os.path.join(seeds, "payload"), "wb") as file:
             file.write(payload)
         make = flood_torrent.version_two if two else flood_torrent.version_one
-        torrent, self.info_hash, self.root = make(payload, piece_length)
+        torrent, self.info_hash, self.root, self.metadata, self.link = make(payload, piece_length)
         self.torrent = os.path.join(folder, "payload.torrent")
         with open(self.torrent, "wb") as file:
             file.write(torrent)
@@ -247,7 +251,7 @@ class Scene:
             self.end()
             self.start_seeder()
         out = tempfile.mkdtemp(dir=self.folder)
-        what = f"magnet:?xt=urn:btih:{self.info_hash.hex()}" if options.magnet else self.torrent
+        what = self.link if options.magnet else self.torrent
         command = [self.binary, "get", what, "-o", out, "--peer", f"{SEEDER}:6881", "--port", str(PORT)]
         command += ["--bind", CLIENT, "--timeout", "120"]
         command += [] if options.udp else ["--no-dht", "--no-lan"]
@@ -261,7 +265,7 @@ class Scene:
         began = time.monotonic()
         client = subprocess.Popen(command, stderr=log, stdout=log, preexec_fn=limit)
         target = (SEEDER, 6881) if options.seed else (CLIENT, PORT)
-        flood = Flood(kind, messages, count, self.info_hash, target) if count else None
+        flood = Flood(kind, messages, count, self, target) if count else None
         if options.magnet:
             time.sleep(3)
             self.seeder.send_signal(18)

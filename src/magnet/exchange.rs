@@ -25,6 +25,8 @@ const AT_ONCE: usize = 4;
 /// A peer that has sent some pieces and rejects others limits how many it sends. So long later it is asked again, or at
 /// once where some came since the last time.
 const PAUSE: Duration = Duration::from_secs(2);
+/// How long a peer is left alone for which there is no memory now.
+const PAUSE_FOR_ROOM: Duration = Duration::from_millis(250);
 /// Requests for hashes that one peer is sent at once: each file has its own, and most of these are small.
 const HASHES_AT_ONCE: usize = 32;
 /// A peer that rejects so many of them has hardly any, and is not asked for hundreds of thousands.
@@ -115,14 +117,19 @@ impl MetadataExchange<'_> {
             if !answers.is_empty() {
                 stream.write_all(&answers).map_err(PeerError::Lost)?;
             }
+            let waits_for_room = self.outstanding == 0 && self.context.assembly().waits_for_room(self.key);
+            if waits_for_room {
+                self.last_answer = now;
+            }
             // This also ends a peer that sends much, but nothing that it was asked for.
             if self.last_answer.elapsed() >= PATIENCE || Instant::now() >= until {
                 return Err(SILENT);
             }
             let wait = self.again.map_or(PATIENCE, |again| again.saturating_duration_since(Instant::now()));
+            let wait = if waits_for_room { wait.min(PAUSE_FOR_ROOM) } else { wait };
             stream.wait_at_most(wait.max(SHORTEST_WAIT)).map_err(PeerError::Lost)?;
             match buffer.fill(stream, &self.context.down) {
-                Err(PeerError::TimedOut(_)) if self.again.is_some() => {}
+                Err(PeerError::TimedOut(_)) if self.again.is_some() || waits_for_room => {}
                 Err(PeerError::TimedOut(_)) => return Err(SILENT),
                 filled => filled?,
             }
@@ -259,6 +266,7 @@ impl MetadataExchange<'_> {
     /// Requests as many pieces as the peer may have outstanding.
     fn request(&mut self, frames: &mut Vec<u8>) {
         let Some(message_id) = self.message_id else { return };
+        self.context.assembly().passed(Instant::now());
         while self.outstanding < AT_ONCE
             && let Some(piece) = self.context.assembly().next(self.key)
         {

@@ -39,11 +39,14 @@ impl MetadataSearch<'_> {
         Places { free, for_untried }
     }
 
-    /// The peers that we connected to and that have not said in [`SILENT`] that they have metadata. They keep
-    /// their places while nobody else wants them.
+    /// The peers that we connected to and that have not said in [`SILENT`] that they have metadata, or say that they have
+    /// so much that there is no memory for it now. They keep their places while nobody else wants them.
     pub(super) fn silent(&self, now: Instant) -> impl Iterator<Item = PeerKey> {
         let late = move |peer: &AskedPeer| now.saturating_duration_since(peer.since) >= SILENT;
         let late = self.peers.iter().filter(move |(_, peer)| !peer.incoming && late(peer));
-        late.map(|(key, _)| *key).filter(|key| !self.context.assembly().is_source(*key))
+        late.map(|(key, _)| *key).filter(|key| {
+            let assembly = self.context.assembly();
+            !assembly.is_source(*key) || assembly.waits_for_room(*key)
+        })
     }
 }

@@ -187,6 +187,8 @@ pub enum News {
     LateBlock(Block),
     /// It has this piece now.
     Have(PieceIndex),
+    /// It has these pieces now: as many `have`, one after the other, and any of them several times.
+    HaveMany(Vec<PieceIndex>),
     /// It does not have this piece any more (`lt_donthave`, BEP 54).
     DontHave(PieceIndex),
     /// It has these pieces.
@@ -212,8 +214,8 @@ pub enum News {
 impl News {
     /// Whether it says which pieces the peer has.
     pub fn is_of_pieces(&self) -> bool {
-        use News::{AnotherBitfield, Bitfield, DontHave, Have, HaveAll};
-        matches!(self, Have(_) | DontHave(_) | Bitfield(_) | AnotherBitfield(_) | HaveAll)
+        use News::{AnotherBitfield, Bitfield, DontHave, Have, HaveAll, HaveMany};
+        matches!(self, Have(_) | HaveMany(_) | DontHave(_) | Bitfield(_) | AnotherBitfield(_) | HaveAll)
     }
 }
 

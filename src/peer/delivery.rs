@@ -11,9 +11,16 @@ use crate::message::{
     Event, HangUp, Lease, MAX_REPORTS, News, PeerError, PeerKey, Report, ReportPlaces, ReportSlots,
     Violation, Write,
 };
-use crate::piece::{Assembly, Bitfield, Block, Put, Span};
+use crate::piece::{Assembly, Bitfield, Block, PieceIndex, Put, Span};
 use crossbeam_channel::{Receiver, select};
 use std::sync::Arc;
+
+/// News in one report at most; the rest comes with the next. What a read brings of blocks is little news, so
+/// this bounds only what peers that flood us put into the coordinator's inbox: with [`MAX_REPORTS`] of them, some
+/// 50 KiB a peer. A report has one late bitfield at most, and then all the peer's places, as it is large itself.
+const MAX_REPORT: usize = 64;
+/// Pieces in one report that the peer has told one by one. Together they take as little as other news.
+const MAX_TOLD: usize = 512;
 
 /// What one source delivers.
 #[derive(Debug)]
@@ -23,6 +30,8 @@ pub struct Delivery {
     news: Vec<News>,
     /// Where in the news a late bitfield is.
     late_bitfield: Option<usize>,
+    /// How many pieces in the news were told one by one.
+    told: usize,
     /// The places of its reports in the inbox.
     slots: ReportSlots,
     /// Verified pieces, which go to the writer when the news of them is told.
@@ -37,6 +46,7 @@ impl Delivery {
             ledger: Ledger::new(leases),
             news: Vec::new(),
             late_bitfield: None,
+            told: 0,
             slots: ReportSlots::default(),
             verified: Vec::new(),
         }
@@ -94,6 +104,21 @@ impl Delivery {
         self.news.extend(news);
     }
 
+    /// Notes that the source has this piece now. Those that come one after the other are told together: what leads to them
+    /// costs a step for each report and not for each of them.
+    pub fn note_have(&mut self, piece: PieceIndex) {
+        self.told += 1;
+        match self.news.last_mut() {
+            Some(News::HaveMany(pieces)) => pieces.push(piece),
+            Some(last @ News::Have(_)) => {
+                if let News::Have(before) = *last {
+                    *last = News::HaveMany(vec![before, piece]);
+                }
+            }
+            _ => self.news.push(News::Have(piece)),
+        }
+    }
+
     /// Notes a bitfield that is not the first. Several of them are one in the report, since each only adds pieces.
     pub fn note_late_bitfield(&mut self, pieces: Bitfield) {
         match self.late_bitfield.and_then(|at| self.news.get_mut(at)) {
@@ -105,15 +130,11 @@ impl Delivery {
         }
     }
 
-    /// Whether the next report will tell of a late bitfield, and has to tell it before what comes next: a piece that the
-    /// peer has lost since, and may have again in a further bitfield.
-    pub fn has_to_tell_late_bitfield(&self) -> bool {
-        self.late_bitfield.is_some() && matches!(self.news.last(), Some(News::DontHave(_)))
-    }
-
-    /// What the next report will tell.
-    pub fn news(&self) -> &[News] {
-        &self.news
+    /// Whether what was noted has to be told before what comes next: it is much, or there is a late bitfield and a piece
+    /// that the peer has lost since, and may have again in a further bitfield.
+    pub fn has_to_tell(&self) -> bool {
+        let is_much = self.news.len() >= MAX_REPORT || self.told >= MAX_TOLD;
+        is_much || (self.late_bitfield.is_some() && matches!(self.news.last(), Some(News::DontHave(_))))
     }
 
     /// Takes the lease of a block that will not come. False where it was not asked for.
@@ -138,6 +159,7 @@ impl Delivery {
             return Ok(());
         }
         let is_large = self.late_bitfield.take().is_some();
+        self.told = 0;
         // The leases must not pile up either where no block comes that looks for its lease.
         self.ledger.enter_leases();
         let news = std::mem::take(&mut self.news);

@@ -23,11 +23,6 @@ use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// News in one report at most; the rest comes with the next. What a read brings of blocks is little news, so
-/// this bounds only what peers that flood us put into the coordinator's inbox: with
-/// [`MAX_REPORTS`](crate::message::MAX_REPORTS) of them, some 30 KiB a peer. A report has one late bitfield at most, and
-/// then all the peer's places, as it is large itself.
-const MAX_REPORT: usize = 64;
 /// Bytes of late bitfields that we hear from a peer at once, and in a second: see [`Inbound::has`]. A client
 /// sends one in the place of as many `have` messages as would be longer, so it needs far less.
 const LATE_BITFIELDS: u32 = 256 * 1024;
@@ -95,7 +90,7 @@ impl Inbound {
         loop {
             while let Some(message) = buffer.next(&limits)? {
                 self.hear(message)?;
-                if self.delivery.news().len() >= MAX_REPORT || self.delivery.has_to_tell_late_bitfield() {
+                if self.delivery.has_to_tell() {
                     self.report()?;
                     // What else the last read brought is of no use where the coordinator has had enough.
                     if let Some(why) = stream.hung_up() {
@@ -121,6 +116,13 @@ impl Inbound {
         {
             return Err(PeerError::HungUp(HangUp::BitfieldFlood));
         }
+        if let Message::Have(index) = message {
+            // The shortest way for what may come a million times.
+            let piece = self.context.geometry.piece(index);
+            self.rules.note(&message);
+            self.delivery.note_have(piece.ok_or(PeerError::Violation(Violation::HaveOutOfRange))?);
+            return Ok(());
+        }
         let news = self.news_of(&message).map_err(PeerError::Violation)?;
         self.rules.note(&message);
         match news {
@@ -139,9 +141,6 @@ impl Inbound {
             Message::Bitfield(bits) => return self.bitfield(bits).map(Some),
             Message::HaveAll => Some(self.has(Bitfield::all(self.context.geometry.piece_count()))),
             Message::HaveNone => Some(self.has(Bitfield::none(self.context.geometry.piece_count()))),
-            Message::Have(index) => {
-                Some(News::Have(self.context.geometry.piece(index).ok_or(Violation::HaveOutOfRange)?))
-            }
             Message::Choke => Some(News::Choked),
             Message::Unchoke => Some(News::Unchoked),
             Message::Reject(request) => self.rejected(request)?.map(News::Rejected),
@@ -155,7 +154,7 @@ impl Inbound {
             Message::Extended(extension::UT_METADATA, body) => self.metadata_message(body)?,
             Message::Extended(extension::UT_PEX, body) => self.pex(body),
             Message::Extended(extension::LT_DONTHAVE, body) => self.dont_have(body)?,
-            Message::KeepAlive | Message::Suggest(_) | Message::Extended(..) => None,
+            Message::Have(_) | Message::KeepAlive | Message::Suggest(_) | Message::Extended(..) => None,
             Message::HashRequest(request) => self.hash_request(request)?,
             Message::Hashes(..) | Message::HashReject(_) | Message::Unknown(_) => None,
         })

@@ -49,11 +49,16 @@ const HASHES: (u32, Duration) = (1000, Duration::from_millis(50));
 const LONG_EXTENDED: usize = 1024;
 /// Of what we may not know, a client that is correct needs little as long as we never answer. Each may have 32 KiB.
 const UNKNOWN: (u32, Duration) = (30, Duration::from_millis(100));
+/// So many are taken out of a bucket at a time where it has them: a look at it takes as long as all else that is done with
+/// a short message here.
+const LOT: u32 = 16;
 
 /// What one peer may still send.
 #[derive(Debug)]
 pub struct MessagePace {
     left: [TokenBucket; MessageKind::COUNT],
+    /// What was taken out of each bucket and not used yet.
+    in_hand: [u32; MessageKind::COUNT],
     /// Metadata is asked for, so it comes.
     wants_metadata: bool,
 }
@@ -63,7 +68,7 @@ impl MessagePace {
     pub fn new(pieces: u32, now: Instant) -> MessagePace {
         let (at_once, interval) = CHOKE;
         let left = [TokenBucket::every(interval, at_once, now); MessageKind::COUNT];
-        let mut pace = MessagePace { left, wants_metadata: false };
+        let mut pace = MessagePace { left, in_hand: [0; MessageKind::COUNT], wants_metadata: false };
         for (kind, (at_once, interval), more) in [
             (MessageKind::Have, HAVE, pieces),
             (MessageKind::DontHave, DONT_HAVE, pieces),
@@ -144,8 +149,15 @@ impl MessagePace {
     }
 
     fn take(&mut self, kind: MessageKind, now: Instant) -> Result<(), Violation> {
-        let may_come = self.left.get_mut(kind as usize).is_none_or(|left| left.take(now));
-        if may_come { Ok(()) } else { Err(Violation::Flood(kind)) }
+        let at = kind as usize;
+        let (Some(left), Some(in_hand)) = (self.left.get_mut(at), self.in_hand.get_mut(at)) else {
+            return Ok(());
+        };
+        if *in_hand == 0 {
+            *in_hand = if left.take_many(LOT, now) { LOT } else { u32::from(left.take(now)) };
+        }
+        *in_hand = in_hand.checked_sub(1).ok_or(Violation::Flood(kind))?;
+        Ok(())
     }
 }
 

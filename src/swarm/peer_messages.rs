@@ -58,8 +58,13 @@ impl Coordinator<'_> {
         if news.is_of_pieces() && self.roster.get(key).is_none_or(|peer| peer.leaving) {
             return;
         }
-        if let (News::Have(_) | News::DontHave(_), Some(peer)) = (&news, self.roster.get_mut(key)) {
-            peer.told_pieces = peer.told_pieces.saturating_add(1);
+        let told = match &news {
+            News::Have(_) | News::DontHave(_) => 1,
+            News::HaveMany(pieces) => u32::try_from(pieces.len()).unwrap_or(u32::MAX),
+            _ => 0,
+        };
+        if let Some(peer) = self.roster.get_mut(key).filter(|_| told > 0) {
+            peer.told_pieces = peer.told_pieces.saturating_add(told);
         }
         match news {
             News::Blocks(span, assembly) => self.blocks_came(key, span, &assembly, now),
@@ -67,7 +72,8 @@ impl Coordinator<'_> {
             News::Corrupt(assembly, suspects) => self.piece_failed(&assembly, suspects, now),
             News::Choked => self.choked(key, now),
             News::Unchoked => self.unchoked(key, now),
-            News::Have(piece) => self.gained_piece(key, piece, now),
+            News::Have(piece) => self.gained_pieces(key, [piece], now),
+            News::HaveMany(pieces) => self.gained_pieces(key, pieces, now),
             News::DontHave(piece) => self.lost_piece(key, piece, now),
             News::ReadsOn => {
                 self.roster.get_mut(key).into_iter().for_each(|peer| peer.download.last_block = now);
@@ -221,24 +227,27 @@ impl Coordinator<'_> {
         // Most of a flood says nothing new, so what is new is found 64 pieces at a time.
         let PeerPieces::Some(before) = &peer.pieces else { return };
         let new = pieces.without(before);
-        new.iter(self.geometry).for_each(|piece| self.gained_piece(key, piece, now));
+        self.gained_pieces(key, new.iter(self.geometry), now);
     }
 
-    fn gained_piece(&mut self, key: PeerKey, piece: PieceIndex, now: Instant) {
+    /// A peer has these pieces now. Nearly always that is one. What follows from each alone is a step or two: a peer may tell
+    /// of a million.
+    fn gained_pieces(&mut self, key: PeerKey, gained: impl IntoIterator<Item = PieceIndex>, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         let PeerPieces::Some(pieces) = &mut peer.pieces else { return };
         if pieces.length() == 0 {
             *pieces = Bitfield::none(self.geometry.piece_count());
         }
-        if !pieces.insert(piece) {
-            return;
+        let mut new = Vec::new();
+        for piece in gained {
+            if pieces.insert(piece) {
+                self.pieces.rarity_mut().gained(piece);
+                peer.wanted += u32::from(self.pieces.wants(piece));
+                new.extend(self.super_seed.is_some().then_some(piece));
+            }
         }
-        self.pieces.rarity_mut().gained(piece);
-        if self.pieces.wants(piece) {
-            peer.wanted += 1;
-            peer.tell_interest();
-        }
-        self.super_seed_gained_piece(key, piece, now);
+        peer.tell_interest();
+        new.into_iter().for_each(|piece| self.super_seed_gained_piece(key, piece, now));
         self.part_from_seed(key, now);
     }
 

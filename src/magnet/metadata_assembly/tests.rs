@@ -1,6 +1,7 @@
 use super::*;
 use crate::metainfo::InfoHash;
 use sha1::{Digest, Sha1};
+use std::time::Duration;
 
 /// What a link with this info-hash calls its torrent.
 fn called(hash: [u8; 20]) -> Called {
@@ -240,9 +241,42 @@ fn a_piece_that_was_not_requested_or_has_a_wrong_length_breaks_the_protocol() {
 }
 
 #[test]
+fn who_claims_much_gets_memory_little_by_little_and_waits_for_more() {
+    let mut assembly = MetadataAssembly::new(called([0; 20]));
+    let begun = Instant::now();
+    assembly.passed(begun);
+    (0..2).for_each(|key| assembly.joined(PeerKey(key), MAX_METADATA_SIZE - u64::from(key)).unwrap());
+    let fill = |assembly: &mut MetadataAssembly| {
+        for key in (0..2).map(PeerKey).cycle().take(10_000) {
+            if let Some(number) = assembly.next(key) {
+                assembly.received(key, number, None, &[0; 16_384]);
+            }
+        }
+        assembly.attempts.iter().map(MetadataAttempt::held).sum::<u64>()
+    };
+    for second in 0..70 {
+        assembly.passed(begun + Duration::from_secs(second));
+        let held = fill(&mut assembly);
+        // The two are asked by turns, and the better one of them displaces the other.
+        assert!(held <= ((4 + second) << 20).min(MAX_METADATA_SIZE), "{second}: {held}");
+        let waits = assembly.waits_for_room(PeerKey(0)) || assembly.waits_for_room(PeerKey(1));
+        assert!(waits || second >= 60, "{second}");
+        if second == 1 {
+            // One of a usual size is not kept from it.
+            assembly.joined(PeerKey(9), 100_000).unwrap();
+            assert!(!assembly.waits_for_room(PeerKey(9)) && assembly.next(PeerKey(9)).is_some());
+            assembly.left(PeerKey(9));
+        }
+    }
+}
+
+#[test]
 fn all_attempts_together_stay_within_their_memory_and_the_best_one_goes_on() {
     let (bytes, hash) = metadata(MAX_METADATA_SIZE as usize);
     let mut assembly = MetadataAssembly::new(called(hash));
+    let begun = Instant::now();
+    assembly.passed(begun);
+    assembly.passed(begun + Duration::from_secs(60));
     // Ten peers that claim a size each, all larger than half of the memory.
     for key in 10..20 {
         assembly.joined(PeerKey(key), MAX_METADATA_SIZE - 16_384 * u64::from(key)).unwrap();

@@ -13,9 +13,9 @@ fn report(torrent: &Torrent) -> Report {
     }
 }
 
-/// So many `have` that they need this many reports.
+/// So many `have` and others between them that they need this many reports.
 fn haves(reports: usize) -> Vec<Message<'static>> {
-    (0..64 * reports).map(|_| Message::Have(0)).collect()
+    (0..32 * reports).flat_map(|_| [Message::Have(0), Message::AllowedFast(0)]).collect()
 }
 
 #[test]
@@ -51,6 +51,17 @@ fn a_peer_has_a_few_reports_on_their_way_and_says_the_rest_when_they_are_taken_i
     assert!(torrent.inbox.recv_timeout(MOMENT).is_err());
     drop(taken);
     assert_eq!(report(&torrent).news.len(), 64);
+}
+
+#[test]
+fn pieces_that_are_told_one_after_the_other_are_told_together_and_few_in_one_report() {
+    let torrent = Torrent::new();
+    let (_worker, peer) = torrent.introduced_worker();
+    peer.says(&[Message::Have(0), Message::Have(1)].repeat(300));
+    let first = report(&torrent);
+    assert!(matches!(first.news.as_slice(), [News::HaveMany(pieces)] if pieces.len() == 512), "{first:?}");
+    let second = report(&torrent);
+    assert!(matches!(second.news.as_slice(), [News::HaveMany(pieces)] if pieces.len() == 88), "{second:?}");
 }
 
 #[test]

@@ -42,6 +42,19 @@ fn a_peer_that_came_and_left_without_a_block_came_in_vain() {
 }
 
 #[test]
+fn many_pieces_that_a_peer_tells_of_at_once_are_taken_in_as_one_after_the_other() {
+    let mut world = Scene { pieces: 8, ..Scene::default() }.start();
+    let key = world.dial(address(1), 1);
+    let told: Vec<_> = [0, 3, 3, 5].map(|piece| world.piece(piece)).into();
+    world.hear(key, [News::HaveMany(told)]);
+    let rarity = world.coordinator.pieces.rarity();
+    let availability: Vec<u16> = world.geometry.pieces().map(|piece| rarity.availability(piece)).collect();
+    assert_eq!(availability, [1, 0, 0, 1, 0, 1, 0, 0]);
+    let peer = world.coordinator.roster.get(key).unwrap();
+    assert_eq!((peer.wanted, peer.told_pieces, peer.flags.am_interested), (3, 4, true));
+}
+
+#[test]
 fn who_has_nothing_and_then_everything_is_a_seed_that_costs_no_step_for_each_piece() {
     let mut world = Scene::default().start();
     let sudden = world.dial(address(1), 1);
