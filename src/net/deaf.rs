@@ -1,7 +1,7 @@
 //! For tests: an address that answers no connection, and refuses none.
 
 use socket2::{Domain, Socket, Type};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// A listener whose places are taken. The system drops what else comes.
@@ -13,11 +13,11 @@ pub(crate) struct Deaf {
 }
 
 impl Deaf {
-    pub(crate) fn at(ip: IpAddr) -> Deaf {
+    /// At this address of IPv4, which nobody has.
+    pub(crate) fn at(address: SocketAddr) -> Deaf {
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        listener.bind(&SocketAddr::new(ip, 0).into()).unwrap();
+        listener.bind(&address.into()).unwrap();
         listener.listen(0).unwrap();
-        let address = listener.local_addr().unwrap().as_socket().unwrap();
         let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok();
         let waiting = std::iter::from_fn(connect).collect();
         Deaf { address, _listener: listener, _waiting: waiting }

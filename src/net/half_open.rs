@@ -256,7 +256,8 @@ impl Bell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
+    use crate::net::addresses::{free_address, nobody};
+    use std::net::{Ipv4Addr, TcpListener};
 
     /// Waits until something came of the connection.
     fn come(mut connection: HalfOpen) -> io::Result<PeerStream> {
@@ -289,10 +290,7 @@ mod tests {
 
     #[test]
     fn a_port_at_which_nobody_listens_refuses() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let nobody = listener.local_addr().unwrap();
-        drop(listener);
-        let refused = HalfOpen::begin(BindAddress::any(), nobody).and_then(come).unwrap_err();
+        let refused = HalfOpen::begin(BindAddress::any(), nobody()).and_then(come).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     }
 
@@ -353,9 +351,8 @@ mod tests {
 
     #[test]
     fn a_proxy_that_nobody_runs_is_to_blame_and_its_other_addresses_are_tried() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
+        // The system gives it to nobody who asks for any port, of neither family.
+        let port = free_address(Ipv4Addr::LOCALHOST).port();
         let proxy = Arc::new(Proxy::typed(&format!("http://localhost:{port}")).unwrap());
         let attempt = HalfOpen::begin_through(&proxy, BindAddress::any(), "192.0.2.7:1".parse().unwrap());
         let Err(ConnectError::Detour(error)) = attempt.and_then(conclude) else { panic!("a connection") };

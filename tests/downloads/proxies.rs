@@ -3,6 +3,7 @@
 //! The names here are known to the proxy only, and the addresses are nobody's. So what is reached was reached through
 //! it.
 
+use crate::support::addresses::nobody;
 use crate::support::extension::extend;
 use crate::support::folder::TestFolder;
 use crate::support::instance::Instance;
@@ -176,9 +177,7 @@ fn a_proxy_that_lies_or_drips_costs_one_connection_and_ends_no_run() {
 
 #[test]
 fn why_nothing_moves_behind_a_dead_proxy_is_said_at_the_end() {
-    let proxy = Proxy::start(Manner::Good, &[]);
-    let at = format!("socks5h://{}", proxy.address());
-    drop(proxy);
+    let at = format!("socks5h://{}", nobody());
     let sample = Sample::small().with_tracker("http://tracker.example/announce");
     let folder = TestFolder::new();
     let (torrent, output) = (sample.write_torrent(folder.path()), folder.path().to_str().unwrap());

@@ -1,5 +1,5 @@
 use super::*;
-use crate::net::addresses::nobody_by_udp;
+use crate::net::addresses::{free_address, nobody_by_udp};
 use std::net::IpAddr;
 use std::thread;
 
@@ -36,8 +36,9 @@ fn packets_arrive_with_the_address_that_they_came_from() {
 #[test]
 fn a_port_that_is_taken_is_replaced_by_another() {
     for (family, host) in families() {
-        let taken = UdpSocket::bind((host, 0)).unwrap();
-        let address = taken.local_addr().unwrap();
+        // Nobody else is given it when it is let go.
+        let address = free_address(host.parse::<IpAddr>().unwrap());
+        let taken = UdpSocket::bind(address).unwrap();
         let port = UdpPort::open(family, address.port(), BindAddress::only(address.ip())).unwrap();
         assert_ne!(port.address(), address);
         assert_eq!(port.address().ip(), address.ip());

@@ -1,7 +1,7 @@
 use super::*;
 use crate::message::PeerError;
 use crate::net::PeerStream;
-use crate::net::addresses::nobody;
+use crate::net::addresses::{free_address, nobody};
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use std::net::TcpListener;
 use std::sync::Weak;
@@ -144,8 +144,8 @@ fn outcome(connector: &Connector, to: SocketAddr) -> Result<PeerStream, PeerErro
 #[test]
 fn who_refuses_tcp_is_reached_over_utp_and_who_takes_both_over_tcp() {
     let connector = with_utp([127, 0, 30, 1]);
-    let (utp, coming) = utp_at([127, 0, 30, 2], 0);
-    let there = SocketAddr::from(([127, 0, 30, 2], utp.port(crate::address::IpFamily::V4).unwrap()));
+    let there = free_address([127, 0, 30, 2]);
+    let (_utp, coming) = utp_at([127, 0, 30, 2], there.port());
     let stream = outcome(&connector, there).unwrap();
     assert!(stream.is_utp());
     stream.write_all(b"!").unwrap();
@@ -175,7 +175,7 @@ fn who_refuses_tcp_and_is_silent_over_utp_has_refused() {
 #[test]
 fn who_is_silent_over_tcp_is_asked_over_utp_beside_it() {
     let connector = with_utp([127, 0, 30, 5]);
-    let deaf = crate::net::deaf::Deaf::at([127, 0, 30, 6].into());
+    let deaf = crate::net::deaf::Deaf::at(free_address([127, 0, 30, 6]));
     let (_utp, _coming) = utp_at([127, 0, 30, 6], deaf.address.port());
     assert!(outcome(&connector, deaf.address).unwrap().is_utp());
 }
@@ -183,8 +183,8 @@ fn who_is_silent_over_tcp_is_asked_over_utp_beside_it() {
 #[test]
 fn who_closes_tcp_before_a_word_is_reached_over_utp_the_next_time() {
     let connector = with_utp([127, 0, 30, 7]);
-    let (utp, _coming) = utp_at([127, 0, 30, 8], 0);
-    let there = SocketAddr::from(([127, 0, 30, 8], utp.port(crate::address::IpFamily::V4).unwrap()));
+    let there = free_address([127, 0, 30, 8]);
+    let (utp, _coming) = utp_at([127, 0, 30, 8], there.port());
     let _listener = TcpListener::bind(there).unwrap();
     assert!(!outcome(&connector, there).unwrap().is_utp());
     connector.closed_early(there);
