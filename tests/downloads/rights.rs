@@ -5,7 +5,7 @@ use crate::support::program::Program;
 use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a start may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -29,8 +29,7 @@ fn a_run_gives_up_the_rights_that_it_does_not_need_unless_it_is_told_not_to() {
         }
         assert_eq!(says("from now on we write only to"), !keeps_all, "{}", program.output());
         // Every thread that speaks with strangers has given them up.
-        for thread in fs::read_dir(format!("/proc/{}/task", program.child.id())).unwrap() {
-            let status = fs::read_to_string(thread.unwrap().path().join("status")).unwrap_or_default();
+        for (_, status) in threads_of(program.child.id()) {
             let no_new_rights = status.lines().find(|line| line.starts_with("NoNewPrivs:"));
             let expected = if keeps_all { "NoNewPrivs:\t0" } else { "NoNewPrivs:\t1" };
             assert!(no_new_rights.is_none_or(|line| line == expected), "{status}");
@@ -62,15 +61,31 @@ fn whoever_writes_down_what_strangers_say_can_touch_no_file_and_only_the_users_p
     if program.output().contains("this kernel restricts nothing") {
         return;
     }
-    let mut found = Vec::new();
-    for thread in fs::read_dir(format!("/proc/{}/task", program.child.id())).unwrap() {
-        let status = fs::read_to_string(thread.unwrap().path().join("status")).unwrap_or_default();
-        let Some(name) = status.lines().find_map(|line| line.strip_prefix("Name:\t")) else { continue };
-        let is_hook = name == "hook";
-        assert!(status.contains(if is_hook { "NoNewPrivs:\t0" } else { "NoNewPrivs:\t1" }), "{status}");
-        found.push(name.to_owned());
+    // A thread takes its name only when it runs.
+    let deadline = Instant::now() + LIMIT;
+    let threads = loop {
+        let threads = threads_of(program.child.id());
+        let has = |name: &str| threads.iter().any(|(thread, _)| thread == name);
+        if ["events", "hook", "pcap", "trace"].into_iter().all(has) {
+            break threads;
+        }
+        assert!(Instant::now() < deadline, "{threads:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    for (name, status) in threads {
+        let expected = if name == "hook" { "NoNewPrivs:\t0" } else { "NoNewPrivs:\t1" };
+        assert!(status.contains(expected), "{status}");
     }
-    for name in ["events", "hook", "pcap", "trace"] {
-        assert!(found.iter().any(|thread| thread == name), "{name}: {found:?}");
-    }
+}
+
+/// The threads of a process: the name of each, and what the kernel knows of it.
+fn threads_of(process: u32) -> Vec<(String, String)> {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    // One that has ended meanwhile has no status.
+    let statuses = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok());
+    let named = |status: String| {
+        let name = status.lines().find_map(|line| line.strip_prefix("Name:\t"))?.to_owned();
+        Some((name, status))
+    };
+    statuses.filter_map(named).collect()
 }

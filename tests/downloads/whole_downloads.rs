@@ -61,7 +61,7 @@ fn no_thread_outlives_a_download_however_it_ends() {
     let mute = ScriptedPeer::at("127.0.77.3", &sample, |talk| talk.hear_out());
     let stopped = Download::start(&sample, &[&choking, &mute]);
     stopped.wait_until(|snapshot| snapshot.peers == 1);
-    assert!(threads_named("-127.0.77").len() >= 3, "workers are named after their peers");
+    wait_until_threads(|count| count >= 3);
     stopped.stop();
     none_is_left();
     Download::start(&sample, &[&honest, &choking, &mute]).complete(&sample);
@@ -69,9 +69,14 @@ fn no_thread_outlives_a_download_however_it_ends() {
 }
 
 fn none_is_left() {
+    wait_until_threads(|count| count == 0);
+}
+
+/// Waits until there are so many threads of workers, which are named after their peers.
+fn wait_until_threads(are_right: impl Fn(usize) -> bool) {
     let deadline = Instant::now() + DEADLINE;
-    while !threads_named("-127.0.77").is_empty() {
-        assert!(Instant::now() < deadline, "left over: {:?}", threads_named("-127.0.77"));
+    while !are_right(threads_named("-127.0.77").len()) {
+        assert!(Instant::now() < deadline, "there are: {:?}", threads_named("-127.0.77"));
         std::thread::yield_now();
     }
 }
