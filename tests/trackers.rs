@@ -257,9 +257,9 @@ fn a_stopped_that_is_not_answered_is_given_up() {
     let (announcers, news) = announcers(vec![vec![tracker.url()]]);
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
     tracker.script(Reply::Hang);
-    announcers.stop(false, Duration::from_millis(300));
+    announcers.stop(false, BUDGET);
     ended(&news);
-    assert_eq!(tracker.announces().last().unwrap().get("event"), "stopped");
+    assert_eq!(tracker.wait_for(2)[1].get("event"), "stopped");
 }
 
 #[test]

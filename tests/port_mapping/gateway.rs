@@ -7,12 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use addresses::free_address;
 use crossbeam_channel::{Receiver, unbounded};
 use femtotorrent::net::tap::Tap;
 use femtotorrent::net::{BindAddress, OwnPorts};
 use femtotorrent::port_mapping::{
     GatewayChoice, Gateways, Mapped, MappingOptions, MappingState, PortMapping,
 };
+
+#[path = "../support/addresses.rs"]
+#[allow(dead_code, reason = "the other tests use the rest")]
+mod addresses;
 
 /// For anything that should take milliseconds.
 pub const WAIT: Duration = Duration::from_secs(60);
@@ -58,16 +63,20 @@ pub struct Datagrams {
 }
 
 impl Datagrams {
-    /// `answer` gets each packet, and returns those that go back.
+    /// `answer` gets each packet, and returns those that go back. What is asked again and again was asked once.
     pub fn that(mut answer: impl FnMut(&[u8], SocketAddr) -> Vec<Vec<u8>> + Send + 'static) -> Datagrams {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(LOOK)).unwrap();
         let (tell, asked) = unbounded();
-        let mine = socket.try_clone().unwrap();
+        let (mine, mut last) = (socket.try_clone().unwrap(), Vec::new());
         let thread = Until::spawn(move || {
             let mut packet = [0; 2000];
             if let Ok((length, from)) = mine.recv_from(&mut packet) {
-                let _ = tell.send(packet[..length].to_vec());
+                // A question that is asked again after 250 ms is the same one.
+                if last != packet[..length] {
+                    last = packet[..length].to_vec();
+                    let _ = tell.send(last.clone());
+                }
                 for answer in answer(&packet[..length], from) {
                     let _ = mine.send_to(&answer, from);
                 }
@@ -214,7 +223,7 @@ impl Client {
 
 /// A router at these addresses, whose announcements come from a group that no other test is in.
 pub fn gateways(four: SocketAddr, ssdp: SocketAddr) -> Gateways {
-    let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = free_address(Ipv4Addr::LOCALHOST).port();
     let announcements = SocketAddr::from((Ipv4Addr::new(239, 192, 152, 144), free));
     Gateways { four: Some(four), six: None, ssdp, announcements }
 }

@@ -307,9 +307,9 @@ fn a_stopped_that_is_not_answered_is_given_up() {
     let (running, news) = announcers(vec![vec![tracker.url()]]);
     news.recv_timeout(DEADLINE).unwrap().outcome.unwrap();
     (0..20).for_each(|_| tracker.script(ScriptedFault::Lose));
-    running.stop(false, Duration::from_millis(300));
+    running.stop(false, BUDGET);
     ended(&news);
-    assert_eq!(tracker.asked()[2].event(), 3);
+    assert_eq!(tracker.wait_for(3)[2].event(), 3);
 }
 
 #[test]

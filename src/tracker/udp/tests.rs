@@ -91,45 +91,44 @@ fn a_tracker_that_never_answers_is_asked_three_times_and_given_up() {
 }
 
 /// A tracker of several servers behind one address: it refuses the connection IDs of so many exchanges, with these words.
-fn refusing(times: u32, words: &'static [u8]) -> (u16, JoinHandle<u32>) {
+/// The outcome at it, and how many requests it got.
+fn at_refusing(times: u32, words: &'static [u8]) -> (Result<Scrape, TrackerError>, u32) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-    let port = socket.local_addr().unwrap().port();
+    socket.set_read_timeout(Some(LONG)).unwrap();
+    let address = socket.local_addr().unwrap();
     let server = spawn(move || {
         let mut asked = 0;
         let mut packet = [0; 60];
-        while let Ok((length, from)) = socket.recv_from(&mut packet) {
+        // An empty packet is the end.
+        while let (length @ 1.., from) = socket.recv_from(&mut packet).unwrap() {
             let is_request = length > 16;
             asked += u32::from(is_request);
-            if is_request && asked <= times {
-                let refusal = [&[0, 0, 0, 3], &packet[12..16], words].concat();
-                socket.send_to(&refusal, from).unwrap();
-            } else {
-                socket.send_to(&packet[8..], from).unwrap();
-                if is_request {
-                    break;
-                }
-            }
+            let answer = match is_request && asked <= times {
+                true => [&[0, 0, 0, 3], &packet[12..16], words].concat(),
+                false => packet[8..].to_vec(),
+            };
+            socket.send_to(&answer, from).unwrap();
         }
         asked
     });
-    (port, server)
+    let outcome = scrape(&tracker([LONG; 3]), "127.0.0.1", address.port());
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&[], address).unwrap();
+    (outcome, server.join().unwrap())
 }
 
 #[test]
 fn a_tracker_that_refuses_a_fresh_connection_id_is_asked_for_another_one() {
-    let (port, server) = refusing(2, b"Connection ID missmatch.\0");
-    scrape(&tracker([LONG; 3]), "127.0.0.1", port).unwrap();
-    assert_eq!(server.join().unwrap(), 3);
+    let (outcome, asked) = at_refusing(2, b"Connection ID missmatch.\0");
+    outcome.unwrap();
+    assert_eq!(asked, 3);
 }
 
 #[test]
 fn a_tracker_that_refuses_each_connection_id_or_the_torrent_has_refused() {
-    for (words, asked) in [(b"Invalid connection ID".as_slice(), MORE_IDS + 1), (b"not registered", 1)] {
-        let (port, server) = refusing(u32::MAX, words);
-        let outcome = scrape(&tracker([LONG; 3]), "127.0.0.1", port);
+    for (words, expected) in [(b"Invalid connection ID".as_slice(), MORE_IDS + 1), (b"not registered", 1)] {
+        let (outcome, asked) = at_refusing(u32::MAX, words);
         assert!(matches!(outcome, Err(TrackerError::Refused(_))), "{outcome:?}");
-        assert_eq!(server.join().unwrap(), asked);
+        assert_eq!(asked, expected);
     }
 }
 
