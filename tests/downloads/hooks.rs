@@ -6,7 +6,6 @@ use crate::support::program::{Outcome, Program};
 use crate::support::sample::Sample;
 use crate::support::scripted_peer::ScriptedPeer;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -27,9 +26,11 @@ struct Setup {
 impl Setup {
     fn new(script: &str) -> Setup {
         let folder = TestFolder::new();
-        let path = folder.path().join("script");
-        fs::write(&path, script).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        // A process of its own writes it. If this one did, a program that another test starts in that moment would have
+        // the file open for writing until it is its own, and the system runs no file that is open so.
+        let mut write = Command::new("sh");
+        write.args(["-c", "printf %s \"$1\" > \"$0\" && chmod 755 \"$0\""]);
+        assert!(write.arg(folder.path().join("script")).arg(script).status().unwrap().success());
         Setup { folder }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::support::folder::TestFolder;
 use crate::support::gate::Gate;
@@ -57,6 +57,16 @@ fn send(program: &Program, signal: Signal) {
     kill_process(Pid::from_child(&program.child), signal).unwrap();
 }
 
+/// Sends these so that they are there together, however long this takes.
+fn send_at_once(program: &Program, signals: [Signal; 2]) {
+    send(program, Signal::STOP);
+    // Until it stands still.
+    waitpid(Some(Pid::from_child(&program.child)), WaitOptions::UNTRACED).unwrap();
+    for signal in signals.into_iter().chain([Signal::CONT]) {
+        send(program, signal);
+    }
+}
+
 #[test]
 fn whoever_asks_hears_how_it_stands_and_of_each_peer_also_from_a_quiet_run() {
     for more in [&[][..], &["--quiet"]] {
@@ -87,8 +97,7 @@ fn two_signals_at_once_are_one_and_a_later_one_ends_at_once() {
     // The farewell takes as long as it may.
     tracker.script(Reply::Hang);
     let begun = Instant::now();
-    send(&program, Signal::TERM);
-    send(&program, Signal::TERM);
+    send_at_once(&program, [Signal::INT, Signal::TERM]);
     program.wait_for(LIMIT, |line| line.contains("press Ctrl-C again to quit now").then_some(()));
     let in_order = begun.elapsed() > Duration::from_millis(500);
     send(&program, Signal::TERM);
