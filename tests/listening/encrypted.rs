@@ -1,7 +1,7 @@
 //! Connections that begin with a key exchange (MSE).
 
 use super::support::log_capture;
-use super::{DEADLINE, HASH, ID, connect, handshake, incoming, is_closed, is_closed_after};
+use super::{DEADLINE, HASH, ID, connect, handshake, incoming, is_closed, is_closed_after, read};
 use crossbeam_channel::unbounded;
 use femtotorrent::metainfo::InfoHash;
 use femtotorrent::net::tap::Tap;
@@ -156,7 +156,7 @@ fn a_byte_now_and_then_wins_no_time_for_a_key_exchange() {
     slow.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let mut left = 500;
     // The wait between two bytes is for the end of the connection, behind what is left of the pad.
-    let goes_on = |mut slow: &TcpStream| match slow.read(&mut [0; 512]) {
+    let goes_on = |slow: &TcpStream| match read(slow, &mut [0; 512]) {
         Ok(read) => read > 0,
         Err(error) => error.kind() == ErrorKind::WouldBlock,
     };

@@ -73,6 +73,16 @@ fn is_closed_after(mut stream: &TcpStream, most: usize) {
     assert!(heard.len() <= most, "{} bytes came", heard.len());
 }
 
+/// Reads what comes. A process that was stopped and goes on waits anew.
+fn read(mut stream: &TcpStream, into: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match stream.read(into) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
 /// Waits until no thread is left for an address that begins like this. Linux keeps 15 letters of a name, which are six of
 /// the address.
 fn no_thread_for(ip: &str) {
@@ -191,7 +201,7 @@ fn a_byte_now_and_then_wins_no_time() {
     // The wait between two bytes is for the end of the connection.
     while let Some(byte) = sent.next()
         && slow.write_all(&[*byte]).is_ok()
-        && slow.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+        && read(&slow, &mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     {}
     assert!(sent.len() > 0, "it was given time for the whole handshake");
     log_capture::wait_for(address, "no handshake in 10 s");

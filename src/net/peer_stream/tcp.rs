@@ -9,7 +9,7 @@ use rustix::net::SendFlags;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes that wait in the system to be sent, beyond those that are on their way already.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -47,11 +47,11 @@ impl Transport for Tcp {
     }
 
     fn read(&self, into: &mut [u8]) -> io::Result<usize> {
-        uninterrupted(|| (&self.socket).read(into))
+        uninterrupted(|| self.socket.read_timeout(), || (&self.socket).read(into))
     }
 
     fn peek(&self, into: &mut [u8]) -> io::Result<usize> {
-        uninterrupted(|| self.socket.peek(into))
+        uninterrupted(|| self.socket.read_timeout(), || self.socket.peek(into))
     }
 
     fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
@@ -85,11 +85,22 @@ impl Transport for Tcp {
     }
 }
 
-/// Calls a system call again for as long as a signal interrupts it.
-fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+/// Calls a system call again when it was interrupted, as it is when the process was stopped and goes on. Each call waits
+/// anew: so that one that is interrupted again and again ends too, none begins when its longest wait has passed since it
+/// was interrupted first.
+fn uninterrupted(
+    longest: impl Fn() -> io::Result<Option<Duration>>,
+    mut call: impl FnMut() -> io::Result<usize>,
+) -> io::Result<usize> {
+    let mut first = None;
     loop {
         match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                let passed = first.get_or_insert_with(Instant::now).elapsed();
+                if longest()?.is_some_and(|longest| passed >= longest) {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+            }
             result => return result,
         }
     }
@@ -134,4 +145,25 @@ fn send_from_the_page_cache(socket: &TcpStream, file: &File, offset: u64, length
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn send_from_the_page_cache(_: &TcpStream, _: &File, _: u64, _: u64) -> io::Result<u64> {
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_that_is_interrupted_goes_on_and_ends_in_time_however_often_that_is() {
+        let mut interruptions = 3;
+        let read = uninterrupted(
+            || Ok(None),
+            || {
+                interruptions -= 1;
+                if interruptions > 0 { Err(io::ErrorKind::Interrupted.into()) } else { Ok(7) }
+            },
+        );
+        assert_eq!((read.unwrap(), interruptions), (7, 0));
+        let longest = || Ok(Some(Duration::from_millis(1)));
+        let ended = uninterrupted(longest, || Err(io::ErrorKind::Interrupted.into()));
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
 }
