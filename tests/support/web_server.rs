@@ -171,10 +171,8 @@ fn exchange(mut stream: impl Read + Write, answer: &Answer, heard: &Mutex<Vec<St
 fn head(stream: &mut impl Read) -> Option<String> {
     let (mut request, mut byte) = (Vec::new(), [0]);
     while !request.ends_with(b"\r\n\r\n") {
-        match stream.read(&mut byte) {
-            Ok(1) => request.push(byte[0]),
-            _ => return None,
-        }
+        stream.read_exact(&mut byte).ok()?;
+        request.push(byte[0]);
     }
     Some(String::from_utf8_lossy(&request).into_owned())
 }

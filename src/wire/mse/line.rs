@@ -83,10 +83,13 @@ impl<'a, S: Read + Write> Line<'a, S> {
 
     fn fill(&mut self) -> Result<(), MseError> {
         let mut bytes = [0; READ_BYTES];
-        let read = self.stream.read(&mut bytes)?;
-        if read == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-        }
+        let read = loop {
+            match self.stream.read(&mut bytes) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                read => break read?,
+            }
+        };
         self.held.extend_from_slice(bytes.get(..read).unwrap_or_default());
         Ok(())
     }
