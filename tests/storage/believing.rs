@@ -3,13 +3,13 @@
 use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
 use femtotorrent::piece::PieceDigest;
 use femtotorrent::storage::{Check, Options, ServedPieces, Storage};
 
+use crate::programs::{make_pipe, while_none_runs};
 use crate::sample::{OPTIONS, Sample, markers, numbers};
 use crate::support::folder::TestFolder;
 
@@ -223,7 +223,7 @@ fn what_is_wrong_with_a_resume_file_costs_a_check_and_nothing_else() {
         }),
         ("pipe", &|path, _| {
             fs::remove_file(path).unwrap();
-            assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+            make_pipe(path);
         }),
     ];
     for (case, damage) in damages {
@@ -373,8 +373,10 @@ fn a_check_that_is_stopped_goes_on_where_it_was() {
         };
         let payload = sample.payload(&digests);
         let good = match to_write {
-            true => Storage::open(root.path(), &payload, Options { check, ..OPTIONS }, &watch)
-                .map(|(_, good)| good),
+            true => {
+                while_none_runs(|| Storage::open(root.path(), &payload, Options { check, ..OPTIONS }, &watch))
+                    .map(|(_, good)| good)
+            }
             false => {
                 ServedPieces::open(root.path(), &payload, 8, check, &watch).map(|served| served.offered())
             }

@@ -17,6 +17,7 @@ mod hard_links;
 mod links;
 mod naming;
 mod obstacles;
+mod programs;
 mod replacing;
 mod resuming;
 mod selecting;

@@ -3,10 +3,10 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Command;
 
 use femtotorrent::storage::{Options, StorageError};
 
+use crate::programs::make_pipe;
 use crate::sample::{OPTIONS, OVERWRITE, Sample, failure};
 use crate::support::folder::TestFolder;
 use crate::support::skip::skip;
@@ -69,8 +69,7 @@ fn what_is_in_the_way_is_named_with_the_right_code() {
 fn a_pipe_under_a_files_name_is_refused_without_waiting_for_it() {
     let root = TestFolder::new();
     let sample = Sample::new(1000, &[("a", 3300)]);
-    let made = Command::new("mkfifo").arg(root.path().join("a")).status().unwrap();
-    assert!(made.success());
+    make_pipe(&root.path().join("a"));
     assert_eq!(failure(sample.open(root.path(), OPTIONS)).exit_code(), 15);
 }
 

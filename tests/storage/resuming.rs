@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -11,6 +10,7 @@ use std::time::Duration;
 
 use femtotorrent::storage::StorageError;
 
+use crate::programs::make_pipe;
 use crate::sample::{OPTIONS, OVERWRITE, Sample, assert_foreign, failure, markers, numbers};
 use crate::support::folder::TestFolder;
 
@@ -260,7 +260,7 @@ const DAMAGES: [(&str, Damage); 10] = [
     }),
     ("pipe", |marker, _| {
         fs::remove_file(marker).unwrap();
-        assert!(Command::new("mkfifo").arg(marker).status().unwrap().success());
+        make_pipe(marker);
     }),
 ];
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
+use crate::programs::while_none_runs;
 use crate::support::folder::TestFolder;
 use femtotorrent::metainfo::{File, InfoHash};
 use femtotorrent::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
@@ -113,7 +113,7 @@ impl Sample {
         options: Options,
         watch: &(dyn Fn(u64, u64) -> bool + Sync),
     ) -> Result<(Storage, Bitfield), StorageError> {
-        Storage::open(root, &self.payload(&self.digests()), options, watch)
+        while_none_runs(|| Storage::open(root, &self.payload(&self.digests()), options, watch))
     }
 
     pub fn examine(&self, root: &Path) -> Result<Examined, StorageError> {
@@ -153,13 +153,7 @@ impl Sample {
 
     /// Writes what is missing and finishes.
     pub fn complete(&self, root: &Path, options: Options) {
-        // Another test may start a program, which has our lock for a moment, until it is another program.
-        let not_busy = |attempt: &Result<_, StorageError>| !matches!(attempt, Err(StorageError::Busy { .. }));
-        let mut attempts = (0..500).map(|_| {
-            std::thread::sleep(Duration::from_millis(2));
-            self.open(root, options)
-        });
-        let (mut storage, good) = attempts.find(not_busy).unwrap().unwrap();
+        let (mut storage, good) = self.open(root, options).unwrap();
         let wanted = |piece| self.selection.as_ref().is_none_or(|part| part.pieces().has(piece));
         let missing = |number: &u32| wanted(self.index(*number)) && !good.has(self.index(*number));
         self.write(&mut storage, (0..self.geometry.piece_count()).filter(missing));

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use femtotorrent::piece::Geometry;
 
+use crate::programs::run;
 use crate::sample::{FULL, OPTIONS, Sample, failure, numbers};
 use crate::support::folder::TestFolder;
 use crate::support::skip::skip;
@@ -122,12 +123,9 @@ fn a_full_disk_keeps_what_was_verified() {
     let root = TestFolder::new();
     let script = r#"mount -t tmpfs -o size=256k tmpfs "$FULL_DISK" && echo mounted && exec "$0" --exact writing::inside_a_full_disk --nocapture"#;
     let namespace = if rustix::process::geteuid().is_root() { "-m" } else { "-rm" };
-    let output = Command::new("unshare")
-        .args([namespace, "sh", "-c", script])
-        .arg(std::env::current_exe().unwrap())
-        .env("FULL_DISK", root.path())
-        .output();
-    match output {
+    let mut command = Command::new("unshare");
+    command.args([namespace, "sh", "-c", script]).arg(std::env::current_exe().unwrap());
+    match run(command.env("FULL_DISK", root.path())) {
         Ok(output) if String::from_utf8_lossy(&output.stdout).starts_with("mounted") => {
             assert!(output.status.success(), "{output:?}");
             assert!(String::from_utf8_lossy(&output.stdout).contains("the disk was full"), "{output:?}");
