@@ -119,6 +119,7 @@ impl Visit<'_> {
         let mut out = handshake(self.material.metainfo.info_hash).to_wire();
         self.report.tell("we", "handshake: we connect, so we speak first");
         let mut buffer = vec![0; 32 * 1024];
+        let mut heard = Instant::now();
         loop {
             stream.write_all(&out)?;
             out.clear();
@@ -132,10 +133,14 @@ impl Visit<'_> {
             if Instant::now() >= end || self.report.is_full() {
                 return Ok("we hang up: that is enough for one connection".to_owned());
             }
-            stream.set_read_timeout(Some(PATIENCE))?;
+            let wait = PATIENCE.saturating_sub(heard.elapsed()).max(Duration::from_millis(1));
+            stream.set_read_timeout(Some(wait))?;
             match stream.read(&mut buffer) {
                 Ok(0) => return Ok(self.closed()),
-                Ok(read) => self.student.push(buffer.get(..read).unwrap_or_default()),
+                Ok(read) => {
+                    self.student.push(buffer.get(..read).unwrap_or_default());
+                    heard = Instant::now();
+                }
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                     self.report.wrong(self.silence());
                     return Ok("we hang up: ten seconds without a word".to_owned());
