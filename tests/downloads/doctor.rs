@@ -23,7 +23,7 @@ use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_secs(90);
 /// Long enough for a peer that is silent to be given up, and for the reason why nothing moves to be known.
-const SECONDS: &str = "14";
+const SECONDS: &str = "20";
 
 /// Runs of the doctor, and what each is to say.
 struct Patients {

@@ -143,10 +143,12 @@ fn a_line_says_at_once_what_is_downloaded_and_where_and_then_hardly_more() {
 fn a_quiet_run_that_gives_up_says_why() {
     let sample = Sample::small();
     let scene = Scene::new(sample);
-    let program = scene.start(&["--quiet", "--timeout", "1"]);
+    let program = scene.start(&["--quiet", "--timeout", "3"]);
     let outcome = program.finish(LIMIT);
     scene.go_on.open();
     assert_eq!(outcome.code, Some(2), "{}", outcome.output);
     let said = outcome.output;
-    assert!(said.starts_with("payload.bin: timed out: no data for 1 s: the peers "), "{said}");
+    // How long it was is counted, and a slow machine notices it late.
+    assert!(said.starts_with("payload.bin: timed out: no data for "), "{said}");
+    assert!(said.contains(" s: the peers "), "{said}");
 }

@@ -15,7 +15,7 @@ fn serve(answers: Vec<Vec<u8>>) -> (String, thread::JoinHandle<()>) {
             stream.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
             let mut request = Vec::new();
             let mut byte = [0];
-            while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+            while !request.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
                 request.push(byte[0]);
             }
             // A client that has read enough closes the connection, so this may fail.

@@ -17,7 +17,7 @@ fn client() -> WebClient {
 fn request(stream: &mut TcpStream) -> String {
     stream.set_read_timeout(Some(LONG)).unwrap();
     let (mut heard, mut byte) = (Vec::new(), [0]);
-    while !heard.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+    while !heard.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
         heard.push(byte[0]);
     }
     String::from_utf8(heard).unwrap()

@@ -16,6 +16,16 @@ fn tracker(patience: [Duration; 3]) -> UdpTracker {
     UdpTracker { patience, look_up, ..UdpTracker::new(Outlet::default()) }
 }
 
+/// The next packet. A process that was stopped and goes on waits anew.
+fn receive(socket: &UdpSocket, packet: &mut [u8]) -> (usize, SocketAddr) {
+    loop {
+        match socket.recv_from(packet) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            received => return received.unwrap(),
+        }
+    }
+}
+
 /// Answers `packets` packets with themselves, without their first eight bytes: the rest has the right action
 /// and transaction ID, and enough numbers for a connection ID or a scrape.
 fn serve(host: &str, packets: usize) -> (u16, JoinHandle<()>) {
@@ -25,7 +35,7 @@ fn serve(host: &str, packets: usize) -> (u16, JoinHandle<()>) {
     let server = spawn(move || {
         for _ in 0..packets {
             let mut packet = [0; 60];
-            let (_, from) = socket.recv_from(&mut packet).unwrap();
+            let (_, from) = receive(&socket, &mut packet);
             socket.send_to(&packet[8..], from).unwrap();
         }
     });
@@ -67,12 +77,12 @@ fn an_answer_that_comes_while_another_address_is_asked_counts() {
     let silent = UdpSocket::bind(("127.0.0.2", port)).unwrap();
     let server = spawn(move || {
         let mut packet = [0; 60];
-        let (_, from) = slow.recv_from(&mut packet).unwrap();
+        let (_, from) = receive(&slow, &mut packet);
         // By then the other is being asked.
-        silent.recv_from(&mut [0; 60]).unwrap();
+        receive(&silent, &mut [0; 60]);
         slow.send_to(&packet[8..], from).unwrap();
         // The same request again, and then the one under the connection ID.
-        let asked: Vec<usize> = (0..2).map(|_| slow.recv_from(&mut packet).unwrap().0).collect();
+        let asked: Vec<usize> = (0..2).map(|_| receive(&slow, &mut packet).0).collect();
         slow.send_to(&packet[8..], from).unwrap();
         asked
     });
@@ -100,7 +110,7 @@ fn at_refusing(times: u32, words: &'static [u8]) -> (Result<Scrape, TrackerError
         let mut asked = 0;
         let mut packet = [0; 60];
         // An empty packet is the end.
-        while let (length @ 1.., from) = socket.recv_from(&mut packet).unwrap() {
+        while let (length @ 1.., from) = receive(&socket, &mut packet) {
             let is_request = length > 16;
             asked += u32::from(is_request);
             let answer = match is_request && asked <= times {
