@@ -12,9 +12,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use folder::TestFolder;
+use rustix::process::{Pid, Signal, kill_process};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const PAYLOAD: &[u8] = include_bytes!("../sample-torrents/payload/factors.txt");
@@ -551,6 +552,21 @@ fn a_seeder_that_is_silent_is_told_what_it_has_left_out() {
         })
     });
     runs.into_iter().for_each(|run| run.join().unwrap());
+}
+
+#[test]
+fn a_silent_seeder_is_given_up_though_we_are_stopped_again_and_again() {
+    let mut demo = Demo::start(&["--with", &seeder(Vec::new(), |_| Vec::new())]);
+    let (process, end) = (Pid::from_child(&demo.child), Instant::now() + LIMIT);
+    // Linux interrupts the read that goes on each time.
+    while demo.child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < end, "it waits for ever");
+        kill_process(process, Signal::STOP).unwrap();
+        thread::sleep(Duration::from_millis(20));
+        kill_process(process, Signal::CONT).unwrap();
+        thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(demo.exit_code(), Some(32), "{}", demo.printed);
 }
 
 #[test]
