@@ -15,15 +15,16 @@
 //!   already. A peer whose own attempt fails has lied and is banned; the attempt of an honest peer succeeds;
 //!   and no peer is blamed for what another one sent.
 //! - Nothing is allocated because of a claim. Memory grows with the bytes that came, and all attempts
-//!   together may take 4 MiB at first and a MiB more with each second, [`MAX_METADATA_SIZE`] at most: two liars could
-//!   fill that within a second, and longer metadata than 4 MiB is rare. When what they may take is used up, an attempt at a
-//!   usual size displaces larger ones, and after that an attempt that more peers claim displaces others.
+//!   together may take 4 MiB at first and a MiB more with each second ([`room`]), [`MAX_METADATA_SIZE`] at most.
+//!   When that is used up, an attempt at a usual size displaces larger ones, and after that an attempt that more
+//!   peers claim displaces others.
 //!
 //! A silent peer delays nothing: when no other piece is left to request, its pieces are requested from other
 //! peers, too. The threads that call this decide how long to wait for an answer. There is one for each peer
 //! (`magnet/worker.rs`), and a lock lets one in at a time. Nothing here waits.
 
 mod hashes;
+mod room;
 
 use super::layers::LayerAssembly;
 use crate::message::Violation;
@@ -31,6 +32,7 @@ use crate::metainfo::{self, Called, MAX_TORRENT_BYTES, Version};
 use crate::piece::PeerKey;
 use crate::piece::merkle::Node;
 use crate::wire::metadata::PIECE;
+use room::Room;
 use std::cmp::Reverse;
 use std::time::Instant;
 
@@ -42,20 +44,14 @@ pub const MAX_METADATA_SIZE: u64 = MAX_TORRENT_BYTES;
 /// every peer.
 const USUAL_METADATA_SIZE: u64 = 512 * 1024;
 
-/// Bytes that all attempts together may have at first, and how many more with each second.
-const FIRST_ROOM: u64 = 4 << 20;
-const ROOM_A_SECOND: u64 = 1 << 20;
-
 /// The metadata while it is put together.
 #[derive(Debug)]
 pub struct MetadataAssembly {
     called: Called,
     peers: Vec<MetadataPeer>,
     attempts: Vec<MetadataAttempt>,
-    /// Bytes that they may have together.
-    room: u64,
-    /// When the first peer was asked.
-    begun: Option<Instant>,
+    /// How much memory they may take together.
+    room: Room,
     /// The verified metadata, until it is taken, and how many pieces it had.
     verified: Option<FoundMetadata>,
     pieces: u32,
@@ -130,8 +126,7 @@ impl MetadataAssembly {
             called,
             peers: Vec::new(),
             attempts: Vec::new(),
-            room: FIRST_ROOM,
-            begun: None,
+            room: Room::new(),
             verified: None,
             pieces: 0,
             layers: LayerAssembly::default(),
@@ -141,15 +136,12 @@ impl MetadataAssembly {
 
     /// It is now this time: whoever asks peers says so, beginning with the first one.
     pub fn passed(&mut self, now: Instant) {
-        let begun = *self.begun.get_or_insert(now);
-        let more = ROOM_A_SECOND.saturating_mul(now.saturating_duration_since(begun).as_secs());
-        self.room = FIRST_ROOM.saturating_add(more).min(MAX_METADATA_SIZE);
+        self.room.passed(now);
     }
 
     /// Whether this peer is asked for nothing as long as the attempts have no more memory.
     pub fn waits_for_room(&self, key: PeerKey) -> bool {
-        let waits = |at| self.verified.is_none() && !self.has_room(at);
-        self.attempt_of(key).is_some_and(waits)
+        self.attempt_of(key).is_some_and(|at| self.verified.is_none() && !self.has_room(at))
     }
 
     /// Whether this peer has said that it has metadata.
@@ -356,7 +348,7 @@ impl MetadataAssembly {
     /// is room, and `Err` if it would have to be the attempt at `at` itself.
     fn displaced_by(&self, at: usize) -> Result<Option<usize>, ()> {
         let held: u64 = self.attempts.iter().map(MetadataAttempt::held).sum();
-        if held.saturating_add(PIECE.into()) <= self.room {
+        if held.saturating_add(PIECE.into()) <= self.room.bytes {
             return Ok(None);
         }
         let filled = self.attempts.iter().enumerate().filter(|(_, attempt)| !attempt.pieces.is_empty());
