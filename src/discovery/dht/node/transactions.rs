@@ -46,14 +46,14 @@ pub(super) struct SentQuery {
 #[derive(Debug)]
 pub(super) struct Transactions {
     waiting: Vec<SentQuery>,
-    /// The time that an answer takes, on average.
-    round_trip: Duration,
+    /// The time that an answer takes, on average. `None` before the first one.
+    round_trip: Option<Duration>,
 }
 
 impl Transactions {
-    /// No queries yet, and a guess of the time that an answer takes.
+    /// No queries yet.
     pub fn new() -> Transactions {
-        Transactions { waiting: Vec::new(), round_trip: Duration::from_millis(250) }
+        Transactions { waiting: Vec::new(), round_trip: None }
     }
 
     /// Enters a query under a new transaction ID, and returns the ID. `None` if too many queries wait.
@@ -78,7 +78,7 @@ impl Transactions {
         let is_answered = |query: &SentQuery| query.transaction == transaction && query.to == from;
         let query = self.waiting.swap_remove(self.waiting.iter().position(is_answered)?);
         let took = now.saturating_duration_since(query.sent);
-        self.round_trip = (self.round_trip * 7 + took) / 8;
+        self.round_trip = Some(self.round_trip.map_or(took, |before| (before * 7 + took) / 8));
         Some(query)
     }
 
@@ -116,7 +116,8 @@ impl Transactions {
     }
 
     fn late_after(&self) -> Duration {
-        (self.round_trip * 4).clamp(MIN_LATE_AFTER, MAX_LATE_AFTER)
+        let usual = self.round_trip.map_or(MAX_LATE_AFTER, |round_trip| round_trip * 4);
+        usual.clamp(MIN_LATE_AFTER, MAX_LATE_AFTER)
     }
 }
 
@@ -155,6 +156,28 @@ impl Node {
     pub(super) fn fail_lookup(&mut self, query: &SentQuery) {
         if let Some(lookup) = self.lookups.of_query(query.purpose) {
             lookup.failed(query.to);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_a_query_is_waited_for_is_learnt_from_the_first_answer_on() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let (start, to) = (Instant::now(), SocketAddr::from(([192, 0, 2, 1], 6881)));
+        for (took, wait) in [(1, 250), (100, 400), (900, 1000)] {
+            let mut transactions = Transactions::new();
+            let mut ask = |transactions: &mut Transactions| {
+                transactions.begin(to, QueryPurpose::Ping, start, &mut random).unwrap()
+            };
+            let first = ask(&mut transactions);
+            ask(&mut transactions);
+            assert_eq!(transactions.next_deadline(), Some(start + MAX_LATE_AFTER), "nothing is known yet");
+            transactions.end(&first, to, start + Duration::from_millis(took)).unwrap();
+            assert_eq!(transactions.next_deadline(), Some(start + Duration::from_millis(wait)), "{took}");
         }
     }
 }
