@@ -39,8 +39,10 @@ const FIRST_BACK_OFF: Duration = Duration::from_secs(15);
 /// second wait is as long, and then they double.
 const FIRST_BACK_OFF_AT_START: Duration = Duration::from_secs(5);
 
-/// The shortest wait after a refusal: what a tracker has decided, it will not decide otherwise so soon.
+/// The shortest wait after a refusal: what a tracker has decided, it will not decide otherwise so soon. One of the first
+/// round may be of the moment: the server has just started, or has too much to do.
 const AFTER_A_REFUSAL: Duration = Duration::from_secs(60);
+const AFTER_THE_FIRST_REFUSAL: Duration = Duration::from_secs(15);
 
 /// The longest wait after failures, which is also the common interval between announces.
 const MAX_BACK_OFF: Duration = Duration::from_secs(30 * 60);
@@ -157,9 +159,13 @@ impl Tier {
     /// How long to wait for the answer of the tracker that is asked next, if not as long as any exchange may take.
     pub fn patience(&self) -> Option<Duration> {
         let behind = u32::try_from(self.others.len().saturating_sub(self.current)).unwrap_or(u32::MAX);
-        let is_first_round = !self.settled && self.failed_rounds == 0;
         let share = FIRST_ROUND.checked_div(behind.saturating_add(1)).unwrap_or(FIRST_ROUND);
-        (is_first_round && behind > 0).then(|| share.max(LEAST_PATIENCE))
+        (self.is_first_round() && behind > 0).then(|| share.max(LEAST_PATIENCE))
+    }
+
+    /// Whether none has answered since the start, and not all of them have failed.
+    fn is_first_round(&self) -> bool {
+        !self.settled && self.failed_rounds == 0
     }
 
     fn trackers(&self) -> impl Iterator<Item = &TierTracker> {
@@ -219,6 +225,7 @@ impl Tier {
         let rest = match error {
             TrackerError::RefusedFor(_, RetryIn::Time(time)) => Rest::Until(now + *time),
             TrackerError::RefusedFor(_, RetryIn::Never) => Rest::ForGood,
+            TrackerError::Refused(_) if self.is_first_round() => Rest::Until(now + AFTER_THE_FIRST_REFUSAL),
             TrackerError::Refused(_) => Rest::Until(now + AFTER_A_REFUSAL),
             _ => Rest::Until(now),
         };

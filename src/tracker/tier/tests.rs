@@ -213,11 +213,29 @@ fn a_tracker_that_says_when_to_come_back_is_left_alone_until_then() {
 }
 
 #[test]
-fn a_tracker_that_refuses_is_asked_again_after_a_minute_and_the_others_meanwhile() {
+fn a_tracker_that_refuses_is_asked_again_soon_the_first_time_and_then_after_a_minute() {
+    let mut now = Instant::now();
+    let mut random = Rng::with_seed(3);
+    let mut tier = tier("a", now, &mut random);
+    let refusal = TrackerError::Refused("unregistered torrent".into());
+    for seconds in [15, 60, 60] {
+        tier.failed(&refusal, now, &mut random);
+        assert_eq!(due(&tier), now + Duration::from_secs(seconds));
+        now = due(&tier);
+    }
+    tier.answered(&answer("8:intervali1800e"), now);
+    tier.failed(&refusal, now, &mut random);
+    assert_eq!(due(&tier), now + MINUTE, "it has known us");
+}
+
+#[test]
+fn while_a_tracker_that_refuses_is_left_alone_the_others_are_asked() {
     let now = Instant::now();
     let mut random = Rng::with_seed(3);
     let mut tier = tier("ab", now, &mut random);
-    let first = host(&tier);
+    tier.failed(&silence(), now, &mut random);
+    tier.failed(&silence(), now, &mut random);
+    let (now, first) = (due(&tier), host(&tier));
     tier.failed(&TrackerError::Refused("unregistered torrent".into()), now, &mut random);
     let mut others = 0;
     while due(&tier) < now + MINUTE {
