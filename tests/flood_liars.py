@@ -49,5 +49,3 @@ class Liar:
             data = self.metadata[begin : begin + PIECE]
         head = b"d8:msg_typei1e5:piecei%de10:total_sizei%dee" % (piece, self.size)
         self.peer.sendall(extended(self.extension, head + data))
-
-

@@ -7,7 +7,8 @@ and time of the download, and each as a ratio to a quiet one in the same run. Al
 namespace of its own, in which every address of 11/8 and 10/8 is this host: that is a part of the internet, and addresses
 of our own host or network are never kept out, since one of them may stand for everybody: with --near the flood comes
 from this host, with --lan from a network beside us. With --two the torrent is of version 2. Those that
-lie about metadata and hashes are met with --magnet alone. With --udp the floods of packets reach the DHT too. It needs root or user namespaces, `unshare` and `ip`.
+lie about metadata and hashes are met with --magnet alone. With --udp the floods of packets reach the
+DHT too. It needs root or user namespaces, `unshare` and `ip`.
 All of it takes half an hour.
 """
 
