@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 mod many_files;
 mod marker_first;
+mod removals;
 mod selections;
 
 use super::calls::Call;
@@ -289,16 +290,6 @@ fn a_disk_that_fails_for_good_ends_the_run_with_the_reason() {
     ] {
         let error = survives(Fault::Always(call, errno), SPARSE).unwrap_err();
         assert_eq!(error.exit_code(), code, "{call:?}: {error}");
-    }
-}
-
-#[test]
-fn where_nothing_can_be_removed_what_is_complete_is_complete() {
-    for errno in [Errno::PERM, Errno::ACCESS, Errno::IO] {
-        for options in [SPARSE, PARTS] {
-            // The next run removes it.
-            survives(Fault::Always(Call::Remove, errno), options).unwrap();
-        }
     }
 }
 
