@@ -1,11 +1,11 @@
 //! `config`: prints what the settings file and the environment set, and what becomes of it.
 
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::help::headings::OUTPUT;
+use super::option_words::shown;
 use super::printed::printed;
-use super::runs::CommandFailure;
 use super::settings::{
-    COMMANDS, Settings, Verdict, can_be_set, config_file, named, shown, takes_settings, verdicts,
+    COMMANDS, Settings, Verdict, can_be_set, config_file, named, takes_settings, verdicts,
 };
 use crate::text;
 use clap::builder::PossibleValuesParser;

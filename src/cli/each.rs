@@ -2,9 +2,8 @@
 //!
 //! Runs on the main thread. One that fails does not keep the others from their turn.
 
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::json;
-use super::runs::CommandFailure;
 use super::source;
 use super::source_list::NamedSource;
 use super::terminal::say_error;

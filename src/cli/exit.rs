@@ -6,6 +6,9 @@ use crate::swarm::RunEnd;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit(pub u8);
 
+/// Why a command failed: the exit code of the program and the message for the user.
+pub type CommandFailure = (Exit, String);
+
 impl Exit {
     /// Everything was downloaded and verified, or was already there.
     pub const DONE: Exit = Exit(0);

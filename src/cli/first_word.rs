@@ -2,10 +2,9 @@
 //!
 //! A word that is neither ends the run before anything starts: whoever mistypes `verify` wants no download.
 
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::nearest_file::nearest_file;
 use super::nearest_word::nearest;
-use super::runs::CommandFailure;
 use super::source::shown;
 use super::source_name;
 use clap::Command;

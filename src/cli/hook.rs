@@ -8,9 +8,8 @@
 //! The thread `hook` starts it. What a thread starts has the rights of that thread, and the program has to have those of
 //! the user; so this thread is started before the others give up theirs (`sandbox`). It never speaks with a stranger.
 
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::help::headings::DOWNLOAD;
-use super::runs::CommandFailure;
 use super::terminal;
 use crate::metainfo::InfoHash;
 use crate::session::Completion;

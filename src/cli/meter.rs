@@ -5,7 +5,9 @@
 //! thread that waits for it.
 
 use super::foreground;
-use super::progress::{Line, Pace, Part, Rank, Style, name_columns, percent, rate};
+use super::progress::bar::{Line, Part, Rank, name_columns};
+use super::progress::figures::{percent, rate};
+use super::progress::{Pace, Style};
 use super::signals::Interrupts;
 use super::terminal::{self, say};
 use crate::text::{printable, size};

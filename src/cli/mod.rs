@@ -31,6 +31,7 @@ mod naming_options;
 mod nearest_file;
 mod nearest_word;
 mod network_options;
+mod option_words;
 #[cfg(feature = "trace")]
 pub mod pcap;
 #[cfg_attr(not(feature = "trace"), path = "no_pcap.rs")]
@@ -80,12 +81,11 @@ use arguments::{Arguments, CliCommand};
 use clap::FromArgMatches;
 use events::Events;
 use refusal::refused;
-use runs::CommandFailure;
 use std::ffi::OsString;
 use terminal::start_log;
 
 pub use arguments::program;
-pub use exit::Exit;
+pub use exit::{CommandFailure, Exit};
 pub use signals::end;
 #[cfg(feature = "watch")]
 pub use watch::rehearsal;

@@ -1,8 +1,7 @@
 //! What the payload is called on the disk, and what becomes of a file that is there already.
 
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::help::headings::{DOWNLOAD, FILES};
-use super::runs::CommandFailure;
 use crate::storage::{Existing, output_name_fault};
 use clap::Args;
 

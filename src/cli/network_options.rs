@@ -2,11 +2,10 @@
 //! port we use.
 
 use super::encryption_option::EncryptionOption;
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::help::headings::{NETWORK, PEERS};
 use super::proxy_options::{self, ProxyOptions};
 use super::resources::Resources;
-use super::runs::CommandFailure;
 use super::saved_port::SavedPort;
 use super::utp_option::UtpOption;
 use super::values::{host_and_port, node};
@@ -116,10 +115,30 @@ impl NetworkOptions {
         let authorities = authorities(self.ca_file.as_deref())?;
         let proxies = self.proxy.proxies()?;
         if proxies.for_all().is_some() {
-            proxy_options::check(self)?;
+            self.check_beside_a_proxy()?;
         }
         proxy_options::say(&proxies);
         Ok(Outlet { authorities, proxies, ..Outlet::by(bind_address) })
+    }
+
+    /// Whether the other options can be had with a proxy for everything.
+    ///
+    /// # Errors
+    ///
+    /// One of them asks for what would go past it.
+    fn check_beside_a_proxy(&self) -> Result<(), CommandFailure> {
+        let by_udp =
+            |tracker: &&String| tracker.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("udp://"));
+        let conflict = if self.port.is_some() {
+            "--port cannot be used with --proxy: nobody can connect to us through a proxy"
+        } else if !self.dht_nodes.is_empty() {
+            "--dht-node cannot be used with --proxy: the DHT is off, since UDP does not go through a proxy"
+        } else if self.trackers.iter().find(by_udp).is_some() {
+            "--tracker udp://… cannot be used with --proxy: UDP does not go through a proxy"
+        } else {
+            return Ok(());
+        };
+        Err((Exit::BAD_OPTION, conflict.to_owned()))
     }
 
     /// Opens the network as the user wants it used. If the user named no port and none is free, we do not

@@ -1,6 +1,6 @@
 //! In the place of `--pcap`, where it was left out of the program: nothing is written down.
 
-use super::runs::CommandFailure;
+use super::exit::CommandFailure;
 use crate::net::BindAddress;
 use crate::net::tap::Tap;
 use clap::Args;

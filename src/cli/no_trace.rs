@@ -1,7 +1,7 @@
 //! In the place of `--trace` and `-vv`, where they were left out of the program: nothing is written down, and `-vv`
 //! is `-v`.
 
-use super::runs::CommandFailure;
+use super::exit::CommandFailure;
 use crate::net::tap::Tap;
 use clap::Args;
 use log::warn;

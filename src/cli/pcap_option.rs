@@ -1,9 +1,8 @@
 //! The option that writes what is said to a file that Wireshark reads, or to a pipe.
 
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::help::headings::OUTPUT;
 use super::pcap::{Pcap, PcapSink};
-use super::runs::CommandFailure;
 use super::terminal;
 use super::trace_option::create;
 use crate::net::BindAddress;

@@ -1,7 +1,6 @@
 //! What becomes of a command whose output cannot be written.
 
-use super::exit::Exit;
-use super::runs::CommandFailure;
+use super::exit::{CommandFailure, Exit};
 use crate::text::reason;
 use std::io::{self, ErrorKind};
 

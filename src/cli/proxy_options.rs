@@ -1,9 +1,7 @@
 //! The option `--proxy`, and the proxies of the environment.
 
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::help::headings::NETWORK;
-use super::network_options::NetworkOptions;
-use super::runs::CommandFailure;
 use crate::net::proxy::{Proxies, Proxy};
 use clap::Args;
 use log::{debug, warn};
@@ -74,24 +72,4 @@ pub fn check_map_port(map_port: bool, proxies: &Proxies) -> Result<(), CommandFa
         }
         false => Ok(()),
     }
-}
-
-/// Whether the other options can be had with a proxy for everything.
-///
-/// # Errors
-///
-/// One of them asks for what would go past it.
-pub fn check(options: &NetworkOptions) -> Result<(), CommandFailure> {
-    let by_udp =
-        |tracker: &&String| tracker.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("udp://"));
-    let conflict = if options.port.is_some() {
-        "--port cannot be used with --proxy: nobody can connect to us through a proxy"
-    } else if !options.dht_nodes.is_empty() {
-        "--dht-node cannot be used with --proxy: the DHT is off, since UDP does not go through a proxy"
-    } else if options.trackers.iter().find(by_udp).is_some() {
-        "--tracker udp://… cannot be used with --proxy: UDP does not go through a proxy"
-    } else {
-        return Ok(());
-    };
-    Err((Exit::BAD_OPTION, conflict.to_owned()))
 }

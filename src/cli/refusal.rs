@@ -9,10 +9,9 @@ use super::foreign_words;
 use super::help;
 use super::nearest_word::nearest;
 use super::printed::printed;
-use super::{settings, source, terminal};
+use super::{option_words, source, terminal};
+use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, Command};
-use std::error::Error;
 use std::ffi::OsString;
 use std::io::Write;
 
@@ -105,18 +104,13 @@ fn unknown(error: &clap::Error, words: &[OsString], program: &Command) -> Option
     if let Some(answer) = foreign_words::answer(name, typed) {
         return Some(format!("there is no option '{shown}': {answer}"));
     }
-    let known = command.get_arguments().flat_map(option_names).chain(["help"]);
+    let known = command.get_arguments().flat_map(option_words::names).chain(["help"]);
     let near = typed.strip_prefix("--").and_then(|typed| nearest(typed, known));
     let hint = match near {
         Some(near) => format!("did you mean '--{near}'?"),
         None => format!("see femtotorrent {name} --help"),
     };
     Some(format!("there is no option '{shown}' ({hint})"))
-}
-
-/// The long names of an option.
-pub fn option_names(option: &Arg) -> impl Iterator<Item = &str> {
-    option.get_long().into_iter().chain(option.get_all_aliases().unwrap_or_default())
 }
 
 /// The answer to a value that the option does not take, or to none.
@@ -130,36 +124,9 @@ fn unusable(error: &clap::Error) -> Option<String> {
     if error.kind() == ErrorKind::InvalidValue && value.is_empty() {
         return Some(format!("{option} needs a value (write {})", usage.replace(['<', '>', '[', ']'], "")));
     }
-    let why = why_not(error)?;
-    let shown = settings::shown(option.trim_start_matches('-'), value);
+    let why = option_words::why_refused(error)?;
+    let shown = option_words::shown(option.trim_start_matches('-'), value);
     Some(format!("{option}: '{shown}' cannot be used: {why}"))
-}
-
-/// Why a value is refused: what the option says of it, or what it takes instead. `None` if it is not about a value.
-pub fn why_not(error: &clap::Error) -> Option<String> {
-    if !matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
-        return None;
-    }
-    if let Some(why) = error.source() {
-        return Some(in_plain_words(why.to_string()));
-    }
-    match error.get(ContextKind::ValidValue) {
-        Some(ContextValue::Strings(known)) if !known.is_empty() => {
-            Some(format!("one of {} is expected", known.join(", ")))
-        }
-        _ => None,
-    }
-}
-
-/// What the standard library and clap say of numbers, as a user reads it.
-fn in_plain_words(why: String) -> String {
-    let range = why.split_once(" is not in ").and_then(|(_, range)| range.split_once("..="));
-    match range {
-        Some((first, last)) => format!("a number from {first} to {last} is expected"),
-        None if why.contains("invalid digit") => "a number is expected".to_owned(),
-        None if why.starts_with("number too large") => "the number is too large".to_owned(),
-        None => why,
-    }
 }
 
 /// The answer to options that cannot be used together.

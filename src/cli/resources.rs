@@ -8,8 +8,7 @@
 //! finds more of them gives way to those that are there: with few threads we do without the local network,
 //! then without incoming connections, then without the DHT.
 
-use super::exit::Exit;
-use super::runs::CommandFailure;
+use super::exit::{CommandFailure, Exit};
 use super::thread_limit;
 use crate::net::raise_descriptor_limit;
 use crate::peer::{MAX_HALF_OPEN, USUAL_DESCRIPTORS};

@@ -3,7 +3,7 @@
 //! This runs on the main thread.
 
 use super::events::Events;
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::hook::TorrentFiles;
 use super::progress::{Screen, Style};
 use super::signals::interrupts;
@@ -21,9 +21,6 @@ use crossbeam_channel::{at, bounded, never, select};
 use log::warn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Why a command failed: the exit code of the program and the message for the user.
-pub type CommandFailure = (Exit, String);
 
 /// The torrents that a command works on.
 #[derive(Default)]

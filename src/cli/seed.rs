@@ -2,10 +2,9 @@
 
 use super::arguments::SeedArguments;
 use super::events::Events;
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::network_options::cache_folder;
 use super::resources::Purpose;
-use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
 use super::sharing_options::RunPlan;
 use crate::metainfo::FileChoice;

@@ -2,7 +2,7 @@
 
 use super::client_name_options::ClientNameOptions;
 use super::events::Events;
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::help::headings::{FILES, LIMITS, OUTPUT, PEERS, SEEDING};
 use super::hook::Hook;
 use super::naming_options::NameOption;
@@ -12,7 +12,7 @@ use super::port_mapping_options::PortMappingOptions;
 use super::progress::{Screen, Style};
 use super::proxy_options;
 use super::resources::{Purpose, Resources};
-use super::runs::{self, CommandFailure, Loaded};
+use super::runs::{self, Loaded};
 use super::sandbox::Sandbox;
 use super::signals::{interrupts, is_asked_to_end};
 use super::slow_folder;

@@ -7,13 +7,13 @@
 use super::arguments::ShowArguments;
 use super::create::output::Output;
 use super::each::{Shape, each};
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::json;
 use super::network_options::NetworkOptions;
 use super::printed::printed;
 use super::progress::Style;
 use super::resources::{Purpose, Resources};
-use super::runs::{self, CommandFailure};
+use super::runs;
 use super::scraped::Scraped;
 use super::source;
 use super::terminal;

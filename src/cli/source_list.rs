@@ -2,9 +2,8 @@
 //!
 //! A list has one torrent in each line. Empty lines and those that begin with `#` mean nothing.
 
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::help::headings::DOWNLOAD;
-use super::runs::CommandFailure;
 use super::source_name::{in_text, source_name};
 use crate::text::{reason, shown};
 use clap::{Args, ValueHint};

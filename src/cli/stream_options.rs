@@ -1,8 +1,7 @@
 //! The option that writes what is downloaded to standard output, in order, and nothing to the disk.
 
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::help::headings::DOWNLOAD;
-use super::runs::CommandFailure;
 use super::source_list::NamedSource;
 use super::terminal;
 use crate::session::Aim;

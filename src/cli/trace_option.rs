@@ -1,8 +1,7 @@
 //! The option that writes each message, in words, to a file; and `-vv`, which writes it to standard error.
 
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::help::headings::OUTPUT;
-use super::runs::CommandFailure;
 use super::terminal;
 use super::trace::{Form, Sink, Trace};
 use crate::text::{reason, shown};

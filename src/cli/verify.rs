@@ -4,7 +4,7 @@
 //! standard output, the progress to standard error.
 
 use super::each::{Shape, each};
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::folder_options::PayloadOption;
 use super::help::headings::{NETWORK, OUTPUT};
 use super::json;
@@ -14,7 +14,6 @@ use super::network_options::authorities;
 use super::printed::printed;
 use super::progress::Style;
 use super::proxy_options::ProxyOptions;
-use super::runs::CommandFailure;
 use super::selection_options::SelectionOptions;
 use super::signals::interrupts;
 use super::source;

@@ -9,13 +9,12 @@
 
 pub mod output;
 
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::help::headings::{OUTPUT, TORRENT};
 use super::json;
 use super::meter::Meter;
 use super::printed::printed;
 use super::progress::Style;
-use super::runs::CommandFailure;
 use super::signals::interrupts;
 use super::terminal::say;
 use super::values::size;

@@ -1,7 +1,6 @@
 //! Writes a new torrent to the disk, or to standard output. A file with its name is always whole.
 
-use crate::cli::exit::Exit;
-use crate::cli::runs::CommandFailure;
+use crate::cli::exit::{CommandFailure, Exit};
 use crate::cli::terminal;
 use crate::text::{reason, shown};
 use std::ffi::OsString;

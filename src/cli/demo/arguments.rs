@@ -1,12 +1,11 @@
 //! The options of `demo`, and what follows from them for what it shows.
 
 use super::narrator::Name;
-use crate::cli::exit::Exit;
+use crate::cli::exit::{CommandFailure, Exit};
 use crate::cli::folder_options::OutputOption;
 use crate::cli::help::headings::{FILES, LESSONS, OUTPUT};
 use crate::cli::pcap_option::PcapOption;
 use crate::cli::progress::Style;
-use crate::cli::runs::CommandFailure;
 use crate::cli::terminal;
 use crate::cli::trace::{Form, Sink, Trace};
 use crate::cli::trace_option::TraceOption;

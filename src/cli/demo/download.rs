@@ -1,10 +1,9 @@
 //! The ordinary download of the demo: the code of `get`, a tracker and two seeders, or three.
 
 use super::super::events::Events;
-use super::super::exit::Exit;
+use super::super::exit::{CommandFailure, Exit};
 use super::super::pcap_option::PcapOption;
 use super::super::progress::{Screen, Style};
-use super::super::runs::CommandFailure;
 use super::super::signals::interrupts;
 use super::super::supervisor::supervise;
 use super::super::trace::Trace;

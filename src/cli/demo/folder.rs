@@ -1,7 +1,6 @@
 //! Where the demo's download goes.
 
-use crate::cli::exit::Exit;
-use crate::cli::runs::CommandFailure;
+use crate::cli::exit::{CommandFailure, Exit};
 use crate::text::reason;
 use std::path::{Path, PathBuf};
 

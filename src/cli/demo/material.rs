@@ -1,7 +1,6 @@
 //! What the demo downloads: a torrent that is part of the program, and its payload, which is computed.
 
-use super::super::exit::Exit;
-use super::super::runs::CommandFailure;
+use super::super::exit::{CommandFailure, Exit};
 use super::payload;
 use crate::metainfo::Metainfo;
 use crate::metainfo::draft::{Content, Draft};

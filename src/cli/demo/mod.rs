@@ -29,9 +29,8 @@ mod voice;
 mod with;
 
 use super::events::Events;
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::progress::Style;
-use super::runs::CommandFailure;
 use crate::text::reason;
 pub use arguments::DemoArguments;
 use download::View;

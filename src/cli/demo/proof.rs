@@ -1,7 +1,6 @@
 //! The proof that the demo's download is right, which believes nothing that the download says.
 
-use crate::cli::exit::Exit;
-use crate::cli::runs::CommandFailure;
+use crate::cli::exit::{CommandFailure, Exit};
 use crate::piece::{Geometry, PieceDigest, PieceIndex};
 use crate::text::reason;
 use std::path::Path;

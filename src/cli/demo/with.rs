@@ -4,8 +4,7 @@
 //! A small client of its own, on the main thread, that speaks BEP 3 and nothing more and keeps what comes in memory. Each
 //! wait has a deadline, and the whole has one.
 
-use super::super::exit::Exit;
-use super::super::runs::CommandFailure;
+use super::super::exit::{CommandFailure, Exit};
 use super::super::trace::words;
 use super::material::Material;
 use super::seeder::handshake;

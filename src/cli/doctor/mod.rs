@@ -16,7 +16,7 @@ mod trial;
 mod verdict;
 
 use super::client_name_options::ClientNameOptions;
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::folder_options::OutputOption;
 use super::help::headings::{LIMITS, OUTPUT, PEERS};
 use super::json;
@@ -24,7 +24,6 @@ use super::network_options::NetworkOptions;
 use super::port_mapping_options::PortMappingOptions;
 use super::proxy_options;
 use super::resources::{Purpose, Resources};
-use super::runs::CommandFailure;
 use super::sandbox::Sandbox;
 use super::signals::{Interrupts, interrupts};
 use super::source;

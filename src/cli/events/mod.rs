@@ -18,8 +18,7 @@ mod queue;
 mod run;
 mod writer;
 
-use super::exit::Exit;
-use super::runs::CommandFailure;
+use super::exit::{CommandFailure, Exit};
 use super::{source, terminal};
 use crate::message::{Door, Notice, Snapshot};
 use crate::session::{Outcome, Progress, SessionError, Torrent};
@@ -77,7 +76,8 @@ impl Events {
     /// The system has no more threads.
     pub fn begin(command: Option<&'static str>) -> Result<Events, CommandFailure> {
         let Some(command) = command else { return Ok(Events::default()) };
-        let queue = EventQueue::open()
+        let queue = terminal::events()
+            .and_then(|out| writer::start(Box::new(out)))
             .map_err(|error| (Exit::OTHER, format!("cannot start the thread that writes events: {error}")))?;
         queue.tell(Told::Start { command });
         Ok(Events { queue: Some(queue), ..Events::default() })

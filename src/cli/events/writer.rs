@@ -5,9 +5,12 @@ use super::line::Line;
 use super::queue::EventQueue;
 use super::run::{self, NamedTorrent};
 use super::{payload, peers, progress};
+use crate::cli::sandbox::give_up_all;
 use crate::message::Notice;
+use crate::thread::{self, caught};
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -15,7 +18,7 @@ use std::time::Instant;
 const BATCH: usize = 16 * 1024;
 
 /// What the thread has.
-pub(super) struct Writer {
+struct Writer {
     out: Box<dyn Write + Send>,
     began: Instant,
     /// The lines that are not written yet.
@@ -33,8 +36,26 @@ struct WrittenTorrent {
     path: Option<PathBuf>,
 }
 
+/// Starts the thread, and returns the queue that it writes from, which is empty.
+///
+/// # Errors
+///
+/// The thread cannot be started.
+pub(super) fn start(out: Box<dyn Write + Send>) -> io::Result<Arc<EventQueue>> {
+    let queue = Arc::<EventQueue>::default();
+    let writing = Arc::clone(&queue);
+    let write = move || {
+        give_up_all();
+        let written = caught(|| Writer::new(out).run(&writing));
+        let defect = |_| Err(io::Error::other("the thread that does it has ended by a defect"));
+        writing.end(written.unwrap_or_else(defect));
+    };
+    thread::spawn("events", 128 * 1024, write)?;
+    Ok(queue)
+}
+
 impl Writer {
-    pub(super) fn new(out: Box<dyn Write + Send>) -> Writer {
+    fn new(out: Box<dyn Write + Send>) -> Writer {
         Writer { out, began: Instant::now(), lines: String::new(), torrents: Vec::new() }
     }
 
@@ -43,7 +64,7 @@ impl Writer {
     /// # Errors
     ///
     /// One cannot be written.
-    pub(super) fn run(&mut self, queue: &EventQueue) -> io::Result<()> {
+    fn run(&mut self, queue: &EventQueue) -> io::Result<()> {
         match self.write_all(queue) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             written => written,
@@ -186,5 +207,84 @@ fn kind(notice: &Notice) -> &'static str {
         Notice::Tracker(_) => "tracker",
         Notice::WebSeedAsked(_) | Notice::WebSeedGone(..) => "web-seed",
         Notice::Seeding { .. } => "seeding",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::events::queue::MOST_WAITING;
+    use crate::cli::exit::Exit;
+    use crate::message::PieceChange;
+    use crate::metainfo::InfoHash;
+    use crate::piece::Geometry;
+    use crate::thread::lock;
+    use crossbeam_channel::{Receiver, bounded};
+    use std::sync::Mutex;
+
+    /// A reader that takes nothing before it may, and keeps what it takes.
+    struct Reader {
+        may_take: Receiver<()>,
+        taken: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl io::Write for Reader {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // It ends when the sender is dropped: then it takes everything.
+            let _ = self.may_take.recv();
+            lock(&self.taken).extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_stops_loses_what_may_be_lost_and_hears_how_much() {
+        let ((go_on, may_take), taken) = (bounded(0), Arc::<Mutex<Vec<u8>>>::default());
+        let queue = start(Box::new(Reader { may_take, taken: Arc::clone(&taken) })).unwrap();
+        let named = NamedTorrent { info_hash: InfoHash([7; 20]), name: "a".into(), source: "b".into() };
+        queue.tell(Told::Torrent(Box::new(named)));
+        let pieces: Vec<_> = Geometry::new(1000, 1).unwrap().pieces().collect();
+        for _ in 0..1000 {
+            queue.tell(Told::Notice(0, Notice::Pieces(PieceChange::Stored, pieces.clone())));
+        }
+        // A million lines were told, and no more than a few wait.
+        assert!(queue.lines_waiting() <= MOST_WAITING + pieces.len());
+        queue.tell(Told::Notice(0, Notice::Seeding { port: None }));
+        queue.tell(Told::End(Exit::DONE));
+        // Of a thread that was left behind.
+        queue.tell(Told::Notice(0, Notice::Seeding { port: None }));
+        drop(go_on);
+        queue.wait().unwrap();
+        let text = String::from_utf8(lock(&taken).clone()).unwrap();
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let count = |event: &str| lines.iter().filter(|line| line["event"] == event).count() as u64;
+        let lost: u64 = lines.iter().filter_map(|line| line["count"].as_u64()).sum();
+        assert_eq!(count("piece") + lost, 1_000_000);
+        assert!(lost > 900_000 && count("seeding") == 1 && lines.last().unwrap()["event"] == "end");
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_no_error_and_a_disk_that_is_full_is_one() {
+        struct Failing(io::ErrorKind);
+        impl io::Write for Failing {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(self.0.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        for (kind, is_error) in [(io::ErrorKind::BrokenPipe, false), (io::ErrorKind::StorageFull, true)] {
+            let queue = start(Box::new(Failing(kind))).unwrap();
+            queue.tell(Told::End(Exit::DONE));
+            assert_eq!(queue.wait().is_err(), is_error, "{kind:?}");
+            // Nothing is written any more, and nobody minds.
+            queue.tell(Told::End(Exit::DONE));
+        }
     }
 }

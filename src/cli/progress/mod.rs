@@ -4,25 +4,17 @@
 //! [`Screen`] is all that the main thread knows of it. It has one [`TorrentRow`] for each torrent. Standard
 //! output stays free for what a program would read.
 
-mod bar;
+pub mod bar;
 mod disks;
 mod ending;
-mod figures;
+pub mod figures;
 mod frame;
 mod pace;
-mod peer_table;
+pub mod peer_table;
 mod row;
-mod view;
+pub mod view;
 
-pub use bar::{Line, Part, Rank, name_columns};
-pub use figures::{percent, rate};
 pub use pace::Pace;
-#[cfg(feature = "watch")]
-pub use {
-    figures::{short_time, time},
-    peer_table::{encryption, source_name},
-    view::View,
-};
 
 use super::exit::Exit;
 use super::foreground;

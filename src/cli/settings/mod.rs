@@ -13,16 +13,15 @@ mod merge;
 mod options;
 mod origin;
 
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::help::headings::SETTINGS;
-use super::runs::CommandFailure;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use log::{debug, warn};
 use std::ffi::OsString;
 
 pub use location::{ConfigFile, config_file};
 pub use merge::{Verdict, verdicts};
-pub use options::{COMMANDS, can_be_set, named, shown, takes_settings};
+pub use options::{COMMANDS, can_be_set, named, takes_settings};
 pub use origin::Origin;
 
 /// One option, as a file or a variable sets it.

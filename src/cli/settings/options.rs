@@ -3,8 +3,7 @@
 use super::Setting;
 use crate::cli::first_word::ABSENT;
 use crate::cli::nearest_word::nearest;
-use crate::cli::refusal::{option_names, why_not};
-use crate::cli::source;
+use crate::cli::option_words::{self, shown};
 use crate::text::excerpt;
 use clap::{Arg, ArgAction, Command};
 
@@ -65,7 +64,7 @@ pub fn option<'a>(command: &'a Command, key: &str) -> Option<&'a Arg> {
     command
         .get_arguments()
         .filter(|option| can_be_set(option))
-        .find(|option| option_names(option).any(|name| name == key))
+        .find(|option| option_words::names(option).any(|name| name == key))
 }
 
 /// Whether the command has such an option.
@@ -81,7 +80,10 @@ pub fn can_be_set(option: &Arg) -> bool {
 /// The name that was probably meant: with a *no* in front, or spelt in another way.
 pub fn near<'a>(program: &'a Command, key: &str) -> Option<&'a str> {
     let all = || {
-        commands(program).flat_map(Command::get_arguments).filter(|it| can_be_set(it)).flat_map(option_names)
+        commands(program)
+            .flat_map(Command::get_arguments)
+            .filter(|it| can_be_set(it))
+            .flat_map(option_words::names)
     };
     all().find(|name| name.strip_prefix("no-") == Some(key)).or_else(|| nearest(key, all()))
 }
@@ -189,19 +191,5 @@ fn refusal(option: &Arg, value: &str) -> Option<String> {
     let alone = Arg::new("it").long("it").value_parser(option.get_value_parser().clone());
     let command = Command::new("it").no_binary_name(true).arg(alone);
     let error = command.try_get_matches_from([format!("--it={value}")]).err()?;
-    Some(why_not(&error).unwrap_or_else(|| "a value is expected".to_owned()))
-}
-
-/// A value as it is shown. Messages are posted in public, so there is no password in it.
-pub fn shown(key: &str, value: &str) -> String {
-    let is_address = value.contains("://");
-    let hidden = match value.rsplit_once('@').filter(|_| is_address || key == "proxy") {
-        Some((before, host)) => {
-            let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
-            let sign = if scheme.is_empty() { "" } else { "://" };
-            source::shown(&format!("{scheme}{sign}{host}")).replacen(sign, &format!("{sign}***@"), 1)
-        }
-        None => source::shown(value),
-    };
-    excerpt(&hidden, MOST_SHOWN * 2)
+    Some(option_words::why_refused(&error).unwrap_or_else(|| "a value is expected".to_owned()))
 }

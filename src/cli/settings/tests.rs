@@ -2,6 +2,7 @@
 
 use super::super::arguments::{Arguments, CliCommand, GetArguments, SeedArguments, program};
 use super::*;
+use crate::cli::option_words::shown;
 use clap::FromArgMatches;
 
 /// The settings in this text and these variables.

@@ -2,11 +2,14 @@
 //! is known, what the user looks at and the size of the screen to lines.
 
 use super::body::Body;
-use super::pages::{PAGES, Page, body, peers::SORTS};
+use super::page::{PAGES, Page};
+use super::pages::body;
+use super::peer_order::SORTS;
 use super::scene::{Scene, Stage};
 use super::ui_state::{Extent, UiState};
 use crate::cli::columns::{width, wrapped};
-use crate::cli::progress::{View, name_columns};
+use crate::cli::progress::bar::name_columns;
+use crate::cli::progress::view::View;
 use crate::cli::terminal::full::{Look, StyledLine};
 
 /// With less than this nothing can be shown.

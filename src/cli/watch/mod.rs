@@ -11,7 +11,9 @@ mod files;
 mod frame;
 mod lines;
 pub mod log_ring;
+mod page;
 mod pages;
+mod peer_order;
 pub mod rehearsal;
 mod scene;
 #[cfg(test)]
@@ -29,7 +31,7 @@ use crate::net::tap::Tap;
 use crate::session::{Progress, Stop};
 use collector::Collector;
 use crossbeam_channel::Receiver;
-use pages::Page;
+use page::Page;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use ui_state::{UiState, Wish};

@@ -2,7 +2,7 @@
 //! `REWRITE=1 cargo test --lib watch` writes the files, to be read before they are kept.
 
 use super::frame::{extent, lines};
-use super::pages::{PAGES, Page};
+use super::page::{PAGES, Page};
 use super::scene::{FileSight, PeerSight, Scene, Stage};
 use super::ui_state::{UiState, Wish};
 use crate::cli::columns::width;

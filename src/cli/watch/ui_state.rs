@@ -1,7 +1,9 @@
 //! What the user looks at, and how keys change it. Pure.
 
-use super::pages::{Page, peers};
-use super::scene::Scene;
+use super::page::Page;
+use super::peer_order::SORTS;
+use super::scene::{PeerSight, Scene};
+use crate::cli::progress::peer_table::source_name;
 use crate::cli::terminal::full::Key;
 use crate::piece::PeerKey;
 use crate::text::is_printable;
@@ -26,7 +28,7 @@ pub struct UiState {
     pub at: usize,
     /// Columns of long lines that are left out at the left.
     pub left: usize,
-    /// By what peers are sorted (`peers::SORTS`).
+    /// By what peers are sorted (`SORTS`).
     pub sort: usize,
     pub is_reversed: bool,
     /// Only lines with these words are shown.
@@ -86,7 +88,7 @@ impl UiState {
             Key::Character('j') | Key::Down => self.go(1, scene, extent),
             Key::Character('k') | Key::Up => self.go(-1, scene, extent),
             Key::Enter if self.page == Page::Peers && !self.is_help => {
-                self.peer = peers::chosen(scene, self);
+                self.peer = self.chosen_peer(scene);
                 self.top = 0;
             }
             Key::Enter => self.go(1, scene, extent),
@@ -98,7 +100,7 @@ impl UiState {
             Key::Character('G' | '>') | Key::End => self.go(isize::MAX, scene, extent),
             Key::Right => self.left = (self.left + STEP.0).min(STEP.1),
             Key::Left => self.left = self.left.saturating_sub(STEP.0),
-            Key::Character('s') => self.sort = (self.sort + 1) % peers::SORTS.len(),
+            Key::Character('s') => self.sort = (self.sort + 1) % SORTS.len(),
             Key::Character('r') => self.is_reversed = !self.is_reversed,
             Key::Character('/') => (self.is_typing, self.filter) = (true, String::new()),
             Key::Character('p') => match self.frozen.take() {
@@ -137,6 +139,33 @@ impl UiState {
         self.top = 0;
     }
 
+    /// The peers that are shown, in order.
+    pub fn peers<'a>(&self, scene: &'a Scene) -> Vec<&'a PeerSight> {
+        let shown = |peer: &&PeerSight| {
+            self.shows(&[&peer.state.name, &peer.state.client, source_name(peer.state.source)])
+        };
+        let mut peers: Vec<&PeerSight> = scene.peers.iter().filter(shown).collect();
+        if let Some((_, order)) = SORTS.get(self.sort) {
+            peers.sort_by(|one, other| order(one, other));
+        }
+        if self.is_reversed {
+            peers.reverse();
+        }
+        peers
+    }
+
+    /// The line of the chosen peer among these: of the one that the user chose, as long as it is there, and else the one
+    /// that the user was at.
+    pub fn line_of_chosen(&self, peers: &[&PeerSight]) -> usize {
+        let line = peers.iter().position(|peer| Some(peer.state.record.key) == self.chosen);
+        line.unwrap_or_else(|| self.at.min(peers.len().saturating_sub(1)))
+    }
+
+    fn chosen_peer(&self, scene: &Scene) -> Option<PeerKey> {
+        let peers = self.peers(scene);
+        peers.get(self.line_of_chosen(&peers)).map(|peer| peer.state.record.key)
+    }
+
     fn turn_to(&mut self, page: Option<Page>) {
         let Some(page) = page else { return };
         *self = UiState {
@@ -154,7 +183,7 @@ impl UiState {
         if let Some(cursor) = extent.cursor {
             self.at = cursor.saturating_add_signed(lines).min(last);
             if self.page == Page::Peers {
-                self.chosen = peers::at(scene, self, self.at);
+                self.chosen = self.peers(scene).get(self.at).map(|peer| peer.state.record.key);
             }
             // The screen moves no more than it has to.
             self.top = self.top.min(self.at).max((self.at + 1).saturating_sub(extent.rows));

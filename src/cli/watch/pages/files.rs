@@ -4,7 +4,7 @@ use super::super::body::Body;
 use super::super::scene::{FileSight, Scene};
 use super::super::ui_state::UiState;
 use super::super::words::{bar, compact, end_of};
-use crate::cli::progress::percent;
+use crate::cli::progress::figures::percent;
 use crate::cli::terminal::full::{Look, StyledLine};
 
 /// Columns of the bar, and of a screen that has room for it.

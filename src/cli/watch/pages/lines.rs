@@ -1,10 +1,10 @@
 //! The last messages, and the last lines of the log. The end is shown as more comes, until the user looks back or pauses.
 
 use super::super::body::Body;
+use super::super::page::Page;
 use super::super::scene::Scene;
 use super::super::ui_state::UiState;
 use super::super::words::without_start;
-use super::Page;
 use crate::cli::terminal::full::{Look, StyledLine};
 
 /// The page.

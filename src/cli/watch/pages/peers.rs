@@ -5,11 +5,10 @@ use super::super::scene::{PeerSight, Scene};
 use super::super::ui_state::UiState;
 use super::super::words::{compact, rate};
 use crate::cli::columns::{filled, width};
-use crate::cli::progress::{encryption, percent, short_time, source_name};
+use crate::cli::progress::figures::{percent, short_time};
+use crate::cli::progress::peer_table::{encryption, source_name};
 use crate::cli::terminal::full::{Look, StyledLine};
 use crate::message::{PeerFlags, Transport};
-use crate::piece::PeerKey;
-use std::cmp::Ordering;
 
 /// From so many rows on there is room for what the flags mean, and from so many for a note on the chosen peer.
 const ROWS: (usize, usize) = (14, 6);
@@ -43,53 +42,10 @@ const COLUMNS: [Column; 12] = [
     Column { head: "why nothing comes", cell: why, width: 24, is_number: false, rank: 0 },
 ];
 
-/// Which of two peers comes first.
-type Order = fn(&PeerSight, &PeerSight) -> Ordering;
-
-/// What peers can be sorted by.
-pub const SORTS: [(&str, Order); 7] = [
-    ("time", |_, _| Ordering::Equal),
-    ("down", |one, other| other.state.down_rate.total_cmp(&one.state.down_rate)),
-    ("up", |one, other| other.state.up_rate.total_cmp(&one.state.up_rate)),
-    ("has", |one, other| other.state.pieces.cmp(&one.state.pieces)),
-    ("in flight", |one, other| other.state.in_flight.cmp(&one.state.in_flight)),
-    ("wasted", |one, other| other.state.record.wasted.cmp(&one.state.record.wasted)),
-    ("client", |one, other| one.state.client.cmp(&other.state.client)),
-];
-
-/// The peers that are shown, in order.
-fn sorted<'a>(scene: &'a Scene, ui: &UiState) -> Vec<&'a PeerSight> {
-    let shown = |peer: &&PeerSight| ui.shows(&[&peer.state.name, &peer.state.client, &found(peer)]);
-    let mut peers: Vec<&PeerSight> = scene.peers.iter().filter(shown).collect();
-    if let Some((_, order)) = SORTS.get(ui.sort) {
-        peers.sort_by(|one, other| order(one, other));
-    }
-    if ui.is_reversed {
-        peers.reverse();
-    }
-    peers
-}
-
-/// The peer on this line.
-pub fn at(scene: &Scene, ui: &UiState, line: usize) -> Option<PeerKey> {
-    sorted(scene, ui).get(line).map(|peer| peer.state.record.key)
-}
-
-/// The chosen peer: the one that the user chose, as long as it is there, and else the one on that line.
-pub fn chosen(scene: &Scene, ui: &UiState) -> Option<PeerKey> {
-    let peers = sorted(scene, ui);
-    peers.get(line_of_chosen(&peers, ui)).map(|peer| peer.state.record.key)
-}
-
-fn line_of_chosen(peers: &[&PeerSight], ui: &UiState) -> usize {
-    let line = peers.iter().position(|peer| Some(peer.state.record.key) == ui.chosen);
-    line.unwrap_or_else(|| ui.at.min(peers.len().saturating_sub(1)))
-}
-
 /// The page.
 pub fn body<'a>(scene: &'a Scene, ui: &UiState, columns: usize, rows: usize) -> Body<'a> {
-    let peers = sorted(scene, ui);
-    let cursor = line_of_chosen(&peers, ui);
+    let peers = ui.peers(scene);
+    let cursor = ui.line_of_chosen(&peers);
     let table = table(&peers, columns);
     let mut head = Vec::new();
     if rows >= ROWS.0 {

@@ -5,7 +5,7 @@ use super::super::scene::Scene;
 use super::super::ui_state::UiState;
 use super::peers::NARROW;
 use crate::cli::columns::filled;
-use crate::cli::progress::short_time;
+use crate::cli::progress::figures::short_time;
 use crate::cli::terminal::full::{Look, StyledLine};
 use crate::message::SourceSight;
 
