@@ -204,6 +204,17 @@ pub fn is_stand_in(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(ip) if ip.to_bits() >> 64 == 0x100 << 48)
 }
 
+/// The address at which this host reaches its own socket that is bound to `address`: loopback if that is
+/// unspecified.
+pub fn loopback_if_unspecified(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        _ => return address,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

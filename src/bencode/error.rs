@@ -1,5 +1,6 @@
 //! What can be wrong with received bencode.
 
+use super::limits::{MAX_DEPTH, MAX_TOKENS};
 use std::fmt;
 
 /// Why bytes are not bencode, and where.
@@ -60,10 +61,10 @@ impl fmt::Display for BencodeError {
                 write!(out, "the dictionary at byte {} has the same key twice", self.at)
             }
             BencodeFault::TooDeep => {
-                write!(out, "values nested more than {} deep at byte {}", super::MAX_DEPTH, self.at)
+                write!(out, "values nested more than {} deep at byte {}", MAX_DEPTH, self.at)
             }
             BencodeFault::TooMany => {
-                write!(out, "more than {} million values and brackets", super::MAX_TOKENS / 1_000_000)
+                write!(out, "more than {} million values and brackets", MAX_TOKENS / 1_000_000)
             }
             BencodeFault::Leftover => write!(out, "something follows the value at byte {}", self.at),
         }

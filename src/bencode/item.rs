@@ -49,7 +49,7 @@ impl Item {
 }
 
 impl ToBencode for Item {
-    const MAX_DEPTH: usize = super::MAX_DEPTH;
+    const MAX_DEPTH: usize = super::limits::MAX_DEPTH;
 
     fn encode(&self, encoder: SingleItemEncoder) -> Result<(), Error> {
         match self {

@@ -17,11 +17,12 @@
 mod dictionary;
 mod error;
 mod item;
+mod limits;
 mod scan;
 mod value;
 
 pub use dictionary::{Dictionary, Step};
 pub use error::BencodeError;
 pub use item::Item;
-pub use scan::{MAX_DEPTH, MAX_TOKENS};
+pub use limits::{MAX_DEPTH, MAX_TOKENS};
 pub use value::{List, Value};

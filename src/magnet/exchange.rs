@@ -4,7 +4,7 @@
 //! pieces, where they do not stand in it (version 2).
 
 use super::Verdict;
-use super::worker::{MetadataContext, PATIENCE};
+use super::context::MetadataContext;
 use crate::message::{HangUp, PeerError, PeerKey, Violation, Wait};
 use crate::metainfo::MAX_PIECES;
 use crate::net::PeerStream;
@@ -15,6 +15,8 @@ use crate::wire::{FrameLimits, Message};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How long a peer may take to say what it can do, and then for each answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 const SILENT: PeerError = PeerError::TimedOut(Wait::Metadata);
 /// No wait is of no time at all.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);

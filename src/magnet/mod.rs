@@ -18,6 +18,7 @@
 //! In version 2 of torrents (BEP 52) the metadata does not have the digests of the pieces. They are asked for as
 //! well, of the same peers, before the swarm begins (`layers.rs`).
 
+mod context;
 mod exchange;
 mod layers;
 mod metadata_assembly;
@@ -28,8 +29,9 @@ mod watching;
 mod why;
 mod worker;
 
+pub use context::MetadataContext;
 pub use metadata_assembly::{FoundMetadata, MAX_METADATA_SIZE, MetadataAssembly, Verdict};
-pub use worker::{MetadataContext, MetadataWorker};
+pub use worker::MetadataWorker;
 
 use crate::message::{Event, KnownPeers, MetadataState, Notice, PeerKey, PeerState, Stall};
 use crate::strategy::{Interruption, Supply};

@@ -7,55 +7,19 @@
 //! goes on to the swarm, together with the messages that it sent before and that could not be understood
 //! without the metadata.
 
-use super::MetadataAssembly;
-use super::exchange::MetadataExchange;
+use super::context::MetadataContext;
+use super::exchange::{MetadataExchange, PATIENCE};
 use crate::address::of_a_host;
 use crate::message::{Event, Greeting, HandedOver, HangUp, Incoming, PeerError, PeerKey};
-use crate::metainfo::InfoHash;
-use crate::net::{OwnPorts, PeerStream, Throttle};
-use crate::peer::{AlreadyReceived, CLIENT, ConnectionOrigin, OurHandshake, ReadMemory, STACK_BYTES, greet};
-use crate::strategy::{Encryption, Opening};
+use crate::net::PeerStream;
+use crate::peer::{AlreadyReceived, CLIENT, ConnectionOrigin, OurHandshake, STACK_BYTES, greet};
+use crate::strategy::Opening;
 use crate::thread;
-use crate::thread::lock;
+use crate::wire::Message;
 use crate::wire::extension::{self, ExtensionHandshake, UT_METADATA};
-use crate::wire::{Message, PeerId};
-use crossbeam_channel::Sender;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
-
-/// How long a peer may take to say what it can do, and then for each answer.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
-
-/// What the workers share.
-pub struct MetadataContext {
-    /// The torrent.
-    pub info_hash: InfoHash,
-    /// Our peer ID.
-    pub peer_id: PeerId,
-    /// The coordinator's inbox.
-    pub events: Sender<Event>,
-    /// What the read buffers may grow to, all together.
-    pub read_memory: Arc<ReadMemory>,
-    /// The download limit of all peers of the process together.
-    pub down: Arc<Throttle>,
-    /// Whether connections are encrypted.
-    pub encryption: Encryption,
-    /// The port at which peers can connect to us, seen from where they are.
-    pub ports: OwnPorts,
-    /// Where they put the metadata together.
-    pub assembly: Mutex<MetadataAssembly>,
-    /// Held by every worker that is connected. The channel disconnects when the last one has ended, so the
-    /// holder of the other end can wait for that.
-    pub alive: Sender<()>,
-}
-
-impl MetadataContext {
-    pub(super) fn assembly(&self) -> MutexGuard<'_, MetadataAssembly> {
-        lock(&self.assembly)
-    }
-}
+use std::sync::Arc;
 
 /// The coordinator's end of a worker. Dropping it ends the worker.
 pub struct MetadataWorker {

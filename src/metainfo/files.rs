@@ -7,12 +7,10 @@
 
 use super::File;
 use super::error::MetainfoError;
+use super::limits::MAX_ALL_PATHS_BYTES;
 use super::path::FilePath;
 use super::path_table::{NaturalPath, PathTable};
 use crate::bencode::{Dictionary, List, Value};
-
-/// Bytes in the longest path that a system takes.
-pub(crate) const MAX_PATH_BYTES: usize = 4096;
 
 /// The files of a torrent, and what they add up to.
 pub(super) struct FileList {
@@ -20,10 +18,6 @@ pub(super) struct FileList {
     pub(super) total_size: u64,
     pub(super) symlinks: usize,
 }
-
-/// Bytes that the paths of all files may have together. Each path repeats the torrent's name, so that a
-/// small torrent could fill the memory; a real one of a million files stays below this.
-pub(crate) const MAX_ALL_PATHS_BYTES: usize = 64 * 1024 * 1024;
 
 /// Reads the files of an `info` dictionary whose own name is `name`.
 pub(super) fn read(info: Dictionary, name: &[u8]) -> Result<FileList, MetainfoError> {

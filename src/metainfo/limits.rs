@@ -3,7 +3,7 @@
 //! A torrent is a stranger's file, or comes from peers. What it holds is kept in memory for as long as the run lasts,
 //! so each number has a bound: far above what is in the field, and low enough that the largest torrent costs a few
 //! hundred megabytes. The depth of its bencode and the number of its tokens are bounded where these are read
-//! (`bencode/scan.rs`).
+//! (`bencode/limits.rs`).
 
 use super::File;
 use super::error::MetainfoError;
@@ -23,6 +23,13 @@ pub const MAX_FILES: usize = 500_000;
 /// Folders around a file, that of the torrent included. Nobody sorts so deep, and a path of some thousand folders
 /// cannot be removed by programs that open one after the other.
 pub const MAX_FOLDER_DEPTH: usize = 100;
+
+/// Bytes in the longest path that a system takes.
+pub(crate) const MAX_PATH_BYTES: usize = 4096;
+
+/// Bytes that the paths of all files may have together. Each path repeats the torrent's name, so that a
+/// small torrent could fill the memory; a real one of a million files stays below this.
+pub(crate) const MAX_ALL_PATHS_BYTES: usize = 64 * 1024 * 1024;
 
 /// Checks what can be counted before a file is looked at.
 pub(super) fn check_counts(info: Dictionary) -> Result<(), MetainfoError> {

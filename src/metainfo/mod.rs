@@ -27,7 +27,7 @@ mod version_two;
 
 pub use about::About;
 pub use error::MetainfoError;
-pub(crate) use files::{MAX_ALL_PATHS_BYTES, MAX_PATH_BYTES};
+pub(crate) use limits::{MAX_ALL_PATHS_BYTES, MAX_PATH_BYTES};
 pub use limits::{MAX_FILES, MAX_FOLDER_DEPTH, MAX_PIECES, MAX_TORRENT_BYTES};
 pub use magnet::{Called, Magnet, MagnetError};
 pub use nearest::spelling_steps;

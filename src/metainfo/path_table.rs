@@ -7,7 +7,7 @@
 
 use super::File;
 use super::element;
-use super::files::MAX_PATH_BYTES;
+use super::limits::MAX_PATH_BYTES;
 use super::names::{FolderNumber, NameTree};
 use super::path::{self, FilePath};
 use std::ffi::OsString;

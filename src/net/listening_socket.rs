@@ -6,8 +6,7 @@
 
 use super::BindAddress;
 use super::device::LOOK_AGAIN;
-use super::ports::loopback_if_unspecified;
-use crate::address::IpFamily;
+use crate::address::{IpFamily, loopback_if_unspecified};
 use crate::text::reason;
 use crate::thread::lock;
 use log::debug;

@@ -8,7 +8,7 @@ use super::{BindAddress, ListeningSocket};
 use crate::text::reason;
 use log::debug;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
 /// The ports that we choose from. Many trackers of private torrents refuse 6881 to 6889, the ports that BitTorrent
@@ -91,15 +91,4 @@ fn listen_error(port: u16, error: &io::Error) -> io::Error {
         _ => reason(error),
     };
     io::Error::new(error.kind(), format!("cannot listen on port {port}: {why}"))
-}
-
-/// The address at which this host reaches its own socket that is bound to `address`: loopback if that is
-/// unspecified.
-pub fn loopback_if_unspecified(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        _ => return address,
-    };
-    SocketAddr::new(ip, address.port())
 }

@@ -10,9 +10,9 @@
 //! Two protocols may share a port, as the DHT and uTP do: a [`Diversion`] takes its packets before the receiver sees
 //! them, on the thread that waits.
 
+use super::BindAddress;
 use super::device::{Device, LOOK_AGAIN};
-use super::{BindAddress, ports};
-use crate::address::{IpFamily, canonical};
+use crate::address::{IpFamily, canonical, loopback_if_unspecified};
 use crate::text::reason;
 use crate::thread::lock;
 use log::debug;
@@ -246,7 +246,7 @@ impl UdpPort {
             Some(Renewal { device, .. }) => device
                 .address(IpFamily::of(self.address.ip()))
                 .map(|ip| SocketAddr::new(ip, self.address.port())),
-            None => Ok(ports::loopback_if_unspecified(self.address)),
+            None => Ok(loopback_if_unspecified(self.address)),
         };
         if let Err(error) = to.and_then(|to| self.send(to, &[])) {
             debug!("cannot wake the thread at {}: {}", self.address, reason(&error));
@@ -259,7 +259,7 @@ impl UdpPort {
         // Linux wakes the thread, although it reports that there is no connection to shut down. The packet is
         // for systems that do not wake it; Linux refuses the packet by then.
         if SockRef::from(&*self.socket()).shutdown(Shutdown::Both).is_err() {
-            let _ = self.send(ports::loopback_if_unspecified(self.address), &[]);
+            let _ = self.send(loopback_if_unspecified(self.address), &[]);
         }
     }
 }

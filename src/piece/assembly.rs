@@ -10,9 +10,10 @@
 //! A piece that was wrong may be *compared*: then a block is taken when two senders have sent the same, and the
 //! first version of it waits for the second one as a digest. See `swarm/download/inquiry.rs`.
 
+use super::block_length::BLOCK_LENGTH;
 use super::buffers::BufferPool;
 use super::digest::{Hashing, PieceDigest, PieceHash};
-use super::geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex};
+use super::geometry::{Block, Geometry, PieceIndex};
 use super::peer_key::PeerKey;
 use super::suspects::{BlockDigest, Suspects, Version};
 use crate::thread::lock;

@@ -11,12 +11,9 @@
 //! An index that comes from the wire becomes a [`PieceIndex`] only here. So code that has a `PieceIndex` can
 //! rely on it: the piece is inside the torrent.
 
+use super::block_length::BLOCK_LENGTH;
 use super::digest::Hashing;
 use super::merkle;
-
-/// Bytes in a block, which is what we ask for in one request. BEP 3 leaves the size open, and many
-/// clients refuse to send more than 16 KiB. That we would send up to 128 KiB is another matter: BEP 3 allows it.
-pub const BLOCK_LENGTH: u32 = 16 * 1024;
 
 /// The number of a piece, known to be inside its torrent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

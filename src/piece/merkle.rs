@@ -7,7 +7,7 @@
 //! A piece is a subtree: its digest is the node that stands above its blocks. The digests of all pieces of a file
 //! are one *layer* of the tree. From a layer follows the root, so whoever has the root can check a layer from a stranger.
 
-use super::geometry::BLOCK_LENGTH;
+use super::block_length::BLOCK_LENGTH;
 use sha2::{Digest, Sha256};
 
 /// A node of a tree: a SHA-256.

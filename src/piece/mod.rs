@@ -10,6 +10,7 @@
 
 mod assembly;
 mod bitfield;
+mod block_length;
 mod buffers;
 mod digest;
 mod geometry;
@@ -20,9 +21,10 @@ mod suspects;
 
 pub use assembly::{Assembly, Put};
 pub use bitfield::{Bitfield, mask};
+pub use block_length::BLOCK_LENGTH;
 pub use buffers::BufferPool;
 pub use digest::{Hashing, PieceDigest, PieceHash};
-pub use geometry::{BLOCK_LENGTH, Block, Geometry, PieceIndex, Span};
+pub use geometry::{Block, Geometry, PieceIndex, Span};
 pub use layer::{MAX_RANGE, NodeRange, PieceLayer};
 pub use peer_key::PeerKey;
 pub use suspects::Suspects;

@@ -1,6 +1,6 @@
 //! Who sent which block of a piece that did not verify, and what it was, as a digest.
 
-use super::geometry::BLOCK_LENGTH;
+use super::block_length::BLOCK_LENGTH;
 use super::peer_key::PeerKey;
 use sha1::{Digest, Sha1};
 

@@ -25,6 +25,7 @@ use super::answer::Answer;
 use super::client::{MAX_EXCHANGE, TrackerClient};
 use super::error::{NAME, TrackerError};
 use super::families::{FailureReports, FamilyTier};
+use super::news::TrackerNews;
 use super::tier::{Tier, Turn};
 use super::totals::Totals;
 use crate::address::IpFamily;
@@ -46,17 +47,6 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// How long `completed` waits for its turn without a look at orders. The one to stop may be the next, and it says
 /// `completed` itself.
 const TURN_FOR_COMPLETED: Duration = Duration::from_millis(500);
-
-/// The outcome of one announce.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrackerNews {
-    /// Scheme, host and port of the tracker, fit to print.
-    pub tracker: String,
-    /// What the tracker answered, or why it did not.
-    pub outcome: Result<Answer, TrackerError>,
-    /// When its tier is announced to next, if it ever is.
-    pub next: Option<Instant>,
-}
 
 /// Orders that can wait while an announce is under way.
 const WAITING_ORDERS: usize = 8;

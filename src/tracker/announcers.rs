@@ -21,10 +21,11 @@ use log::{info, warn};
 
 use super::address::TrackerAddress;
 use super::announce::Identity;
-use super::announcer::{AnnouncerContext, AnnouncerHandle, AnnouncerOrder, TrackerNews};
+use super::announcer::{AnnouncerContext, AnnouncerHandle, AnnouncerOrder};
 use super::client::usable_protocol;
 use super::error::TrackerError;
 use super::families::FamilyTier;
+use super::news::TrackerNews;
 use super::totals::Totals;
 use crate::net::Outlet;
 use crate::net::proxy::Proxies;

@@ -11,6 +11,7 @@ use super::announce::Announce;
 use super::answer::Answer;
 use super::error::TrackerError;
 use super::http::HttpTracker;
+use super::protocol::TrackerProtocol;
 use super::scrape::Scrape;
 use super::seen;
 use super::udp::{CONNECTION_LIFE, UdpTracker};
@@ -24,41 +25,6 @@ pub const MAX_EXCHANGE: Duration = Duration::from_secs(30);
 /// How long an HTTP connection is kept for the next announce: long enough for `completed` and `stopped`
 /// at the end of a short download, and shorter than a server's patience.
 const KEEP_HTTP: Duration = Duration::from_secs(10);
-
-/// What each protocol can do. One exchange runs at a time; [`abort`](Self::abort) ends it from another
-/// thread.
-pub(super) trait TrackerProtocol {
-    /// Announces and waits for the answer, `within` this time.
-    ///
-    /// # Errors
-    ///
-    /// What the tracker or the network did wrong.
-    fn announce(
-        &self,
-        tracker: &TrackerAddress,
-        announce: &Announce,
-        within: Duration,
-    ) -> Result<Answer, TrackerError>;
-
-    /// Asks for the numbers of a torrent and waits for the answer, `within` this time.
-    ///
-    /// # Errors
-    ///
-    /// As [`announce`](Self::announce), and [`TrackerError::NoScrape`].
-    fn scrape(
-        &self,
-        tracker: &TrackerAddress,
-        info_hash: InfoHash,
-        within: Duration,
-    ) -> Result<Scrape, TrackerError>;
-
-    /// Closes the connection that the last exchange may have left open.
-    fn close_idle(&self);
-
-    /// Ends the exchange that is running, and makes all later ones fail. The lookup of a host name and the
-    /// making of a TCP connection end only at their own deadlines.
-    fn abort(&self);
-}
 
 /// The protocol of a tracker that may be asked.
 ///

@@ -9,8 +9,8 @@
 use std::sync::{Arc, Mutex};
 
 use super::address::TrackerAddress;
-use super::announcer::TrackerNews;
 use super::error::TrackerError;
+use super::news::TrackerNews;
 use crate::address::IpFamily;
 use crate::thread::lock;
 

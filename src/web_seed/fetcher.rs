@@ -9,6 +9,7 @@ mod body;
 
 use super::WebSeed;
 use super::address;
+use super::failure::{end_of, failed, refused};
 use super::files::{Segment, first_segment};
 use super::intake::Intake;
 use super::orders::Orders;
@@ -21,7 +22,6 @@ use crate::net::http::{Awaited, Foreseen, MOST_REQUESTS, RangeAnswer, Site, WebC
 use crate::net::tap::Tap;
 use crate::peer::{Delivery, DetachedWorker, TorrentContext};
 use crate::piece::Geometry;
-use crate::text::printable;
 use log::debug;
 use std::io::ErrorKind;
 use std::ops::Range;
@@ -328,28 +328,5 @@ fn obey(orders: &mut Orders, order: &Order) {
         Order::Cancel(blocks) => orders.cancel(blocks),
         // The others are for peers.
         _ => {}
-    }
-}
-
-pub(super) fn failed(why: impl ToString) -> PeerError {
-    PeerError::WebSeed(WebSeedFailure::Failed(printable(&why.to_string())))
-}
-
-fn refused(why: impl ToString) -> PeerError {
-    PeerError::WebSeed(WebSeedFailure::Refused(printable(&why.to_string())))
-}
-
-/// What the failure of a request means for the server. A connection that broke is [`PeerError::Lost`]: it may be one
-/// that was kept and is tried again.
-fn end_of(error: WebError) -> PeerError {
-    match error {
-        WebError::Refused(_)
-        | WebError::NoTls
-        | WebError::Magnet(_)
-        | WebError::Scheme(_)
-        | WebError::BadAddress => refused(error),
-        WebError::Broken(error) => PeerError::Lost(error),
-        WebError::Proxy(error) => PeerError::WebSeed(WebSeedFailure::Proxy(error)),
-        _ => failed(error),
     }
 }

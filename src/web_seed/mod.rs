@@ -6,6 +6,7 @@
 //! is asked for which blocks is decided by the coordinator.
 
 pub mod address;
+mod failure;
 mod fetcher;
 mod files;
 mod intake;

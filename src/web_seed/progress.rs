@@ -1,7 +1,7 @@
 //! Whether a body comes fast enough. A server that sends a byte now and then would hold what it was asked for, and is never
 //! silent for long, so each block has a deadline too.
 
-use super::fetcher::failed;
+use super::failure::failed;
 use crate::message::PeerError;
 use crate::net::http::{RangeAnswer, WebError};
 use crate::piece::BLOCK_LENGTH;

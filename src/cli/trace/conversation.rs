@@ -163,7 +163,7 @@ impl Conversation {
         let geometry = known.map(|(_, geometry)| geometry);
         match Message::of_start(&framed.start) {
             None => ("nonsense".to_owned(), "it is shorter than a message of its kind".to_owned()),
-            Some(Message::Extended(id, payload)) => words::extended(self, direction, id, payload),
+            Some(Message::Extended(id, payload)) => words::extended(&mut self.theirs, direction, id, payload),
             Some(message) => {
                 let (name, meaning) = words::message(&message, framed.length, geometry);
                 (name.to_owned(), meaning)

@@ -2,7 +2,6 @@
 //!
 //! What strangers say is told here as it came, within limits; the line that it stands in makes it fit to print.
 
-use super::conversation::Conversation;
 use super::names;
 use crate::bencode::Value;
 use crate::net::tap::Direction;
@@ -86,9 +85,9 @@ fn block(block: BlockRequest, geometry: Option<&Geometry>) -> String {
     }
 }
 
-/// The name and the meaning of a message of an extension (BEP 10).
+/// The name and the meaning of a message of an extension (BEP 10), of a peer that can do so much.
 pub(super) fn extended(
-    stream: &mut Conversation,
+    theirs: &mut ExtensionHandshake,
     direction: Direction,
     id: u8,
     payload: &[u8],
@@ -99,11 +98,11 @@ pub(super) fn extended(
         };
         let meaning = extensions(&said, payload);
         if direction == Direction::In {
-            stream.theirs = said.after(&stream.theirs);
+            *theirs = said.after(theirs);
         }
         return ("extensions".to_owned(), meaning);
     }
-    let name = names::extended(id, direction, &stream.theirs);
+    let name = names::extended(id, direction, theirs);
     let meaning = match name {
         "ut_metadata" => MetadataMessage::from_wire(payload).map(about_metadata),
         "ut_pex" => PeerExchange::from_wire(payload).map(|peers| exchanged(&peers)),

@@ -1,7 +1,6 @@
 //! The files of a torrent as the live view shows them: each is worked out when it is drawn, so that a torrent of a
 //! hundred thousand costs no more than the rows that fit the screen.
 
-use super::scene::FileSight;
 use crate::metainfo::{File, Metainfo};
 use crate::session::TorrentSight;
 use crate::storage::Selection;
@@ -13,6 +12,19 @@ use std::sync::Arc;
 /// The files, in the order of the torrent, without padding.
 #[derive(Clone, Default)]
 pub struct Files(Option<Arc<dyn FileTable>>);
+
+/// A file.
+#[derive(Clone, Debug)]
+pub struct FileSight {
+    /// Its path in the torrent.
+    pub path: String,
+    /// Its length in bytes.
+    pub length: u64,
+    /// How many of its bytes are in verified pieces.
+    pub done: u64,
+    /// Whether it is downloaded.
+    pub selected: bool,
+}
 
 /// Where the files come from.
 trait FileTable: Send + Sync {

@@ -57,16 +57,3 @@ pub struct PeerSight {
     /// What it and we did lately, a line each, the oldest first. A line begins with its time.
     pub history: Vec<String>,
 }
-
-/// A file.
-#[derive(Clone, Debug)]
-pub struct FileSight {
-    /// Its path in the torrent.
-    pub path: String,
-    /// Its length in bytes.
-    pub length: u64,
-    /// How many of its bytes are in verified pieces.
-    pub done: u64,
-    /// Whether it is downloaded.
-    pub selected: bool,
-}

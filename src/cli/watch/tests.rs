@@ -1,9 +1,10 @@
 //! What is drawn, beside what it is to look like: `tests/watch/PAGE-COLUMNSxROWS.txt`. After a change on purpose
 //! `REWRITE=1 cargo test --lib watch` writes the files, to be read before they are kept.
 
+use super::files::FileSight;
 use super::frame::{extent, lines};
 use super::page::{PAGES, Page};
-use super::scene::{FileSight, PeerSight, Scene, Stage};
+use super::scene::{PeerSight, Scene, Stage};
 use super::ui_state::{UiState, Wish};
 use crate::cli::columns::width;
 use crate::cli::terminal::full::{Key, Keyboard, StyledLine, draw};

@@ -1,10 +1,9 @@
 //! The door itself: who listens, and since when.
 
-use super::{Connection, Listens, Seen, Spares, StreamTap};
+use super::{Listens, Seen, Spares};
 use crate::metainfo::InfoHash;
 use crate::piece::Geometry;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -133,17 +132,6 @@ impl Tap {
     /// The number of a new connection. `None` if there is no door.
     pub(super) fn next_number(&self) -> Option<u64> {
         Some(self.0.as_ref()?.connections.fetch_add(1, Ordering::Relaxed).saturating_add(1))
-    }
-
-    /// The door of a new connection, if there is one.
-    pub(in crate::net) fn connection(
-        &self,
-        address: SocketAddr,
-        [incoming, is_utp]: [bool; 2],
-        local: impl FnOnce() -> Option<SocketAddr>,
-    ) -> Option<StreamTap> {
-        let number = self.next_number()?;
-        Some(StreamTap::new(self.clone(), Connection { number, address, local: local(), incoming, is_utp }))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::thread::lock;
 use crate::wire::PeerId;
 use crate::wire::extension::ExtensionHandshake;
 use std::fs::File;
+use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -50,8 +51,21 @@ enum Place<'a> {
     Unknown,
 }
 
+impl Tap {
+    /// The door of a new connection, if there is one.
+    pub(in crate::net) fn connection(
+        &self,
+        address: SocketAddr,
+        [incoming, is_utp]: [bool; 2],
+        local: impl FnOnce() -> Option<SocketAddr>,
+    ) -> Option<StreamTap> {
+        let number = self.next_number()?;
+        Some(StreamTap::new(self.clone(), Connection { number, address, local: local(), incoming, is_utp }))
+    }
+}
+
 impl StreamTap {
-    pub(super) fn new(tap: Tap, connection: Connection) -> StreamTap {
+    fn new(tap: Tap, connection: Connection) -> StreamTap {
         let (opening, wants_blocks) = (tap.opening(), tap.wants_blocks());
         let spares = wants_blocks.then(|| tap.spares());
         let lane = || Mutex::new(Lane { framer: Framer::new(spares.clone()), opening });

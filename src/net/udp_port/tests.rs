@@ -1,4 +1,5 @@
 use super::*;
+use crate::address::loopback_if_unspecified;
 use crate::net::addresses::{free_address, nobody_by_udp};
 use std::net::IpAddr;
 use std::thread;
@@ -17,7 +18,7 @@ fn far() -> Instant {
 fn packets_arrive_with_the_address_that_they_came_from() {
     for (family, host) in families() {
         let port = UdpPort::open(family, 0, BindAddress::any()).unwrap();
-        let to = ports::loopback_if_unspecified(port.address());
+        let to = loopback_if_unspecified(port.address());
         for text in ["one", "two"] {
             let other = UdpSocket::bind((host, 0)).unwrap();
             other.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -106,7 +107,7 @@ fn the_thread_that_waits_is_woken_and_ended() {
                     port.receive(&mut [0; 9], never).unwrap_err().kind()
                 });
                 port.wake();
-                let by_itself = Some((0, ports::loopback_if_unspecified(port.address())));
+                let by_itself = Some((0, loopback_if_unspecified(port.address())));
                 assert_eq!(told.recv_timeout(Duration::from_secs(20)).unwrap(), by_itself);
                 port.hang_up();
                 assert_eq!(waiting.join().unwrap(), ErrorKind::ConnectionAborted);
@@ -119,7 +120,7 @@ fn the_thread_that_waits_is_woken_and_ended() {
 fn a_hang_up_behind_a_packet_is_no_packet_and_no_panic() {
     for (family, host) in families() {
         let port = UdpPort::open(family, 0, BindAddress::any()).unwrap();
-        let to = ports::loopback_if_unspecified(port.address());
+        let to = loopback_if_unspecified(port.address());
         let there = UdpSocket::bind((host, 0)).unwrap();
         there.send_to(b"packet", to).unwrap();
         let socket = port.socket();

@@ -55,6 +55,9 @@ struct Inside {
     bell: Option<Weak<Bell>>,
 }
 
+/// Where the packets of a connection come from, and the id that they name.
+pub(super) type Key = (SocketAddr, u16);
+
 /// Which thread sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sender {

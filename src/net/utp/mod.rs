@@ -21,6 +21,7 @@ use crate::address::{IpFamily, canonical};
 use crate::strategy::utp::{EndReason, State};
 use crate::text::reason;
 use crate::thread::{self, lock};
+use link::Key;
 use log::debug;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -28,7 +29,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use table::{Key, Table};
+use table::Table;
 
 pub(super) use link::Link;
 

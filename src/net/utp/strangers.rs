@@ -5,7 +5,7 @@
 //! [`MOST`] of them, of one network [`MOST_OF_ONE`]; where there are more, the oldest is forgotten: whoever is really
 //! there answers within a round trip.
 
-use super::table::Key;
+use super::link::Key;
 use crate::address;
 use std::collections::VecDeque;
 

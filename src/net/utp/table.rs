@@ -4,7 +4,7 @@
 //! given up. A packet finds its connection by where it comes from and by the id that it names. One that finds none is
 //! a request for a new connection, or is told that there is none, as often as [`RESETS`] a second and no more.
 
-use super::link::{Link, Sender};
+use super::link::{Key, Link, Sender};
 use super::pace::Pace;
 use super::strangers::Strangers;
 use super::timers::Timers;
@@ -22,9 +22,6 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
-
-/// Where the packets of a connection come from, and the id that they name.
-pub(super) type Key = (SocketAddr, u16);
 
 /// The most connections of a port, those included that have ended and still send.
 const MOST_CONNECTIONS: usize = 4096;

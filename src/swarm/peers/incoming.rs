@@ -5,19 +5,17 @@ use crate::message::{HandedOver, HangUp, Incoming, PeerKey};
 use crate::strategy::AttemptFailure;
 use crate::swarm::Coordinator;
 use crate::swarm::peers::Peer;
-use crate::swarm::peers::other_addresses::may_be_one;
+use crate::swarm::peers::other_addresses::{AT_ONCE, may_be_one};
 use log::debug;
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The most connections from one address. Several peers may share it: a household, or the customers of a
 /// small provider.
 const MAX_FROM_ONE: usize = 8;
 /// The most pieces that we tell one by one, by `have` messages, to a peer that was told that we have none.
 const MAX_TOLD: u32 = 1000;
-/// Two connections to one peer that began within this time count as begun by both sides at once.
-pub(super) const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// Why a peer that connects to us is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

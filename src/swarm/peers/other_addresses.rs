@@ -7,8 +7,7 @@
 //!
 //! A peer ID proves little, since anyone can copy one. By the ID alone we believe only that addresses of different
 //! families, or of one IPv6 network, or one in our own network and one on the internet, are one peer, and only where
-//! they have one port. Any other two are, if the peer
-//! itself closes one connection just when the other comes about.
+//! they have one port. Any other two are, if the peer itself closes one connection just when the other comes about.
 //!
 //! libtorrent since version 2 has a new ID for each connection, which has in common with the others only the name of
 //! the program, and knows us by ours. So where the peer closes one of two connections, the name and the port are
@@ -21,10 +20,12 @@ use crate::address::is_local;
 use crate::message::{PeerError, PeerKey};
 use crate::strategy::Rebuff;
 use crate::swarm::Coordinator;
-use crate::swarm::peers::incoming::AT_ONCE;
 use crate::wire::PeerId;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Two connections to one peer that began within this time count as begun by both sides at once.
+pub(super) const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// A peer that closed its connection.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! The last words to the trackers: `completed`, if it was not said, and `stopped`.
 
-use super::{Announcer, TrackerNews};
+use super::Announcer;
+use crate::tracker::TrackerNews;
 use log::debug;
 use std::sync::atomic::Ordering;
 use std::time::Instant;

@@ -1,7 +1,8 @@
 //! The files: how much of each is done, and which are not selected.
 
 use super::super::body::Body;
-use super::super::scene::{FileSight, Scene};
+use super::super::files::FileSight;
+use super::super::scene::Scene;
 use super::super::ui_state::UiState;
 use super::super::words::{bar, compact, end_of};
 use crate::cli::progress::figures::percent;

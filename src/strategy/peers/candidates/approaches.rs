@@ -15,8 +15,6 @@
 //! it is tried the other way only if it does so again.
 
 use super::Candidates;
-use super::candidate::CandidateState;
-use super::retry::RetryTimes;
 use crate::address::canonical;
 use crate::strategy::{Approach, Encryption, Opening};
 use std::net::SocketAddr;
@@ -70,7 +68,7 @@ impl Approaches {
     }
 
     /// That way was refused. Whether the other one is next.
-    fn rebuffed(&mut self, policy: Encryption, rebuff: Rebuff) -> bool {
+    pub(super) fn rebuffed(&mut self, policy: Encryption, rebuff: Rebuff) -> bool {
         *self.was_silent() |= rebuff == Rebuff::Silent;
         let was_second = self.second.take().is_some();
         if policy.has_choice() && !was_second && !std::mem::take(&mut self.proven) {
@@ -115,14 +113,8 @@ impl Candidates {
     /// other way at once, so that this was no failure. Otherwise the caller reports one.
     pub fn rebuffed(&mut self, address: SocketAddr, rebuff: Rebuff, now: Instant) -> bool {
         let policy = self.encryption;
-        let Some(candidate) = self.known.get_mut(&canonical(address)) else { return false };
-        let is_connected = matches!(candidate.state, CandidateState::Connected);
-        let at_once =
-            is_connected && candidate.approaches.rebuffed(policy, rebuff) && rebuff == Rebuff::Closed;
-        if at_once {
-            candidate.state = CandidateState::Waiting(RetryTimes::otherwise(now));
-        }
-        at_once
+        let candidate = self.known.get_mut(&canonical(address));
+        candidate.is_some_and(|candidate| candidate.rebuffed(policy, rebuff, now))
     }
 }
 

@@ -1,28 +1,12 @@
 //! One candidate: where we heard of its address, and what became of our attempts to connect to it.
 
-use super::approaches::Approaches;
+use super::approaches::{Approaches, Rebuff};
 use super::retry::{Need, RetryTimes};
+use crate::strategy::Encryption;
 use std::cmp::Reverse;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Instant;
-
-/// What a connection that failed or ended says about the address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AttemptFailure {
-    /// The address did not answer. It may answer later.
-    Unreachable,
-    /// The peer answered, and the connection was closed or reset before the peer had sent anything that we
-    /// asked for. The first time this may be an accident: the peer was just starting, or both sides
-    /// connected to each other at once and both connections were closed.
-    ClosedEarly,
-    /// The peer closed it without a word, likely since we are connected with it at another of its addresses.
-    SecondWay,
-    /// The peer sent what we asked for, and then the connection ended. It may well work again soon.
-    Ended,
-    /// The peer did harm, is this program itself, or is of no use. We never connect to it again.
-    Banned,
-}
 
 /// Where we heard of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +111,16 @@ impl Candidate {
         if is_better && !self.is_from_user() {
             self.source = source;
         }
+    }
+
+    /// The connection to it ended before its handshake came. Whether it is tried the other way at once.
+    pub fn rebuffed(&mut self, policy: Encryption, rebuff: Rebuff, now: Instant) -> bool {
+        let is_connected = matches!(self.state, CandidateState::Connected);
+        let at_once = is_connected && self.approaches.rebuffed(policy, rebuff) && rebuff == Rebuff::Closed;
+        if at_once {
+            self.state = CandidateState::Waiting(RetryTimes::otherwise(now));
+        }
+        at_once
     }
 
     /// It is known to be of use, so that its first failure is an accident.

@@ -27,7 +27,8 @@ mod capacity;
 mod retry;
 
 pub use approaches::Rebuff;
-pub use candidate::{AttemptFailure, Source};
+pub use candidate::Source;
+pub use retry::AttemptFailure;
 
 use super::liars::Liars;
 use super::peer_priority::peer_priority;

@@ -13,7 +13,6 @@
 //! The need may change while an address waits. So both times are computed when the attempt fails, and the
 //! current need picks one of them.
 
-use super::AttemptFailure;
 use std::time::{Duration, Instant};
 
 /// With fewer connected peers than this, peers are needed badly.
@@ -44,6 +43,23 @@ const NAMED_WAITS: [Duration; 4] =
 const NAMED_FAILURES: u32 = 40;
 /// ...up to this.
 const MAX_NAMED_WAIT: Duration = Duration::from_secs(60);
+
+/// What a connection that failed or ended says about the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptFailure {
+    /// The address did not answer. It may answer later.
+    Unreachable,
+    /// The peer answered, and the connection was closed or reset before the peer had sent anything that we
+    /// asked for. The first time this may be an accident: the peer was just starting, or both sides
+    /// connected to each other at once and both connections were closed.
+    ClosedEarly,
+    /// The peer closed it without a word, likely since we are connected with it at another of its addresses.
+    SecondWay,
+    /// The peer sent what we asked for, and then the connection ended. It may well work again soon.
+    Ended,
+    /// The peer did harm, is this program itself, or is of no use. We never connect to it again.
+    Banned,
+}
 
 /// How badly we need peers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
