@@ -32,7 +32,10 @@ const PURE: &[&str] = &["address", "chance", "wire", "metainfo", "piece", "strat
 /// As pure are the node of the distributed hash table, without its service, and what goes to a router and comes from
 /// it: all of these folders but these files.
 const PARTLY_PURE: &[(&str, &[&str])] = &[
-    ("discovery/dht/", &["bootstrap.rs", "mod.rs", "saved_nodes.rs", "service.rs"]),
+    (
+        "discovery/dht/",
+        &["bootstrap.rs", "host_names.rs", "mod.rs", "saved_nodes.rs", "service.rs", "shared.rs"],
+    ),
     ("port_mapping/", &["datagrams.rs", "halt.rs", "keeper.rs", "mod.rs", "side.rs", "upnp/device.rs"]),
 ];
 

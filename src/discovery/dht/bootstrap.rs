@@ -10,17 +10,16 @@
 //! a torrent are asked in the same way, once. A peer that the user or a link named may run a node at the same
 //! port, and a PORT message (BEP 5) names one too.
 
-use super::service::{Command, DhtShared};
+use super::host_names::HostNames;
+use super::shared::{Command, DhtShared};
 use crate::discovery::STACK_BYTES;
 use crate::net::{NO_NAME_SERVER, resolve};
 use crate::text::{printable, reason};
-use crate::thread::lock;
 use crate::thread::{self, caught};
 use log::{debug, warn};
-use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// Hosts that are always there.
@@ -29,12 +28,8 @@ pub const ROUTERS: [(&str, u16); 3] =
 
 /// How long looking up a host name may take.
 const NAME_DEADLINE: Duration = Duration::from_secs(10);
-/// The most host names that wait to be looked up. A torrent could name a million.
-const MAX_NAMES: usize = 64;
 /// Addresses of one host that are asked.
 const MAX_ADDRESSES: usize = 16;
-/// How long the end of the DHT waits for the host name that is being looked up.
-const END_PATIENCE: Duration = Duration::from_millis(500);
 
 /// The time until all hosts are asked again, while few nodes are known: at first, and at most.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
@@ -77,57 +72,13 @@ impl Schedule {
     }
 }
 
-/// Host names to be looked up.
-#[derive(Debug, Default)]
-pub(super) struct HostNames {
-    state: Mutex<NameQueue>,
-    ended: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct NameQueue {
-    waiting: VecDeque<(String, u16)>,
-    is_running: bool,
-    is_closed: bool,
-    /// The user knows that no thread could be started.
-    is_warned: bool,
-    /// Why the last name was not found, until one is.
-    trouble: Option<String>,
-}
-
-impl HostNames {
-    fn state(&self) -> MutexGuard<'_, NameQueue> {
-        lock(&self.state)
-    }
-
-    /// Looks up no more host names, and waits a moment for the one that is being looked up.
-    pub fn close(&self) {
-        self.state().is_closed = true;
-        let _ = self.ended.wait_timeout_while(self.state(), END_PATIENCE, |state| state.is_running);
-    }
-
-    /// Why the last name could not be looked up, unless one was found since.
-    pub fn trouble(&self) -> Option<String> {
-        self.state().trouble.clone()
-    }
-
-    /// Looks up one host name. Returns whether there may be another.
-    fn look_up_next(&self, shared: &Weak<DhtShared>) -> bool {
-        let (host, port) = {
-            let mut state = self.state();
-            match state.waiting.pop_front().filter(|_| !state.is_closed) {
-                Some(name) => name,
-                None => {
-                    state.is_running = false;
-                    self.ended.notify_all();
-                    return false;
-                }
-            }
-        };
+/// Looks up the names that wait, one after the other.
+fn look_up_all(names: &HostNames, shared: &Weak<DhtShared>) {
+    while let Some((host, port)) = names.next() {
         match resolve(&host, port, NAME_DEADLINE) {
             Ok(found) => {
-                self.state().trouble = None;
-                let Some(shared) = shared.upgrade() else { return true };
+                names.state().trouble = None;
+                let Some(shared) = shared.upgrade() else { continue };
                 let found = found.into_iter().take(MAX_ADDRESSES);
                 found.for_each(|one| shared.tell(&Command::ContactIfFewKnown(one)));
             }
@@ -138,10 +89,9 @@ impl HostNames {
                 };
                 let trouble = format!("cannot look up the DHT node {}: {why}", printable(&host));
                 debug!("{trouble}");
-                self.state().trouble = Some(trouble);
+                names.state().trouble = Some(trouble);
             }
         }
-        true
     }
 }
 
@@ -151,17 +101,17 @@ pub(super) fn ask(shared: &Arc<DhtShared>, nodes: &[(String, u16)]) {
     for node in nodes {
         if let Ok(ip) = node.0.parse::<IpAddr>() {
             shared.tell(&Command::Contact(SocketAddr::new(ip, node.1)));
-        } else if state.waiting.len() < MAX_NAMES && !state.waiting.contains(node) {
-            state.waiting.push_back(node.clone());
+        } else {
+            state.add(node);
         }
     }
-    if state.waiting.is_empty() || state.is_running || state.is_closed {
+    if !state.wants_a_thread() {
         return;
     }
     // The resolver may take longer than the DHT exists, and must not keep its sockets open.
     let (host_names, asking) = (Arc::clone(&shared.host_names), Arc::downgrade(shared));
     let life = move || {
-        if caught(|| while host_names.look_up_next(&asking) {}).is_err() {
+        if caught(|| look_up_all(&host_names, &asking)).is_err() {
             host_names.state().is_running = false;
         }
     };

@@ -17,6 +17,7 @@
 mod addresses;
 mod bootstrap;
 mod external;
+mod host_names;
 mod id;
 mod lookup;
 mod node;
@@ -26,6 +27,7 @@ mod rate_limits;
 mod samples;
 mod saved_nodes;
 mod service;
+mod shared;
 mod table;
 mod tokens;
 
@@ -46,7 +48,8 @@ use crate::text::reason;
 use crate::thread::{self, lock};
 use crossbeam_channel::Sender;
 use log::debug;
-use service::{Command, DhtShared, Port, SearchSights, Service};
+use service::Service;
+use shared::{Command, DhtShared, Port, SearchSights};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;

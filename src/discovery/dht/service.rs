@@ -14,122 +14,35 @@
 //! 50 ms at most, and a failure is only a line in the log. So a host that has IPv6 sockets but no way out over IPv6
 //! loses nothing.
 
-use super::bootstrap::{self, HostNames, Schedule};
-use super::node::{Node, NodeSettings, Output, SearchFigures};
-use super::saved_nodes::{KnownNodes, SavedNodes};
+use super::bootstrap::{self, Schedule};
+use super::node::{Node, NodeSettings, Output};
+use super::saved_nodes::KnownNodes;
+use super::shared::{Command, DhtShared, Port};
 use crate::address::IpFamily;
 use crate::message::Event;
 use crate::metainfo::InfoHash;
-use crate::net::UdpPort;
-use crate::net::tap::{Direction, Protocol, Seen, Tap};
-use crate::strategy::{Source, Supply};
+use crate::net::tap::{Direction, Protocol, Seen};
+use crate::strategy::Source;
 use crate::text::reason;
 use crate::thread::lock;
 use crossbeam_channel::{Sender, TrySendError};
 use log::debug;
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// The largest packet that we look at, and one byte more. A packet that fills all of it was cut, or is no
 /// packet of the DHT.
 const PACKET_BYTES: usize = 1501;
-/// The most commands that wait. Torrents are few, but a stranger can name any number of nodes. What a search
-/// cannot do without is accepted beyond this.
-const MAX_COMMANDS: usize = 256;
 /// The most peers of one torrent that wait for room in an inbox.
 const MAX_UNDELIVERED: usize = 200;
 /// The time until they are offered again.
 const OFFER_AGAIN: Duration = Duration::from_secs(1);
 /// The time between two writes of the file of nodes.
 const SAVE_INTERVAL: Duration = Duration::from_secs(15 * 60);
-
-/// What a thread is to do.
-#[derive(Clone, Debug)]
-pub(super) enum Command {
-    /// Search for the peers of this torrent, and announce this port.
-    Search(InfoHash, Option<u16>, Sender<Event>),
-    /// Announce these ports for this torrent from now on, over IPv4 and over IPv6.
-    Announce(InfoHash, [Option<u16>; 2]),
-    /// How well this torrent is supplied with peers.
-    Supply(InfoHash, Supply),
-    /// The host was suspended, or has another address: search for this torrent anew.
-    Interrupted(InfoHash),
-    /// Somebody wants to see how the search for this torrent stands.
-    Look(InfoHash, SearchSights),
-    /// End the search whose peers go to this inbox.
-    Forget(InfoHash, Sender<Event>),
-    /// A node may be there.
-    Contact(SocketAddr),
-    /// A node may be there. It is to be asked only if few others are known.
-    ContactIfFewKnown(SocketAddr),
-}
-
-/// How the search for one torrent stood when somebody last looked, for each family.
-pub(super) type SearchSights = Arc<Mutex<[Option<SearchFigures>; 2]>>;
-
-/// What the threads share.
-#[derive(Debug)]
-pub(super) struct DhtShared {
-    pub ports: Vec<Port>,
-    pub saved: SavedNodes,
-    pub host_names: Arc<HostNames>,
-    /// Hosts and ports that are asked while few nodes are known.
-    pub nodes: Vec<(String, u16)>,
-    /// Who sees the packets.
-    pub tap: Tap,
-}
-
-/// The socket of a family, and what its thread is to do.
-#[derive(Debug)]
-pub(super) struct Port {
-    pub family: IpFamily,
-    pub socket: Arc<UdpPort>,
-    /// How many others its node knows: those that have answered.
-    pub known: AtomicUsize,
-    commands: Mutex<VecDeque<Command>>,
-}
-
-impl Port {
-    pub fn new(family: IpFamily, socket: Arc<UdpPort>) -> Port {
-        Port { family, socket, known: AtomicUsize::new(0), commands: Mutex::default() }
-    }
-
-    fn commands(&self) -> MutexGuard<'_, VecDeque<Command>> {
-        lock(&self.commands)
-    }
-
-    fn tell(&self, command: &Command) {
-        let mut commands = self.commands();
-        let wanted = match command {
-            Command::Contact(node) | Command::ContactIfFewKnown(node) => {
-                self.family.has(*node) && commands.len() < MAX_COMMANDS
-            }
-            Command::Supply(..) | Command::Look(..) => commands.len() < MAX_COMMANDS,
-            Command::Search(..) | Command::Announce(..) | Command::Interrupted(_) | Command::Forget(..) => {
-                true
-            }
-        };
-        if wanted {
-            commands.push_back(command.clone());
-            // If there was an earlier command, the thread has been woken already.
-            if commands.len() == 1 {
-                self.socket.wake();
-            }
-        }
-    }
-}
-
-impl DhtShared {
-    /// Gives a command to the threads that it is for.
-    pub fn tell(&self, command: &Command) {
-        self.ports.iter().for_each(|port| port.tell(command));
-    }
-}
 
 /// What a thread has for itself.
 pub(super) struct Service {

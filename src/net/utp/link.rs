@@ -27,7 +27,7 @@ pub(in crate::net) struct Link {
     number: u64,
     address: SocketAddr,
     port: Arc<UdpPort>,
-    timers: Arc<Timers>,
+    timers: Arc<Timers<Link>>,
     /// It has asked us for the connection and has not shown yet that it is where its packets say.
     is_stranger: AtomicBool,
     /// Packets have come for it, and it is not seen to yet.
@@ -72,7 +72,7 @@ impl Link {
         number: u64,
         address: SocketAddr,
         conversation: Conversation,
-        (port, timers): (&Arc<UdpPort>, &Arc<Timers>),
+        (port, timers): (&Arc<UdpPort>, &Arc<Timers<Link>>),
         bell: Option<Weak<Bell>>,
     ) -> Arc<Link> {
         let is_stranger = AtomicBool::new(bell.is_none());
@@ -96,11 +96,6 @@ impl Link {
             readable: Condvar::new(),
             writable: Condvar::new(),
         })
-    }
-
-    /// No other connection of the port has it.
-    pub(super) fn number(&self) -> u64 {
-        self.number
     }
 
     /// Where the other end is.
@@ -183,7 +178,7 @@ impl Link {
         let mut inside = self.lock();
         inside.is_forgotten = true;
         let before = inside.armed.take();
-        self.timers.set(self, before, None);
+        self.timers.set((self.number, self), before, None);
         drop(inside);
         self.readable.notify_all();
         self.writable.notify_all();
@@ -227,7 +222,7 @@ impl Link {
         // What is late already does not come before those that have waited for their turn.
         let due = due.max(Instant::now());
         let before = inside.armed.replace(due);
-        let wake = self.timers.set(self, before, Some(due));
+        let wake = self.timers.set((self.number, self), before, Some(due));
         drop(inside);
         if wake {
             self.port.wake();

@@ -33,7 +33,7 @@ const DUE_AT_ONCE: usize = 64;
 /// What uTP has at one port.
 pub(super) struct Table {
     port: Arc<UdpPort>,
-    timers: Arc<Timers>,
+    timers: Arc<Timers<Link>>,
     acceptor: Acceptor,
     inside: Mutex<Inside>,
     /// A connection was forgotten.

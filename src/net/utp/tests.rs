@@ -295,7 +295,7 @@ fn a_thread_that_still_sends_brings_no_forgotten_connection_back() {
 #[test]
 fn what_is_late_gets_no_second_turn_before_the_others_had_theirs() {
     let port = Arc::new(UdpPort::open(IpFamily::V4, 0, loopback(21)).unwrap());
-    let timers = Arc::<Timers>::default();
+    let timers = Arc::<Timers<Link>>::default();
     let conversation = Conversation::connect(7, 7, Instant::now());
     let link = Link::new(1, port.address(), conversation, (&port, &timers), None);
     // It is over, and is late until somebody forgets it.
