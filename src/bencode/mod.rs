@@ -14,15 +14,13 @@
 //! Pure, and called from every thread. The reader must never panic, never recurse, and never allocate as
 //! much memory as the bytes merely claim to need.
 
-mod dictionary;
 mod error;
 mod item;
 mod limits;
 mod scan;
 mod value;
 
-pub use dictionary::{Dictionary, Step};
 pub use error::BencodeError;
 pub use item::Item;
 pub use limits::{MAX_DEPTH, MAX_TOKENS};
-pub use value::{List, Value};
+pub use value::{Dictionary, List, Step, Value};

@@ -3,8 +3,11 @@
 //! Only [`Value::parse`], [`Value::parse_prefix`] and [`Value::parse_lenient`] make one, and they check it from
 //! end to end first. The content of a list or a dictionary is found by walking over its bytes when the caller
 //! asks for it.
+//!
+//! A lookup in a dictionary takes time in proportion to the size of the dictionary. A walk over everything, value by
+//! value, takes time in proportion to the size times the depth, which is four or five in a torrent. Where a stranger
+//! chooses the depth, use [`Dictionary::walk`], which takes time in proportion to the size alone.
 
-use super::dictionary::Dictionary;
 use super::error::{BencodeError, BencodeFault};
 use super::scan::{self, Rules, Token};
 
@@ -26,6 +29,25 @@ pub enum Value<'a> {
 pub struct List<'a> {
     /// From `l` to `e`, both included.
     raw: &'a [u8],
+}
+
+/// A dictionary as received, its keys in any order, none of them twice. If it was read by the lenient rules, a key may
+/// be there twice, and the first counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dictionary<'a> {
+    /// From `d` to `e`, both included.
+    raw: &'a [u8],
+}
+
+/// One step of a walk over a dictionary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// A dictionary begins under this key. The steps up to its [`Step::Leave`] are inside it.
+    Enter(&'a [u8]),
+    /// The innermost dictionary that was entered ends.
+    Leave,
+    /// A key and its value, which is not a dictionary.
+    Entry(&'a [u8], Value<'a>),
 }
 
 impl<'a> Value<'a> {
@@ -124,8 +146,61 @@ impl<'a> List<'a> {
     }
 }
 
+impl<'a> Dictionary<'a> {
+    /// The value under this key.
+    pub fn get(self, key: impl AsRef<[u8]>) -> Option<Value<'a>> {
+        let key = key.as_ref();
+        let mut at = 1;
+        while let Some((found, value)) = bytes_at(self.raw, at) {
+            if found == key {
+                return value_at(self.raw, value).map(|(value, _)| value);
+            }
+            at = scan::skip(self.raw, value)?;
+        }
+        None
+    }
+
+    /// Keys and values, in the order in which they came.
+    pub fn iter(self) -> impl Iterator<Item = (&'a [u8], Value<'a>)> + use<'a> {
+        let mut at = 1;
+        std::iter::from_fn(move || {
+            let (key, value) = bytes_at(self.raw, at)?;
+            let (value, next) = value_at(self.raw, value)?;
+            at = next;
+            Some((key, value))
+        })
+    }
+
+    /// All entries of it and of the dictionaries nested in it, in the order in which they came and in one
+    /// pass. Dictionaries in lists are not entered.
+    pub fn walk(self) -> impl Iterator<Item = Step<'a>> + use<'a> {
+        let mut at = 1_usize;
+        let mut depth = 0_usize;
+        std::iter::from_fn(move || {
+            let Some((key, value)) = bytes_at(self.raw, at) else {
+                depth = depth.checked_sub(1)?;
+                at = at.saturating_add(1);
+                return Some(Step::Leave);
+            };
+            if self.raw.get(value) == Some(&b'd') {
+                depth = depth.saturating_add(1);
+                at = value.saturating_add(1);
+                return Some(Step::Enter(key));
+            }
+            let (entry, next) = value_at(self.raw, value)?;
+            at = next;
+            Some(Step::Entry(key, entry))
+        })
+    }
+
+    /// The dictionary as it was received, from `d` to `e`: an info-hash is taken over these bytes.
+    pub fn raw(self) -> &'a [u8] {
+        self.raw
+    }
+}
+
 /// The checked value at `at` and where the next one starts. `None` at the end of a list.
-pub(super) fn value_at(raw: &[u8], at: usize) -> Option<(Value<'_>, usize)> {
+fn value_at(raw: &[u8], at: usize) -> Option<(Value<'_>, usize)> {
     // What may be wrong was said by the check, by whichever rules.
     let (token, next) = scan::token(raw, at, Rules::Lenient).ok()?;
     match token {
@@ -137,14 +212,14 @@ pub(super) fn value_at(raw: &[u8], at: usize) -> Option<(Value<'_>, usize)> {
         }
         Token::Dictionary => {
             let end = scan::skip(raw, at)?;
-            Some((Value::Dictionary(Dictionary::checked(raw.get(at..end)?)), end))
+            Some((Value::Dictionary(Dictionary { raw: raw.get(at..end)? }), end))
         }
         Token::End => None,
     }
 }
 
 /// The checked string at `at` and where the next value starts. `None` at the end of a dictionary.
-pub(super) fn bytes_at(raw: &[u8], at: usize) -> Option<(&[u8], usize)> {
+fn bytes_at(raw: &[u8], at: usize) -> Option<(&[u8], usize)> {
     match scan::token(raw, at, Rules::Lenient).ok()? {
         (Token::Bytes(range), next) => Some((raw.get(range)?, next)),
         _ => None,
@@ -152,167 +227,4 @@ pub(super) fn bytes_at(raw: &[u8], at: usize) -> Option<(&[u8], usize)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bencode::{MAX_DEPTH, MAX_TOKENS};
-
-    fn fault(bytes: &[u8]) -> BencodeFault {
-        Value::parse(bytes).unwrap_err().fault
-    }
-
-    #[test]
-    fn each_kind_of_value_is_read() {
-        assert_eq!(Value::parse(b"i0e").unwrap(), Value::Integer(0));
-        assert_eq!(Value::parse(b"i-42e").unwrap(), Value::Integer(-42));
-        assert_eq!(Value::parse(b"i9223372036854775807e").unwrap(), Value::Integer(i64::MAX));
-        assert_eq!(Value::parse(b"i-9223372036854775808e").unwrap(), Value::Integer(i64::MIN));
-        assert_eq!(Value::parse(b"4:spam").unwrap(), Value::Bytes(b"spam"));
-        assert_eq!(Value::parse(b"0:").unwrap(), Value::Bytes(b""));
-        let list = Value::parse(b"li1e1:xlee").unwrap().list().unwrap();
-        assert_eq!(list.iter().count(), 3);
-        assert!(list.iter().nth(2).unwrap().list().unwrap().is_empty());
-        assert!(Value::parse(b"de").unwrap().dictionary().unwrap().iter().next().is_none());
-    }
-
-    #[test]
-    fn a_dictionary_is_read_in_any_order_and_keeps_its_bytes() {
-        let value = Value::parse(b"d1:zi1e1:ad1:yi2e1:bi3eee").unwrap();
-        let outer = value.dictionary().unwrap();
-        assert_eq!(outer.get("z"), Some(Value::Integer(1)));
-        assert_eq!(outer.get(b"x"), None);
-        let inner = outer.get(b"a").unwrap().dictionary().unwrap();
-        assert_eq!(inner.raw(), b"d1:yi2e1:bi3ee");
-        assert_eq!(inner.get("b").unwrap().unsigned(), Some(3));
-        let keys: Vec<_> = outer.iter().map(|(key, _)| key).collect();
-        assert_eq!(keys, [b"z", b"a"]);
-    }
-
-    #[test]
-    fn a_key_twice_is_refused_wherever_it_stands() {
-        assert_eq!(fault(b"d1:ai1e1:ai2ee"), BencodeFault::DuplicateKey);
-        assert_eq!(fault(b"d1:bi1e1:ai2e1:bi3ee"), BencodeFault::DuplicateKey);
-        assert_eq!(fault(b"ld1:bd1:ble1:alee1:ale1:bleee"), BencodeFault::DuplicateKey);
-    }
-
-    #[test]
-    fn numbers_have_one_spelling() {
-        for bad in ["ie", "i-e", "i-0e", "i07e", "i00e", "i-01e", "i+1e", "i 1e", "i1 e", "i1.5e", "i--1e"] {
-            assert_eq!(fault(bad.as_bytes()), BencodeFault::BadInteger, "{bad}");
-        }
-        assert_eq!(fault(b"i9223372036854775808e"), BencodeFault::BadInteger);
-        assert_eq!(fault(b"i99999999999999999999999999999999999e"), BencodeFault::BadInteger);
-        assert_eq!(fault(b"04:spam"), BencodeFault::BadLength);
-        assert_eq!(fault(b"4-:spam"), BencodeFault::BadLength);
-        assert_eq!(fault(b"-4:spam"), BencodeFault::UnknownByte(b'-'));
-    }
-
-    #[test]
-    fn a_string_ends_before_the_bytes_do() {
-        assert_eq!(fault(b"5:spam"), BencodeFault::PastTheEnd);
-        assert_eq!(fault(b"18446744073709551615:spam"), BencodeFault::PastTheEnd);
-        assert_eq!(fault(b"99999999999999999999:spam"), BencodeFault::BadLength);
-        assert_eq!(fault(b"99999999999999999999999:spam"), BencodeFault::BadLength);
-    }
-
-    #[test]
-    fn a_dictionary_has_keys_and_values_in_turn() {
-        assert_eq!(fault(b"di1ei1ee"), BencodeFault::BadKey);
-        assert_eq!(fault(b"dlei1ee"), BencodeFault::BadKey);
-        assert_eq!(fault(b"d1:ae"), BencodeFault::NoValue);
-        assert_eq!(fault(b"e"), BencodeFault::UnknownByte(b'e'));
-        assert_eq!(fault(b"<html>"), BencodeFault::UnknownByte(b'<'));
-    }
-
-    #[test]
-    fn nesting_ends_at_the_limit() {
-        let nested = |depth: usize| ["l".repeat(depth), "e".repeat(depth)].concat().into_bytes();
-        assert!(Value::parse(&nested(MAX_DEPTH)).is_ok());
-        assert_eq!(fault(&nested(MAX_DEPTH + 1)), BencodeFault::TooDeep);
-        assert_eq!(fault(&vec![b'l'; 10_000_000]), BencodeFault::TooDeep);
-        assert_eq!(fault("d1:a".repeat(1_000_000).as_bytes()), BencodeFault::TooDeep);
-    }
-
-    #[test]
-    fn the_number_of_tokens_ends_at_the_limit() {
-        let strings = |count: usize| ["l", &"0:".repeat(count), "e"].concat().into_bytes();
-        assert!(Value::parse_lenient(&strings(MAX_TOKENS - 2)).is_ok());
-        let error = Value::parse_lenient(&strings(MAX_TOKENS - 1)).unwrap_err();
-        assert!(error.is_a_limit() && error.to_string().contains("10 million"), "{error}");
-    }
-
-    #[test]
-    fn nothing_but_white_space_may_follow() {
-        assert!(Value::parse(b"i1e\r\n \n").is_ok());
-        assert_eq!(Value::parse(b"i1e\nx"), Err(BencodeError { at: 4, fault: BencodeFault::Leftover }));
-        let (value, rest) = Value::parse_prefix(b"d1:ai1eerest").unwrap();
-        assert_eq!((value.dictionary().unwrap().raw(), rest), (&b"d1:ai1ee"[..], &b"rest"[..]));
-    }
-
-    #[test]
-    fn by_the_lenient_rules_an_odd_field_costs_no_other() {
-        let odd = b"d1:ai007e1:bi99999999999999999999e1:ci-99999999999999999999e1:di-0e1:a1:x01:e02:hi1:fd1:gi1e1:gi2eee\0<!-- x -->";
-        let answer = Value::parse_lenient(odd).unwrap().dictionary().unwrap();
-        let get = |key: &str| answer.get(key).unwrap();
-        assert_eq!(["a", "b", "c", "d"].map(|key| get(key).integer().unwrap()), [7, i64::MAX, i64::MIN, 0]);
-        assert_eq!(
-            (get("e").bytes(), get("f").dictionary().unwrap().get("g")),
-            (Some(&b"hi"[..]), Some(Value::Integer(1)))
-        );
-        assert_eq!(answer.iter().count(), 7);
-        assert!(Value::parse(&odd[..odd.len() - 10]).is_err() && Value::parse_prefix(odd).is_err());
-        for bad in [
-            "",
-            "i1",
-            "i1.5e",
-            "i--1e",
-            "ie",
-            "di1ei1ee",
-            "d1:ae",
-            "99999999999999999999:x",
-            "5:spam",
-            "<html>",
-        ] {
-            assert!(Value::parse_lenient(bad.as_bytes()).is_err(), "{bad}");
-        }
-    }
-
-    /// Reads all values in it.
-    fn walk(value: Value) {
-        match value {
-            Value::Integer(_) | Value::Bytes(_) => {}
-            Value::List(list) => list.iter().for_each(walk),
-            Value::Dictionary(dictionary) => dictionary.iter().for_each(|(key, value)| {
-                assert_eq!(dictionary.get(key), Some(value));
-                walk(value);
-            }),
-        }
-    }
-
-    /// The same where a key may be there twice.
-    fn read(value: Value) {
-        match value {
-            Value::Integer(_) | Value::Bytes(_) => {}
-            Value::List(list) => list.iter().for_each(read),
-            Value::Dictionary(dictionary) => dictionary.iter().for_each(|(_, value)| read(value)),
-        }
-    }
-
-    #[test]
-    fn no_cut_and_no_flipped_bit_breaks_the_reader() {
-        let whole = b"d4:infod6:lengthi1024e4:listl1:ai-7ed1:xleee4:name8:file.txte3:urll10:0123456789ee";
-        walk(Value::parse(whole).unwrap());
-        for end in 0..whole.len() {
-            assert!(Value::parse(&whole[..end]).is_err(), "cut at {end}");
-        }
-        for bit in 0..whole.len() * 8 {
-            let mut bytes = whole.to_vec();
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            if let Ok((value, _)) = Value::parse_prefix(&bytes) {
-                walk(value);
-            }
-            if let Ok(value) = Value::parse_lenient(&bytes) {
-                read(value);
-            }
-        }
-    }
-}
+mod tests;

@@ -14,6 +14,7 @@
 use super::block_length::BLOCK_LENGTH;
 use super::digest::Hashing;
 use super::merkle;
+use std::ops::Range;
 
 /// The number of a piece, known to be inside its torrent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -140,6 +141,16 @@ impl Geometry {
     /// Every piece, in order.
     pub fn pieces(&self) -> impl DoubleEndedIterator<Item = PieceIndex> + use<> {
         (0..self.piece_count).map(PieceIndex)
+    }
+
+    /// The pieces that hold at least one byte of this range of the payload, in order.
+    pub fn pieces_of(&self, range: Range<u64>) -> impl Iterator<Item = PieceIndex> + use<> {
+        let (length, geometry) = (u64::from(self.piece_length), *self);
+        let numbers = match range.end.checked_sub(1) {
+            Some(last) if range.start <= last => range.start / length..last / length + 1,
+            _ => 0..0,
+        };
+        numbers.map_while(move |number| geometry.piece(u32::try_from(number).ok()?))
     }
 
     /// Where the piece starts in the payload, in bytes.

@@ -22,14 +22,12 @@
 //! only: if it is part of our own unfinished download and its piece was proven wrong, and with the user's
 //! `--continue` or `--overwrite`. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::folder::FileStat;
+use super::guards::Guards;
 use super::layout::Layout;
 use super::survey::Survey;
-
-/// How many bytes at the start of each file were there before us and are not verified, by the file's number.
-pub(super) type Guards = BTreeMap<usize, u64>;
 
 /// The numbers of the files that are not the torrent's.
 pub(super) fn foreign(layout: &Layout, survey: &Survey) -> Vec<usize> {
@@ -96,15 +94,6 @@ pub(super) fn kept_and_too_short(layout: &Layout, survey: &Survey, guards: &Guar
         is_short && guards.get(number).copied() == length
     });
     wrong
-}
-
-/// What is left of the bytes that the marker guards.
-pub(super) fn still_there(guards: &Guards, found: &[Option<FileStat>]) -> Guards {
-    let left = |(number, kept): (&usize, &u64)| {
-        let there = (*found.get(*number)?)?.length;
-        Some((*number, there.min(*kept)))
-    };
-    guards.iter().filter_map(left).collect()
 }
 
 /// Two files of the torrent that are one file on the disk, if there are any: to write one would destroy the

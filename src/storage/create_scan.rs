@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::error::{Action, StorageError};
+use super::finding::find_files;
 use super::folder::{FileSearch, FileStat, FolderEntry, RootFolder, identity};
 use super::hashing::{self, Watch};
 use super::layout::Layout;
 use super::marker::Marker;
-use super::survey;
 use crate::metainfo::{self, MAX_ALL_PATHS_BYTES, MAX_PATH_BYTES};
 use crate::piece::{Bitfield, Geometry, PieceDigest, PieceIndex};
 use crate::thread::lock;
@@ -155,7 +155,7 @@ impl Gathered {
     /// Makes sure that no file has changed. A different length, time of change or inode means that it has,
     /// and then there is no torrent.
     fn check_unchanged(&self, layout: &Layout) -> Result<(), StorageError> {
-        let found = survey::find_files(&self.folder, layout)?;
+        let found = find_files(&self.folder, layout)?;
         let is_as_before = |before: &FileStat, now: &Option<FileStat>| {
             let form = |found: &FileStat| (found.length, found.modified, found.identity);
             now.as_ref().is_some_and(|now| form(now) == form(before))

@@ -8,8 +8,6 @@
 mod finish;
 mod whole;
 
-pub(super) use finish::MANY_FILES;
-
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,10 +15,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::calls;
-use super::claim::Guards;
 use super::error::{Action, StorageError};
 use super::file_pool::FilePool;
 use super::folder::{Access, FileStat, RootFolder};
+use super::guards::Guards;
 use super::hard_links;
 use super::layout::{Layout, Slice};
 use super::naming;

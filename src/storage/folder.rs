@@ -30,7 +30,7 @@ use crate::net::too_many_files;
 pub(super) use search::FileSearch;
 pub(super) use stat::{FileStat, FolderEntry, identity};
 use stat::{found, is_link, node, ordinary};
-pub(super) use sync_all::AllSynced;
+pub(super) use sync_all::{AllSynced, MANY_FILES};
 
 /// The folder that a payload is in, held open: the output folder, or the one that a torrent is made of.
 pub(super) struct RootFolder {

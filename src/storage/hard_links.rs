@@ -13,8 +13,8 @@ use std::io;
 use std::path::Path;
 
 use super::calls;
-use super::claim::Guards;
 use super::folder::{Access, FileStat, RootFolder};
+use super::guards::Guards;
 use super::layout::Layout;
 use super::patience::patiently;
 use super::survey::Survey;

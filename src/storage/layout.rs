@@ -242,13 +242,7 @@ impl Layout {
 
     /// The pieces that hold at least one byte of this range of the payload.
     pub fn pieces(&self, range: Range<u64>) -> impl Iterator<Item = PieceIndex> + use<> {
-        let geometry = self.geometry;
-        let length = u64::from(geometry.piece_length());
-        let numbers = match range.end.checked_sub(1) {
-            Some(last) if range.start <= last => range.start / length..last / length + 1,
-            _ => 0..0,
-        };
-        numbers.map_while(move |number| geometry.piece(u32::try_from(number).ok()?))
+        self.geometry.pieces_of(range)
     }
 }
 

@@ -44,9 +44,9 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use super::calls;
-use super::claim::Guards;
 use super::error::{Action, StorageError};
 use super::folder::{Access, FolderEntry, RootFolder};
+use super::guards::Guards;
 use super::part_file::PartFile;
 use super::patience::patiently;
 use super::resume::ResumePlace;

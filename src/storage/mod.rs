@@ -32,14 +32,18 @@ mod cache_file;
 mod calls;
 mod claim;
 mod create_scan;
+mod digests;
 mod error;
 #[cfg(test)]
 mod fake_names;
+mod file_lengths;
 mod file_limit;
 mod file_pool;
 mod files;
+mod finding;
 mod finishing;
 mod folder;
+mod guards;
 mod hard_links;
 mod hashing;
 mod home;
@@ -64,6 +68,7 @@ mod shared_folders;
 mod space;
 pub mod stream;
 mod survey;
+mod surveying;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -79,6 +84,7 @@ pub use cache_file::NewFolder;
 #[cfg(test)]
 pub use calls::{Call, faults};
 pub use create_scan::{Gathered, gather, name};
+pub use digests::{Digests, digests_of};
 pub use error::{ForeignFile, Shortage, StorageError};
 pub use file_limit::FileLimit;
 pub use hashing::Watch;
@@ -92,12 +98,11 @@ pub use selection::Selection;
 pub use served_pieces::{BlockPart, ServedPieces};
 pub use shared_folders::SharedFolders;
 pub use space::Room;
-pub use survey::{Digests, digests_of};
 pub use verify::{Examined, ExaminedFile, FileState, examine, refusal};
 
 use crate::piece::{Bitfield, PieceIndex};
-use claim::Guards;
 use files::PayloadFiles;
+use guards::Guards;
 use marker::Marker;
 use opening::Opening;
 use part_file::PartFile;

@@ -13,11 +13,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::claim::Guards;
+use super::digests::Digests;
 use super::error::{Action, StorageError};
+use super::file_lengths;
 use super::file_limit::FileLimit;
 use super::files::PayloadFiles;
 use super::folder::{FileStat, RootFolder};
+use super::guards::Guards;
 use super::hashing::Watch;
 use super::home;
 use super::layout::{Layout, ours};
@@ -31,7 +33,8 @@ use super::resume::{
 use super::served_pieces::ServedPieces;
 use super::shared_folders::SharedFolders;
 use super::space::{self, Room};
-use super::survey::{Digests, Earlier, KnownPieces, Survey};
+use super::survey::Survey;
+use super::surveying::{Earlier, KnownPieces};
 use super::{Existing, Options, Payload, Storage};
 
 /// A payload that is being opened.
@@ -106,9 +109,9 @@ impl<'a> Opening<'a> {
         }
         let place = (root, folder.as_deref());
         let mut layout = names::settle(place, payload, options, &mut marker, &mut claimed)?;
-        let part_file = PartFile::beside(&marker, payload.geometry);
+        let part_file = PartFile::beside(marker.path(), payload.geometry);
         layout.add_part_file(part_file.path());
-        let (shape, place) = (payload.shape(), ResumePlace::beside(&marker));
+        let (shape, place) = (payload.shape(), ResumePlace::beside(marker.path()));
         let cache = payload.cache.map(|cache| CachedRecord::new(cache, shape));
         let cached = cache.as_ref().and_then(CachedRecord::read);
         Ok(Opening {
@@ -215,7 +218,7 @@ impl<'a> Opening<'a> {
     /// What the run may do, or why it must not start.
     pub fn decide(&self, options: &Options) -> Result<Plan, StorageError> {
         if let Some(limit) = FileLimit::below(self.root) {
-            limit.check(self.root, &self.layout, &self.survey.good)?;
+            file_lengths::check(limit, self.root, &self.layout, &self.survey.good)?;
         }
         let situation = Situation {
             root: self.root,

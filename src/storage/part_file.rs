@@ -18,13 +18,12 @@ use std::path::{Path, PathBuf};
 
 use super::Storage;
 use super::calls;
+use super::digests::Digests;
 use super::error::{Action, StorageError};
 use super::folder::{Access, FileStat, FolderEntry, RootFolder};
 use super::hashing::Watch;
 use super::layout::Slice;
-use super::marker::Marker;
 use super::patience::patiently;
-use super::survey::Digests;
 use crate::piece::{Bitfield, Geometry, PieceIndex};
 
 /// How its name ends, behind the marker's name.
@@ -42,8 +41,8 @@ pub(super) struct PartFile {
 
 impl PartFile {
     /// The part file beside this marker, with nothing in it.
-    pub fn beside(marker: &Marker, geometry: Geometry) -> PartFile {
-        let mut name = marker.path().as_os_str().to_owned();
+    pub fn beside(marker: &Path, geometry: Geometry) -> PartFile {
+        let mut name = marker.as_os_str().to_owned();
         name.push(ENDING);
         PartFile { path: name.into(), geometry, slots: Vec::new() }
     }

@@ -3,15 +3,15 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use super::digests::Digests;
 use super::error::StorageError;
 use super::folder::RootFolder;
 use super::layout::Layout;
 use super::marker::{Marker, Naming};
-use super::naming;
+use super::naming::settling::settle_in;
 use super::partial_names::{self, Parts};
 use super::resume::{Check, TorrentShape};
 use super::selection::Selection;
-use super::survey::Digests;
 use crate::metainfo::{self, InfoHash};
 use crate::piece::Geometry;
 
@@ -59,7 +59,7 @@ impl Payload<'_> {
         let name = self.output_name.or(output_name.as_deref()).filter(|name| *name != self.name);
         let layout = Layout::new(&self.files_under(name), self.geometry);
         let mut layout = layout.ok_or(StorageError::Layout)?;
-        naming::settle_in(folder, &mut layout)?;
+        settle_in(folder, &mut layout)?;
         if *has_parts {
             partial_names::settle(folder, &mut layout, Parts::Ours, false);
         }

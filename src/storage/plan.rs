@@ -5,8 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::claim::{self, Guards};
+use super::claim;
 use super::error::{ForeignFile, Shortage, StorageError};
+use super::folder::FileStat;
+use super::guards::{self, Guards};
 use super::layout::Layout;
 use super::survey::Survey;
 use super::{Allocate, Existing, Options, hard_links, space};
@@ -67,7 +69,7 @@ pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Pla
         return Err(refusal(situation, &foreign));
     }
     let mut guards = match own {
-        Some(guards) => claim::still_there(guards, &survey.found),
+        Some(guards) => guards::still_there(guards, &survey.found),
         None => {
             let mut guards = claim::guards(layout, survey);
             guards.retain(|number, _| !recognised.contains_key(number));
@@ -85,7 +87,7 @@ pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Pla
     {
         return Err(StorageError::Linked { path: path(situation, number) });
     }
-    let needed = if is_complete { 0 } else { space::needed(layout, &survey.found) };
+    let needed = if is_complete { 0 } else { needed(layout, &survey.found) };
     let allocate = options.allocate == Allocate::Full && !is_complete;
     if let Some(free) = situation.free.filter(|free| allocate && *free < needed) {
         let place = space::mount_point(situation.root).map_or(situation.root.to_owned(), |(_, place)| place);
@@ -143,6 +145,15 @@ fn refusal(situation: &Situation<'_>, foreign: &[usize]) -> StorageError {
 
 fn path(situation: &Situation<'_>, number: usize) -> PathBuf {
     situation.layout.entry(number).map(|entry| situation.root.join(&entry.path)).unwrap_or_default()
+}
+
+/// Bytes that the rest of the payload takes on the disk. Holes in files are not there yet. Pure.
+fn needed(layout: &Layout, found: &[Option<FileStat>]) -> u64 {
+    let missing = |(number, found): (usize, &Option<FileStat>)| {
+        let there = found.map_or(0, |found| found.allocated);
+        layout.bytes_written(number).saturating_sub(there)
+    };
+    found.iter().enumerate().map(missing).fold(0u64, u64::saturating_add)
 }
 
 #[cfg(test)]

@@ -13,7 +13,6 @@
 
 use std::ops::RangeInclusive;
 
-use super::layout::Layout;
 use crate::metainfo;
 use crate::piece::{Bitfield, Geometry};
 
@@ -42,11 +41,10 @@ impl Selection {
 
     /// The files that are `selected`, in the order of the torrent. `None` if none is; padding is not a file.
     pub fn of(mut selected: Vec<bool>, files: &[metainfo::File], geometry: Geometry) -> Option<Selection> {
-        let layout = Layout::new(files, geometry)?;
         selected.iter_mut().zip(files).filter(|(_, file)| file.padding).for_each(|(one, _)| *one = false);
         let mut pieces = Bitfield::none(geometry.piece_count());
-        for (entry, _) in layout.entries().iter().zip(&selected).filter(|(_, selected)| **selected) {
-            for piece in layout.pieces(entry.range()) {
+        for (file, _) in files.iter().zip(&selected).filter(|(_, selected)| **selected) {
+            for piece in geometry.pieces_of(file.offset..file.offset.checked_add(file.length)?) {
                 pieces.insert(piece);
             }
         }
@@ -77,7 +75,7 @@ impl Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::layout::files_of_lengths;
+    use crate::storage::layout::{Layout, files_of_lengths};
 
     /// The selected pieces of files of these lengths in pieces of 8 bytes, and how many bytes of each file
     /// are written.

@@ -8,8 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::calls::{self, Call, call};
-use super::folder::FileStat;
-use super::layout::Layout;
 
 /// Bytes that are written at once, if the file system cannot allocate.
 const ZEROS: usize = 64 * 1024;
@@ -40,15 +38,6 @@ impl Room {
         let needed = self.needed.load(Ordering::Relaxed);
         self.needed.store(needed.saturating_sub(bytes), Ordering::Relaxed);
     }
-}
-
-/// Bytes that the rest of the payload takes on the disk. Holes in files are not there yet. Pure.
-pub(super) fn needed(layout: &Layout, found: &[Option<FileStat>]) -> u64 {
-    let missing = |(number, found): (usize, &Option<FileStat>)| {
-        let there = found.map_or(0, |found| found.allocated);
-        layout.bytes_written(number).saturating_sub(there)
-    };
-    found.iter().enumerate().map(missing).fold(0u64, u64::saturating_add)
 }
 
 /// The file system that the path is on, or would be created on: its number, and the folder that it is mounted on.

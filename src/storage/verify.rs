@@ -8,16 +8,19 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::claim::{self, Guards};
+use super::claim;
 use super::error::StorageError;
+use super::finding::find_files;
 use super::folder::{FileStat, RootFolder};
+use super::guards::Guards;
 use super::hashing::Watch;
 use super::layout::{FileEntry, Layout};
 use super::marker::Marker;
 use super::opening;
 use super::part_file::PartFile;
 use super::plan::{self, Situation};
-use super::survey::{self, Earlier, Survey};
+use super::survey::Survey;
+use super::surveying::Earlier;
 use super::{Options, Payload};
 use crate::piece::Bitfield;
 
@@ -150,12 +153,12 @@ fn use_part_file(
     marker: &Marker,
     layout: &mut Layout,
 ) -> Result<(), StorageError> {
-    let mut part_file = PartFile::beside(marker, payload.geometry);
+    let mut part_file = PartFile::beside(marker.path(), payload.geometry);
     part_file.read(folder)?;
     if part_file.is_free() {
         return Ok(());
     }
-    let found = survey::find_files(folder, layout)?;
+    let found = find_files(folder, layout)?;
     let is_missing = |(entry, found): (&FileEntry, &Option<FileStat>)| {
         entry.has_data() && found.is_none_or(|found| found.length < entry.length)
     };

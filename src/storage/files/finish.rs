@@ -8,13 +8,10 @@ use super::{FileOnDisk, PayloadFiles};
 use crate::piece::PieceIndex;
 use crate::storage::calls;
 use crate::storage::error::{Action, StorageError, counted};
-use crate::storage::folder::{AllSynced, FileStat};
+use crate::storage::finding::find_files;
+use crate::storage::folder::{AllSynced, FileStat, MANY_FILES};
 use crate::storage::hashing::Watch;
 use crate::storage::layout::FileEntry;
-use crate::storage::survey;
-
-/// From this number of files on, the whole file system is synced first (`folder/sync_all.rs`).
-pub(in crate::storage) const MANY_FILES: usize = 64;
 
 /// How often pieces that another program has spoiled are written again before the run ends.
 const MAX_REPAIRS: u32 = 3;
@@ -41,7 +38,7 @@ impl PayloadFiles {
     /// says so while changed files are read again.
     pub fn finish(&mut self, watch: &Watch<'_>) -> Result<Vec<PieceIndex>, StorageError> {
         self.check_folder()?;
-        let found = survey::find_files(&self.folder, &self.layout)?;
+        let found = find_files(&self.folder, &self.layout)?;
         let are_many = self.states.iter().filter(|state| state.unsynced).count() >= MANY_FILES;
         let mut synced = if are_many { self.folder.sync_all() } else { AllSynced::default() };
         let mut short = Vec::new();

@@ -10,6 +10,8 @@ use super::{FileStat, RootFolder};
 use crate::storage::calls::{Call, call};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// From this number of files on, the whole file system is synced first.
+pub(in crate::storage) const MANY_FILES: usize = 64;
 /// The first Linux in which it tells of failures.
 const FIRST_LINUX: (u32, u32) = (5, 8);
 /// The numbers of ext4, XFS, Btrfs, F2FS and tmpfs, in Linux.

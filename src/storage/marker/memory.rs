@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::fs::File;
 use std::io::Read;
 
-use crate::storage::claim::Guards;
+use crate::storage::guards::Guards;
 use crate::text::is_hidden;
 
 const FIRST_LINE: &str = "An unfinished download: run the same femtotorrent command again to resume it.";

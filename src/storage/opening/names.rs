@@ -8,12 +8,12 @@ use std::io;
 use std::path::Path;
 
 use crate::metainfo::{File, FilePath};
+use crate::storage::finding::find_files;
 use crate::storage::folder::RootFolder;
 use crate::storage::layout::Layout;
 use crate::storage::marker::{Claimed, Marker, Naming};
-use crate::storage::naming;
+use crate::storage::naming::settling::settle_in;
 use crate::storage::partial_names::{self, Parts};
-use crate::storage::survey;
 use crate::storage::{Existing, Options, Payload, StorageError};
 
 /// The layout under the names that the payload has, or gets. The marker remembers them from now on.
@@ -39,7 +39,7 @@ pub fn settle(
         if has_parts {
             partial_names::settle(Some(folder), &mut layout, Parts::Ours, false);
         }
-        if survey::find_files(folder, &layout)?.iter().any(Option::is_some) {
+        if find_files(folder, &layout)?.iter().any(Option::is_some) {
             return Err(StorageError::BegunAs { path: folder.join(layout.top()) });
         }
         *claimed = Claimed::Moved;
@@ -61,7 +61,7 @@ pub fn settle(
 }
 
 fn settled(folder: Option<&RootFolder>, mut layout: Layout) -> Result<Layout, StorageError> {
-    naming::settle_in(folder, &mut layout)?;
+    settle_in(folder, &mut layout)?;
     Ok(layout)
 }
 

@@ -142,7 +142,7 @@ mod tests {
             std::fs::File::create(new.0.join(&entry.path)).unwrap().set_len(entry.length).unwrap();
         }
         let folder = Arc::new(RootFolder::open(&new.0).unwrap().unwrap());
-        let found = crate::storage::survey::find_files(&folder, &layout).unwrap();
+        let found = crate::storage::finding::find_files(&folder, &layout).unwrap();
         let (info_hash, geometry) = (InfoHash([7; 20]), layout.geometry());
         let shape = super::super::TorrentShape { info_hash, geometry, files: layout.entries().len() };
         let cache = CachedRecord::new(&new.0.join("cache"), shape);

@@ -17,7 +17,6 @@ use crate::storage::CacheFile;
 use crate::storage::calls;
 use crate::storage::error::{Action, StorageError};
 use crate::storage::folder::{Access, RootFolder};
-use crate::storage::marker::Marker;
 use crate::storage::patience::patiently;
 
 /// How a resume file's name ends, behind the marker's name.
@@ -41,9 +40,9 @@ pub struct ResumePlace {
 
 impl ResumePlace {
     /// The place beside this marker.
-    pub fn beside(marker: &Marker) -> ResumePlace {
+    pub fn beside(marker: &Path) -> ResumePlace {
         let named = |ending| {
-            let mut name = marker.path().as_os_str().to_owned();
+            let mut name = marker.as_os_str().to_owned();
             name.push(ending);
             name.into()
         };

@@ -132,7 +132,7 @@ impl ServedPieces {
 
     /// The files that are not what our last write left, or that we found at the start, and those of `short`.
     fn doubtful(&self, short: &[usize]) -> Result<Vec<usize>, StorageError> {
-        let found = crate::storage::survey::find_files(self.folder(), &self.layout)?;
+        let found = crate::storage::finding::find_files(self.folder(), &self.layout)?;
         let mut doubtful = Vec::new();
         for (number, found) in found.iter().enumerate() {
             let is_changed = self.stamps.note(number, found.as_ref()) != Change::None;

@@ -28,6 +28,7 @@ use log::warn;
 
 use super::Payload;
 use super::calls;
+use super::digests::Digests;
 use super::error::{Action, StorageError, counted};
 use super::folder::{FileStat, RootFolder};
 use super::hashing::Watch;
@@ -36,7 +37,8 @@ use super::marker::Marker;
 use super::part_file::PartFile;
 use super::resume::{self, CachedRecord, Check, Place, ResumePlace};
 use super::shared_folders::SharedFolders;
-use super::survey::{Digests, Earlier, KnownPieces, Survey};
+use super::survey::Survey;
+use super::surveying::{Earlier, KnownPieces};
 use crate::net::too_many_files;
 use crate::piece::{Bitfield, PieceIndex};
 use crate::thread::lock;
@@ -114,12 +116,12 @@ impl ServedPieces {
         let mut layout = Arc::new(payload.layout_as_it_is(Some(&folder), &mut marker)?);
         let shape = payload.shape();
         let cache = payload.cache.map(|cache| CachedRecord::new(cache, shape));
-        let mut part_file = PartFile::beside(&marker, payload.geometry);
+        let mut part_file = PartFile::beside(marker.path(), payload.geometry);
         // If it cannot be read, nothing of it is shared.
         let _ = part_file.read(&folder);
         ours(&mut layout)?.add_part_file(part_file.path());
         ours(&mut layout)?.hide(vec![true; payload.files.len()], part_file.slots());
-        let beside = ResumePlace::beside(&marker).read(&folder, &shape);
+        let beside = ResumePlace::beside(marker.path()).read(&folder, &shape);
         let cached = cache.as_ref().and_then(CachedRecord::read);
         let mut records = [(&beside, Place::Beside), (&cached, Place::Cache)];
         if !marker.is_there(&folder) {

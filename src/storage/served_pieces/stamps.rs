@@ -19,8 +19,8 @@ use std::io;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::lock;
 use crate::storage::folder::{FileStat, RootFolder};
+use crate::thread::lock;
 
 /// The time between two checks of a file that is being sent. A check costs a tenth of what sending a block
 /// costs, and a file server may take longer, so not each block has one.
