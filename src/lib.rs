@@ -23,7 +23,8 @@
 //!
 //! # The modules, in reading order
 //!
-//! A module imports only from modules above it in this list (`tests/layout.rs` looks).
+//! A module imports only from modules above it in this list (`tests/layout.rs` looks), and no file from one that imports
+//! it (`tests/circles.rs`).
 //!
 //! - [`bencode`]: the notation of torrents, tracker answers and extension messages.
 //! - [`text`]: makes strangers' words fit to print.
