@@ -7,8 +7,11 @@ use crate::bencode::{Dictionary, Value};
 use crate::text::is_hidden;
 use std::collections::HashSet;
 
-/// How many addresses of each kind are kept. Each tier gets a thread, and no honest torrent has this many.
+/// How many web seeds, and how many DHT nodes, are kept. No honest torrent has this many.
 pub(super) const MAX_ADDRESSES: usize = 200;
+
+/// How many trackers are kept. Lists of several hundred are handed round, of which one may be alive.
+pub(super) const MAX_TRACKERS: usize = 1_000;
 
 /// The announce addresses by tier (BEP 12). `announce` counts only if `announce-list` has no address that is
 /// asked over HTTP or UDP. Old clients, which do not know `announce-list`, use it too.
@@ -18,12 +21,12 @@ pub(super) fn tiers(torrent: Dictionary) -> Vec<Vec<String>> {
     let mut tiers: Vec<Vec<String>> = list
         .into_iter()
         .flat_map(|list| list.iter())
-        .map(|tier| addresses(tier, &mut seen))
+        .map(|tier| addresses(tier, &mut seen, MAX_TRACKERS))
         .filter(|tier| !tier.is_empty())
         .collect();
     let known = |address: &String| ["http", "udp:"].iter().any(|scheme| address.starts_with(scheme));
     if !tiers.iter().flatten().any(known) {
-        let announce = torrent.get("announce").map(|announce| addresses(announce, &mut seen));
+        let announce = torrent.get("announce").map(|announce| addresses(announce, &mut seen, MAX_TRACKERS));
         tiers.extend(announce.filter(|tier| !tier.is_empty()));
     }
     tiers
@@ -31,7 +34,10 @@ pub(super) fn tiers(torrent: Dictionary) -> Vec<Vec<String>> {
 
 /// The web seeds of `url-list`, which is a list or a single string (BEP 19).
 pub(super) fn web_seeds(torrent: Dictionary) -> Vec<String> {
-    torrent.get("url-list").map(|list| addresses(list, &mut HashSet::new())).unwrap_or_default()
+    torrent
+        .get("url-list")
+        .map(|list| addresses(list, &mut HashSet::new(), MAX_ADDRESSES))
+        .unwrap_or_default()
 }
 
 /// The DHT nodes, pairs of host and port (BEP 5, "torrent file extensions").
@@ -47,13 +53,13 @@ fn node(value: Value) -> Option<(String, u16)> {
     (port != 0).then_some((host, port))
 }
 
-/// The addresses in a list or a lone string that were not seen before.
-fn addresses(value: Value, seen: &mut HashSet<String>) -> Vec<String> {
+/// The addresses in a list or a lone string that were not seen before, so many in all.
+fn addresses(value: Value, seen: &mut HashSet<String>, most: usize) -> Vec<String> {
     let list = value.list().map(|list| list.iter());
     let lone = value.bytes().map(|_| value);
     let mut kept = Vec::new();
     for address in list.into_iter().flatten().chain(lone).filter_map(address) {
-        if seen.len() < MAX_ADDRESSES && seen.insert(address.clone()) {
+        if seen.len() < most && seen.insert(address.clone()) {
             kept.push(address);
         }
     }
@@ -109,7 +115,9 @@ mod tests {
     #[test]
     fn the_number_of_addresses_is_bounded() {
         let list: String = (0..5_000).map(|number| format!("l4:{number:04}e")).collect();
-        assert_eq!(tiers(parsed(format!("d13:announce-listl{list}ee").as_bytes())).len(), MAX_ADDRESSES);
+        assert_eq!(tiers(parsed(format!("d13:announce-listl{list}ee").as_bytes())).len(), MAX_TRACKERS);
+        let list: String = (0..5_000).map(|number| format!("4:{number:04}")).collect();
+        assert_eq!(web_seeds(parsed(format!("d8:url-listl{list}ee").as_bytes())).len(), MAX_ADDRESSES);
     }
 
     #[test]

@@ -34,8 +34,8 @@ use crate::strategy::{Interruption, Supply};
 /// Tiers that get threads. The trackers of all further tiers join these in turn.
 const MAX_TIERS: usize = 32;
 
-/// Tiers that we look at in all. A torrent may name any number.
-const MAX_TIERS_READ: usize = 256;
+/// Tiers that we look at in all: as many as a torrent's trackers may have, and those of the user.
+const MAX_TIERS_READ: usize = 1_256;
 
 /// A tier of more trackers than this is asked in several parts side by side: in such lists most are dead, and one after
 /// the other they take minutes.
@@ -202,6 +202,7 @@ mod tests {
     use crate::metainfo::InfoHash;
     use crate::net::Turnstile;
     use crate::strategy::Encryption;
+    use crate::tracker::tier::Tier;
     use crate::wire::PeerId;
     use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -217,6 +218,24 @@ mod tests {
         let long = (0..40).map(|number| TrackerAddress::new(&format!("http://a.example/{number}"))).collect();
         let usable = super::usable(vec![long, tier(1)], &Proxies::default(), &|_| {});
         assert_eq!(usable.iter().map(Vec::len).collect::<Vec<_>>(), [16, 16, 8, 1], "a long tier in parts");
+        // Each of a thousand has its turn, in one tier or in many.
+        let thousand: Vec<_> =
+            (0..1_000).map(|number| TrackerAddress::new(&format!("http://a.example/{number}"))).collect();
+        for tiers in [vec![thousand.clone()], thousand.into_iter().map(|one| vec![one]).collect()] {
+            let now = Instant::now();
+            let usable = super::usable(tiers, &Proxies::default(), &|_| {});
+            assert_eq!((usable.len(), usable.iter().map(Vec::len).sum::<usize>()), (MAX_TIERS, 1_000));
+            for trackers in usable {
+                let (count, mut random) = (trackers.len(), Rng::with_seed(1));
+                let mut tier = Tier::new(trackers, now, &mut random).unwrap();
+                let mut asked = HashSet::new();
+                while tier.due() == Some(now) {
+                    asked.insert(tier.turn().tracker.secret_text().to_owned());
+                    tier.failed(&TrackerError::Panicked, now, &mut random);
+                }
+                assert_eq!(asked.len(), count);
+            }
+        }
     }
 
     #[test]

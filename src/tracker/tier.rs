@@ -23,9 +23,9 @@ use super::pace::Pace;
 use crate::chance;
 use crate::strategy::{Interruption, Supply};
 
-/// Trackers of one tier that are asked. Without a limit a torrent could make its users send requests to many
-/// hosts.
-const MAX_TRACKERS: usize = 32;
+/// Trackers of one tier that are asked. Without a limit a torrent could make its users send requests to any number of
+/// hosts; but the one that lives may be the last one of a long list.
+const MAX_TRACKERS: usize = 1_000;
 
 /// The first time round, before any tracker has answered, so much is shared by the one that is asked and those behind
 /// it, and each gets this at least. The next time there is time enough.
@@ -114,7 +114,7 @@ enum Rest {
 
 impl Tier {
     /// A tier of these trackers, the first of which is due now. Each tracker is in it once, no matter how
-    /// many times it is named, and there are 32 at most. `None` if there are none.
+    /// many times it is named, and there are 1,000 at most. `None` if there are none.
     pub fn new(addresses: Vec<TrackerAddress>, now: Instant, random: &mut Rng) -> Option<Tier> {
         let mut known = HashSet::new();
         let rest = Rest::Until(now);

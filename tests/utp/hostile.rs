@@ -297,6 +297,31 @@ fn three_later_ones_or_three_repeats_and_a_lost_packet_leaves_again_at_once() {
 }
 
 #[test]
+fn where_the_answer_to_the_last_packets_is_late_one_of_them_leaves_again() {
+    let start = Instant::now();
+    let (mut talk, mut now) = (open(start), start);
+    for number in 0..20 {
+        talk.write(&[1; 100]);
+        leaving(&mut talk, now);
+        now += milliseconds(20);
+        give(&mut talk, header(Kind::State, 500, 100 + number), &[], now);
+    }
+    talk.write(&[1; 3 * 1332]);
+    assert_eq!(leaving(&mut talk, now).len(), 3);
+    let due = talk.due().unwrap();
+    assert!(due > now + milliseconds(40) && due < now + milliseconds(100), "{:?}", due - now);
+    talk.expire(due);
+    let again = headers(&leaving(&mut talk, due));
+    assert_eq!(again.iter().map(|header| header.sequence).collect::<Vec<_>>(), [120]);
+    assert!(talk.due().unwrap() > due + milliseconds(100), "it is asked once");
+    // The answer comes, and the other two are not in it.
+    let now = due + milliseconds(20);
+    give(&mut talk, header(Kind::State, 500, 120), &[], now);
+    let again = headers(&leaving(&mut talk, now));
+    assert_eq!(again.iter().map(|header| header.sequence).collect::<Vec<_>>(), [121, 122]);
+}
+
+#[test]
 fn a_silent_conversation_keeps_its_way_open() {
     let now = Instant::now();
     let mut talk = open(now);

@@ -68,6 +68,20 @@ fn both_directions_arrive_over_lines_that_lose_double_and_reorder() {
 }
 
 #[test]
+fn a_line_that_loses_one_packet_in_five_each_way_ends_nothing() {
+    for (delay, most) in [(10, 80.0), (50, 120.0)] {
+        let took = (0..20).map(|seed| {
+            let mut line = Line::with_delay(delay);
+            line.loss = 200;
+            let mut network = Network::new(seed, vec![line.clone(), line]);
+            transfer(&mut network, (MIB, 1000), seconds(1000)).as_secs_f64()
+        });
+        let mean = took.sum::<f64>() / 20.0;
+        assert!(mean < most, "{delay} ms: {mean} s");
+    }
+}
+
+#[test]
 fn a_reader_that_rests_and_a_room_that_changes_stop_nobody_for_ever() {
     for seed in 0..10 {
         let mut line = Line::with_delay(10);

@@ -225,7 +225,7 @@ fn check_before_hashing(
         return Err((Exit::OTHER, format!("cannot make a torrent from {}: {text}", shown(&path))));
     }
     if read.trackers != draft.trackers || read.web_seeds != draft.web_seeds {
-        let text = "more than 200 trackers or web seeds, or one of them twice (name each once)";
+        let text = "more than 1,000 trackers or 200 web seeds, or one of them twice (name each once)";
         return Err((Exit::BAD_OPTION, text.to_owned()));
     }
     if style == Style::Quiet {

@@ -9,13 +9,14 @@ mod values;
 
 pub use link::link;
 
+use super::trackers::{MAX_ADDRESSES, MAX_TRACKERS};
 use super::{InfoHash, InfoHashV2, Version, percent_decoded};
 use crate::bencode::Item;
 use std::fmt;
 use std::ops::RangeInclusive;
 use values::{SHA256, Topic, address, info_hash, is_peer, keep, kind, select, topic};
 
-/// Bytes in the longest link that is read. One with 200 trackers has some 10 KiB.
+/// Bytes in the longest link that is read. One with 1,000 trackers has some 50 KiB.
 const MAX_LINK_BYTES: usize = 64 * 1024;
 
 /// What a magnet link says.
@@ -121,9 +122,9 @@ impl Magnet {
                         Some(String::from_utf8_lossy(&name).into_owned()).filter(|name| !name.is_empty());
                 }
                 // In an address a plus sign is itself: no address has a space in it.
-                "tr" => keep(&mut magnet.trackers, address(value)),
-                "ws" => keep(&mut magnet.web_seeds, address(value)),
-                "x.pe" => keep(&mut magnet.peers, address(value).filter(|peer| is_peer(peer))),
+                "tr" => keep(&mut magnet.trackers, MAX_TRACKERS, address(value)),
+                "ws" => keep(&mut magnet.web_seeds, MAX_ADDRESSES, address(value)),
+                "x.pe" => keep(&mut magnet.peers, MAX_ADDRESSES, address(value).filter(|peer| is_peer(peer))),
                 "so" => select(&mut magnet.selected, value)?,
                 _ => {}
             }

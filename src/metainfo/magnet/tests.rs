@@ -1,5 +1,5 @@
 use super::*;
-use crate::metainfo::trackers::MAX_ADDRESSES;
+use crate::metainfo::trackers::{MAX_ADDRESSES, MAX_TRACKERS};
 
 const HEX: &str = "c12fe1c06bba254a9dc9f519b335aa7c1367a88a";
 const BASE32: &str = "YEX6DQDLXISUVHOJ6UM3GNNKPQJWPKEK";
@@ -110,7 +110,7 @@ fn how_much_is_kept_is_bounded() {
     let parameters =
         |name: &str| -> String { (0..2_000).map(|number| format!("&{name}=h{number}:1")).collect() };
     let magnet = parse(&(parameters("tr") + &parameters("x.pe"))).unwrap();
-    assert_eq!((magnet.trackers.len(), magnet.peers.len()), (MAX_ADDRESSES, MAX_ADDRESSES));
+    assert_eq!((magnet.trackers.len(), magnet.peers.len()), (MAX_TRACKERS, MAX_ADDRESSES));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The values of a magnet link's parameters: percent escapes, info-hashes, addresses, file numbers.
 
 use super::MagnetError;
-use crate::metainfo::trackers::{MAX_ADDRESSES, usable};
+use crate::metainfo::trackers::usable;
 use crate::metainfo::{InfoHash, InfoHashV2, percent_decoded};
 use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
@@ -92,9 +92,9 @@ pub(super) fn address(value: &str) -> Option<String> {
     usable(&percent_decoded(value))
 }
 
-/// Adds an address to a list, unless it is there already or the list is full.
-pub(super) fn keep(list: &mut Vec<String>, address: Option<String>) {
-    if let Some(address) = address.filter(|address| list.len() < MAX_ADDRESSES && !list.contains(address)) {
+/// Adds an address to a list, unless it is there already or there are so many.
+pub(super) fn keep(list: &mut Vec<String>, most: usize, address: Option<String>) {
+    if let Some(address) = address.filter(|address| list.len() < most && !list.contains(address)) {
         list.push(address);
     }
 }

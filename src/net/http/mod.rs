@@ -48,7 +48,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use ureq::config::ConfigBuilder;
-use ureq::http::{Response, Uri, header};
+use ureq::http::{HeaderMap, Response, Uri, header};
 use ureq::typestate::{AgentScope, WithoutBody};
 use ureq::{Agent, Body, RequestBuilder};
 
@@ -135,7 +135,7 @@ impl WebClient {
             }
             let server = request.uri_ref().map(authority).unwrap_or_default();
             let response = call(request).map_err(|error| self.explained(error.into()))?;
-            if let Some(time) = date_of(&response) {
+            if let Some(time) = date_of(response.headers()) {
                 self.guard.outlet.clock.heard(&server, time);
             }
             let proxy = proxy.filter(|_| response.status().as_u16() == 407);
@@ -196,8 +196,8 @@ fn redirects(response: &Response<Body>) -> bool {
 }
 
 /// The time that the server says it is, in seconds since 1970.
-fn date_of(response: &Response<Body>) -> Option<u64> {
-    let word = |name| response.headers().get(name).and_then(|word| word.to_str().ok());
+fn date_of(headers: &HeaderMap) -> Option<u64> {
+    let word = |name| headers.get(name).and_then(|word| word.to_str().ok());
     // A cache says how old its copy is (RFC 9111, section 5.1).
     let age = word(header::AGE).and_then(|age| age.trim().parse().ok()).unwrap_or(0);
     Some(date(word(header::DATE)?)?.saturating_add(age))

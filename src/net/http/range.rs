@@ -7,7 +7,7 @@
 use super::ahead::Foreseen;
 use super::content_range::ContentRange;
 use super::retry_after::retry_after;
-use super::{Guard, Site, WebClient, WebError, connector, usual_config};
+use super::{Guard, Site, WebClient, WebError, connector, date_of, usual_config};
 use crate::net::Outlet;
 use crate::strategy::Question;
 use crate::thread::lock;
@@ -133,6 +133,13 @@ fn web_error(error: io::Error) -> WebError {
     WebError::from(ureq::Error::from(error))
 }
 
+/// The time by which a server means a date. Our own clock may be wrong by years.
+fn time_at_server(headers: &HeaderMap) -> SystemTime {
+    let date =
+        date_of(headers).and_then(|date| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(date)));
+    date.unwrap_or_else(SystemTime::now)
+}
+
 fn head(status: u16, headers: &HeaderMap) -> RangeHead {
     let get = |name: HeaderName| headers.get(name).map(HeaderValue::as_bytes);
     let length =
@@ -144,6 +151,6 @@ fn head(status: u16, headers: &HeaderMap) -> RangeHead {
         length,
         is_delimited: length.is_some() || get(header::TRANSFER_ENCODING).is_some(),
         is_compressed: !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity"),
-        retry_after: get(header::RETRY_AFTER).and_then(|value| retry_after(value, SystemTime::now())),
+        retry_after: get(header::RETRY_AFTER).and_then(|value| retry_after(value, time_at_server(headers))),
     }
 }

@@ -19,6 +19,8 @@ const GAIN: f64 = 3000.0;
 const LEAST_GAIN: f64 = 1000.0;
 /// The window at first, in packets.
 const FIRST_PACKETS: f64 = 4.0;
+/// The smallest window, in packets, as in RFC 6817. Behind a single packet is none whose answer tells that it is lost.
+const LEAST_PACKETS: f64 = 2.0;
 /// The largest window. Peers have no room for more.
 const MAX_WINDOW: f64 = 1024.0 * 1024.0;
 /// The time between two pauses: at first, and as long as it can become. It doubles each time.
@@ -31,7 +33,7 @@ const PAUSED_PACKETS: f64 = 2.0;
 #[derive(Clone, Copy, Debug)]
 pub struct Congestion {
     window: f64,
-    /// Bytes of a packet: the window is never smaller.
+    /// Bytes of a packet.
     packet: f64,
     /// Below this the window doubles in each round trip, to find out what the line can carry.
     slow_start_below: f64,
@@ -122,9 +124,10 @@ impl Congestion {
     pub fn timed_out(&mut self, next_flight: u64) {
         self.since_flight = next_flight;
         // The second time in a row the window says nothing more.
-        let large = if self.window > self.packet { self.window } else { self.slow_start_below };
-        self.slow_start_below = (large / 2.0).max(2.0 * self.packet);
-        self.window = self.packet;
+        let least = self.least();
+        let large = if self.window > least { self.window } else { self.slow_start_below };
+        self.slow_start_below = (large / 2.0).max(least);
+        self.window = least;
     }
 
     /// Nothing was sent for some round trips: what the line can carry is not sure any more.
@@ -136,8 +139,12 @@ impl Congestion {
         }
     }
 
+    fn least(&self) -> f64 {
+        LEAST_PACKETS * self.packet
+    }
+
     fn set(&mut self, window: f64) {
-        self.window = window.clamp(self.packet, MAX_WINDOW);
+        self.window = window.clamp(self.least(), MAX_WINDOW);
     }
 }
 
@@ -201,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn losses_halve_it_once_a_round_trip_and_leave_one_packet() {
+    fn losses_halve_it_once_a_round_trip_and_leave_two_packets() {
         let mut congestion = settled(64_000);
         for flight in 0..20 {
             congestion.lost(flight, 20);
@@ -210,10 +217,10 @@ mod tests {
         for round in 1..20 {
             congestion.lost(round * 20, round * 20 + 20);
         }
-        assert_eq!(congestion.window(), PACKET);
+        assert_eq!(congestion.window(), 2 * PACKET);
         let mut congestion = settled(64_000);
         congestion.timed_out(20);
-        assert_eq!(congestion.window(), PACKET);
+        assert_eq!(congestion.window(), 2 * PACKET);
         congestion.lost(19, 21);
         for _ in 0..5 {
             round_trip(&mut congestion, 0);

@@ -8,6 +8,7 @@
 //! is no protection against those who see the packets, no more than TCP is.
 
 use super::acknowledgements::Acknowledgements;
+use super::question::Question;
 use super::receive_window::{Arrival, ReceiveWindow};
 use super::send_window::SendWindow;
 use super::sequence::distance;
@@ -75,6 +76,8 @@ pub struct Conversation {
     pub(super) peer_room: usize,
     /// When the wait for an acknowledgement is over, or for room at a peer that has none.
     pub(super) patience: Option<Instant>,
+    /// When it is asked what has come, long before that.
+    pub(super) question: Question,
     /// One packet may leave although the peer has no room, to ask whether that is still so.
     pub(super) may_probe: bool,
     /// When the last packet left.
@@ -133,6 +136,7 @@ impl Conversation {
             way: Way::new(now),
             peer_room: 0,
             patience: None,
+            question: Question::default(),
             may_probe: false,
             last_sent: now,
             epoch: now,
@@ -289,11 +293,15 @@ impl Conversation {
                 way.is_alive();
             }
         }
+        let mut overdue = None;
         if news.packets > 0 {
+            overdue = self.question.answered(&mut self.sending, way.round_trip.least(), now);
             way.arrived(&news, header.timestamp_difference, was_full, now);
             self.patience = (!self.sending.is_empty()).then(|| now + way.round_trip.timeout());
+            self.expect_answer(now);
         }
-        let mut lost = self.sending.find_lost();
+        let way = &mut self.way;
+        let mut lost = self.sending.find_lost().max(overdue);
         if is_repeat && is_plain && way.is_repeated() {
             lost = self.sending.lose_first().or(lost);
         }
@@ -328,10 +336,12 @@ impl Conversation {
 
     /// Time has passed.
     pub fn expire(&mut self, now: Instant) {
+        self.ask(now);
         if self.is_finished() || self.patience.is_none_or(|patience| now < patience) {
             return;
         }
         self.way.round_trip.waited_in_vain();
+        self.question.asked(&self.sending, now);
         self.patience = Some(now + self.wait());
         if self.sending.is_empty() {
             self.may_probe = true;
@@ -360,7 +370,10 @@ impl Conversation {
             return None;
         }
         let keep_alive = (self.state == State::Open).then(|| self.last_sent + KEEP_ALIVE);
-        [self.patience, self.acknowledgements.due(), keep_alive].into_iter().flatten().min()
+        [self.patience, self.question.due(), self.acknowledgements.due(), keep_alive]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub(super) fn keeps_alive(&self, now: Instant) -> bool {

@@ -28,6 +28,7 @@ impl Conversation {
             if was_empty || self.patience.is_none() {
                 self.patience = Some(now + self.wait());
             }
+            self.expect_answer(now);
             self.write_packet(packet.kind, packet.sequence, packet.length, now, into);
             self.sending.copy(&packet, into);
             return true;

@@ -17,6 +17,7 @@
 //! - `congestion`: how much may be on its way, from the above.
 //! - `way`: all that is known of the way to the peer.
 //! - `acknowledgements`: when to say what has come.
+//! - `question`: what to do when the answer to the last packets is late.
 //! - `conversation`: one connection, made of all these; what leaves next is in `departure`.
 
 mod acknowledgements;
@@ -25,6 +26,7 @@ mod conversation;
 mod delay;
 mod departure;
 mod flights;
+mod question;
 mod receive_window;
 mod round_trip;
 mod send_window;

@@ -7,6 +7,8 @@ use std::time::Duration;
 const FIRST_TIMEOUT: Duration = Duration::from_secs(1);
 /// The shortest wait. The peer may hold back an acknowledgement, and queues fill at once.
 const MIN_TIMEOUT: Duration = Duration::from_millis(500);
+/// So long programs in use hold back the acknowledgement of a single packet.
+const HELD_BACK: Duration = Duration::from_millis(100);
 /// The longest wait. It doubles each time in vain.
 const MAX_TIMEOUT: Duration = Duration::from_secs(16);
 
@@ -55,6 +57,16 @@ impl RoundTrip {
         wait.saturating_mul(1 << self.in_vain.min(6)).min(MAX_TIMEOUT)
     }
 
+    /// How long to wait for the answer to the last packets before it is asked for (RFC 8985, "tail loss probe").
+    /// `is_alone`: it is a single one, whose acknowledgement the peer may hold back. None where nothing was measured, or
+    /// where the wait for everything is over first.
+    pub fn until_asked(&self, is_alone: bool) -> Option<Duration> {
+        let mean = self.mean?;
+        let held_back = if is_alone { HELD_BACK } else { HELD_BACK / 4 };
+        let wait = (mean * 2).max(mean + 4 * self.deviation) + held_back;
+        (wait < self.timeout()).then_some(wait)
+    }
+
     /// The usual time; that of a line across the world before anything was measured.
     pub fn usual(&self) -> Duration {
         self.mean.unwrap_or(Duration::from_millis(200))
@@ -74,6 +86,18 @@ impl RoundTrip {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_packets_are_asked_for_before_everything_counts_as_lost() {
+        let milliseconds = Duration::from_millis;
+        let mut round_trip = RoundTrip::default();
+        assert_eq!(round_trip.until_asked(false), None, "nothing was measured");
+        (0..50).for_each(|_| round_trip.measured(milliseconds(20)));
+        assert_eq!(round_trip.until_asked(false), Some(milliseconds(65)));
+        assert_eq!(round_trip.until_asked(true), Some(milliseconds(140)));
+        (0..50).for_each(|_| round_trip.measured(milliseconds(600)));
+        assert_eq!(round_trip.until_asked(false), None, "the other wait is shorter");
+    }
 
     #[test]
     fn the_wait_follows_what_was_measured_and_doubles_in_vain() {

@@ -75,6 +75,8 @@ pub struct SendWindow {
     lost: VecDeque<u16>,
     in_flight: usize,
     flights: Flights,
+    /// The flight that left only to ask what has come.
+    asking: Option<u64>,
 }
 
 impl SendWindow {
@@ -90,6 +92,7 @@ impl SendWindow {
             lost: VecDeque::new(),
             in_flight: 0,
             flights: Flights::new(),
+            asking: None,
         }
     }
 
@@ -269,6 +272,7 @@ impl SendWindow {
             (Fate::Flying, 1) => {}
             // This is the answer to an earlier flight: the last one has not been away for long enough.
             (Fate::Flying, _) if least.is_none_or(|least| took >= least / 2) => {}
+            _ if self.asking == Some(sent.flight) => {}
             _ => self.flights.was_late(sent.flight),
         }
         if sent.fate == Fate::Flying {
@@ -297,6 +301,30 @@ impl SendWindow {
     pub fn lose_first(&mut self) -> Option<u64> {
         let number = self.sent.front()?.flight;
         self.lose(self.first, number).then_some(number)
+    }
+
+    /// All that left before this flight is lost. Returns the last flight among it.
+    pub fn lose_before(&mut self, flight: u64) -> Option<u64> {
+        let mut last = None;
+        for (number, sent) in (0..).zip(&mut self.sent) {
+            if sent.fate == Fate::Flying && sent.flight < flight {
+                sent.fate = Fate::Lost;
+                self.in_flight -= usize::from(sent.length);
+                self.lost.push_back(self.first.wrapping_add(number));
+                last = last.max(Some(sent.flight));
+            }
+        }
+        last
+    }
+
+    /// The oldest packet on its way counts as lost, so that it leaves once more. If its answer is only late, that says
+    /// nothing of packets that overtake each other.
+    pub fn lose_oldest_flying(&mut self) {
+        let flying = (0..).zip(&self.sent).find(|(_, sent)| sent.fate == Fate::Flying);
+        if let Some((number, flight)) = flying.map(|(number, sent)| (number, sent.flight)) {
+            self.lose(self.first.wrapping_add(number), flight);
+            self.asking = Some(self.flights.next());
+        }
     }
 
     fn lose(&mut self, sequence: u16, flight: u64) -> bool {

@@ -41,7 +41,7 @@ fn a_tracker_that_is_named_twice_is_asked_once_and_the_number_is_bounded() {
     let now = Instant::now();
     let mut random = Rng::with_seed(1);
     assert_eq!(tier("aaab", now, &mut random).trackers().count(), 2);
-    let many = (0..1_000).map(|port| TrackerAddress::new(&format!("http://a:{port}/"))).collect();
+    let many = (0..2_000).map(|port| TrackerAddress::new(&format!("http://a:{port}/"))).collect();
     assert_eq!(Tier::new(many, now, &mut random).unwrap().trackers().count(), MAX_TRACKERS);
     assert!(Tier::new(Vec::new(), now, &mut random).is_none());
 }

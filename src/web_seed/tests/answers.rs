@@ -270,6 +270,8 @@ fn a_server_that_breaks_off_each_time_before_anything_new_sends_the_same_once_mo
     assert_eq!(server.heard().len(), 2);
 }
 
+const DATES: &str = "Date: Sun, 06 Nov 1994 08:49:30 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+
 #[test]
 fn a_status_takes_a_file_from_the_server_or_makes_us_wait() {
     let seven = Some(Duration::from_secs(7));
@@ -278,6 +280,8 @@ fn a_status_takes_a_file_from_the_server_or_makes_us_wait() {
         (410, "", WebSeedFailure::NoFile(1)),
         (503, "", WebSeedFailure::Busy(None)),
         (429, "Retry-After: 7\r\n", WebSeedFailure::Busy(seven)),
+        // A date is one of the server's clock. Ours may be years away.
+        (503, DATES, WebSeedFailure::Busy(seven)),
         (500, "", WebSeedFailure::Failed("answered with HTTP status 500".to_owned())),
     ] {
         let torrent = Torrent::folder(&[("one", PIECE_LENGTH as usize), ("two", PIECE_LENGTH as usize)]);
