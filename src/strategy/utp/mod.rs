@@ -18,9 +18,10 @@
 //! - `way`: all that is known of the way to the peer.
 //! - `acknowledgements`: when to say what has come.
 //! - `question`: what to do when the answer to the last packets is late.
-//! - `conversation`: one connection, made of all these; what leaves next is in `departure`.
+//! - `conversation`: one connection, made of all these; what leaves next is in `departure`, when it asks in `asking`.
 
 mod acknowledgements;
+mod asking;
 mod congestion;
 mod conversation;
 mod delay;

@@ -7,7 +7,6 @@
 //!
 //! It is asked once, until something is acknowledged. After that it is the long wait's turn.
 
-use super::conversation::{Conversation, State};
 use super::send_window::SendWindow;
 use std::time::{Duration, Instant};
 
@@ -20,6 +19,16 @@ pub(super) struct Question {
 }
 
 impl Question {
+    /// Whether it was asked, and nothing was acknowledged since.
+    pub fn is_asked(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// From now on it should be asked at this time.
+    pub fn ask_at(&mut self, due: Option<Instant>) {
+        self.due = due;
+    }
+
     /// When it should be asked.
     pub fn due(&self) -> Option<Instant> {
         self.due
@@ -42,28 +51,5 @@ impl Question {
         let (at, flight) = self.asked.take()?;
         let is_answer = least.is_none_or(|least| now >= at + least / 2);
         is_answer.then(|| sending.lose_before(flight)).flatten()
-    }
-}
-
-impl Conversation {
-    /// A packet leaves, or an answer came: from now on it is waited for the answer to the last packets.
-    pub(super) fn expect_answer(&mut self, now: Instant) {
-        if self.state == State::Connecting || self.question.asked.is_some() || self.sending.is_empty() {
-            return;
-        }
-        let is_alone = self.sending.in_flight() <= self.way.payload;
-        self.question.due = self.way.round_trip.until_asked(is_alone).map(|wait| now + wait);
-    }
-
-    /// Asks, if it is time.
-    pub(super) fn ask(&mut self, now: Instant) {
-        if self.is_finished() || self.question.due.is_none_or(|due| now < due) {
-            return;
-        }
-        self.question.asked(&self.sending, now);
-        self.sending.lose_oldest_flying();
-        // The answer has its time, before everything is lost.
-        let wait = self.way.round_trip.until_asked(true).unwrap_or_default();
-        self.patience = self.patience.map(|patience| patience.max(now + wait));
     }
 }
