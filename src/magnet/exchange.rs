@@ -282,3 +282,6 @@ impl MetadataExchange<'_> {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;
