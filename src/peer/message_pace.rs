@@ -5,7 +5,8 @@
 //! reaches no other thread. Pure; the time is that of the read that brought the message.
 //!
 //! Blocks and requests are not counted here. What was asked for has its lease (`ledger.rs`), and requests have
-//! the bounds of `requests/mod.rs`. The bytes of late bitfields have a bound beside this one (`inbound.rs`).
+//! the bounds of `requests/mod.rs`; but requests for a few bytes each are, since the line that carries the answers is no
+//! bound for them. The bytes of late bitfields have a bound beside this one (`inbound.rs`).
 
 use crate::message::{MessageKind, Violation};
 use crate::strategy::TokenBucket;
@@ -28,6 +29,11 @@ const INTEREST: (u32, Duration) = (1000, Duration::from_millis(50));
 const CANCEL: (u32, Duration) = (10_000, Duration::from_millis(2));
 /// Those that cross our cancels.
 const VAIN_REJECT: (u32, Duration) = (10_000, Duration::from_millis(10));
+/// One for each piece, which may end with so little, beside these. Clients ask for 16 KiB. Each request costs us a look at
+/// the disk and a message, however few bytes it asks for, and an upload limit counts bytes.
+const SHORT_REQUEST: (u32, Duration) = (1000, Duration::from_millis(10));
+/// Requests for fewer bytes are short ones.
+const SHORT: u32 = 1024;
 /// BEP 6 has about ten in a set. Some clients allow more.
 const ALLOWED_FAST: (u32, Duration) = (1000, Duration::from_secs(1));
 /// Some clients suggest each piece that is in their cache.
@@ -76,6 +82,7 @@ impl MessagePace {
             (MessageKind::Interest, INTEREST, pieces.saturating_mul(2)),
             (MessageKind::Cancel, CANCEL, 0),
             (MessageKind::VainReject, VAIN_REJECT, 0),
+            (MessageKind::ShortRequest, SHORT_REQUEST, pieces),
             (MessageKind::AllowedFast, ALLOWED_FAST, 0),
             (MessageKind::Suggest, SUGGEST, 0),
             (MessageKind::Port, PORT, 0),
@@ -110,6 +117,7 @@ impl MessagePace {
     /// There were too many of its kind.
     pub fn count(&mut self, message: &Message<'_>, now: Instant) -> Result<(), Violation> {
         let kind = match message {
+            Message::Request(request) if request.length < SHORT => MessageKind::ShortRequest,
             Message::Piece { .. } | Message::Request(_) | Message::Reject(_) => return Ok(()),
             // These come once or twice (`message_rules.rs`).
             Message::HaveAll | Message::HaveNone => return Ok(()),
@@ -169,6 +177,7 @@ mod tests {
 
     const PIECES: u32 = 20_000;
     const BLOCK: BlockRequest = BlockRequest { index: 0, begin: 0, length: 16_384 };
+    const FEW_BYTES: BlockRequest = BlockRequest { length: SHORT - 1, ..BLOCK };
 
     const RANGE: NodeRange = NodeRange { base_layer: 2, index: 0, length: 2, proof_layers: 0 };
     const HASHES_WANTED: HashRequest = HashRequest { pieces_root: [7; 32], range: RANGE };
@@ -209,6 +218,7 @@ mod tests {
             (Message::Extended(extension::LT_DONTHAVE, b"\0\0\0\x07"), 20_100, MessageKind::DontHave),
             (Message::Bitfield(b"7"), 100, MessageKind::Bitfield),
             (Message::Cancel(BLOCK), 10_000, MessageKind::Cancel),
+            (Message::Request(FEW_BYTES), 21_000, MessageKind::ShortRequest),
             (Message::AllowedFast(7), 1000, MessageKind::AllowedFast),
             (Message::Suggest(7), 5000, MessageKind::Suggest),
             (Message::Port(7), 20, MessageKind::Port),
@@ -228,6 +238,9 @@ mod tests {
         let mut pace = MessagePace::new(PIECES, now);
         let vain = (0..).take_while(|_| pace.count_vain_reject(now).is_ok()).count();
         assert_eq!(vain, 10_000);
+        // The line that carries the answers is the bound of these.
+        let not_short = Message::Request(BlockRequest { length: SHORT, ..BLOCK });
+        assert!((0..100_000).all(|_| pace.count(&not_short, now).is_ok()));
     }
 
     #[test]
@@ -261,6 +274,7 @@ mod tests {
             (Message::Extended(extension::HANDSHAKE, b"de"), Duration::from_secs(30)),
             (Message::Extended(extension::UT_PEX, b"de"), Duration::from_secs(30)),
             (Message::Port(7), Duration::from_secs(60)),
+            (Message::Request(FEW_BYTES), Duration::from_millis(15)),
         ] {
             assert_eq!(at_a_pace(message, every), 100_000, "{message:?}");
         }
