@@ -9,8 +9,9 @@
 //! bound for them. The bytes of late bitfields have a bound beside this one (`inbound.rs`).
 
 use crate::message::{MessageKind, Violation};
+use crate::piece::BLOCK_LENGTH;
 use crate::strategy::TokenBucket;
-use crate::wire::{Message, extension};
+use crate::wire::{BlockRequest, Message, extension};
 use std::time::{Duration, Instant};
 
 /// Messages of each kind that may come at once, and how long it takes until one more may.
@@ -29,8 +30,8 @@ const INTEREST: (u32, Duration) = (1000, Duration::from_millis(50));
 const CANCEL: (u32, Duration) = (10_000, Duration::from_millis(2));
 /// Those that cross our cancels.
 const VAIN_REJECT: (u32, Duration) = (10_000, Duration::from_millis(10));
-/// One for each piece, which may end with so little, beside these. Clients ask for 16 KiB. Each request costs us a look at
-/// the disk and a message, however few bytes it asks for, and an upload limit counts bytes.
+/// Clients ask for 16 KiB, or for what is left at the end of a piece. Each request costs us a look at the disk and a
+/// message, however few bytes it asks for, and an upload limit counts bytes.
 const SHORT_REQUEST: (u32, Duration) = (1000, Duration::from_millis(10));
 /// Requests for fewer bytes are short ones.
 const SHORT: u32 = 1024;
@@ -82,7 +83,7 @@ impl MessagePace {
             (MessageKind::Interest, INTEREST, pieces.saturating_mul(2)),
             (MessageKind::Cancel, CANCEL, 0),
             (MessageKind::VainReject, VAIN_REJECT, 0),
-            (MessageKind::ShortRequest, SHORT_REQUEST, pieces),
+            (MessageKind::ShortRequest, SHORT_REQUEST, 0),
             (MessageKind::AllowedFast, ALLOWED_FAST, 0),
             (MessageKind::Suggest, SUGGEST, 0),
             (MessageKind::Port, PORT, 0),
@@ -117,7 +118,6 @@ impl MessagePace {
     /// There were too many of its kind.
     pub fn count(&mut self, message: &Message<'_>, now: Instant) -> Result<(), Violation> {
         let kind = match message {
-            Message::Request(request) if request.length < SHORT => MessageKind::ShortRequest,
             Message::Piece { .. } | Message::Request(_) | Message::Reject(_) => return Ok(()),
             // These come once or twice (`message_rules.rs`).
             Message::HaveAll | Message::HaveNone => return Ok(()),
@@ -156,6 +156,26 @@ impl MessagePace {
         self.take(MessageKind::VainReject, now)
     }
 
+    /// Counts a request, which asks for all that is left of its piece, or does not. Where a piece ends with a few bytes, or
+    /// has no more, they have to be asked for.
+    ///
+    /// # Errors
+    ///
+    /// There were too many for a few bytes each.
+    pub fn count_request(
+        &mut self,
+        wanted: BlockRequest,
+        is_rest: bool,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        let is_cut_as_usual = is_rest && wanted.begin.is_multiple_of(BLOCK_LENGTH);
+        if wanted.length >= SHORT || is_cut_as_usual {
+            Ok(())
+        } else {
+            self.take(MessageKind::ShortRequest, now)
+        }
+    }
+
     fn take(&mut self, kind: MessageKind, now: Instant) -> Result<(), Violation> {
         let at = kind as usize;
         let (Some(left), Some(in_hand)) = (self.left.get_mut(at), self.in_hand.get_mut(at)) else {
@@ -173,7 +193,7 @@ impl MessagePace {
 mod tests {
     use super::*;
     use crate::piece::NodeRange;
-    use crate::wire::{BlockRequest, HashRequest};
+    use crate::wire::HashRequest;
 
     const PIECES: u32 = 20_000;
     const BLOCK: BlockRequest = BlockRequest { index: 0, begin: 0, length: 16_384 };
@@ -218,7 +238,6 @@ mod tests {
             (Message::Extended(extension::LT_DONTHAVE, b"\0\0\0\x07"), 20_100, MessageKind::DontHave),
             (Message::Bitfield(b"7"), 100, MessageKind::Bitfield),
             (Message::Cancel(BLOCK), 10_000, MessageKind::Cancel),
-            (Message::Request(FEW_BYTES), 21_000, MessageKind::ShortRequest),
             (Message::AllowedFast(7), 1000, MessageKind::AllowedFast),
             (Message::Suggest(7), 5000, MessageKind::Suggest),
             (Message::Port(7), 20, MessageKind::Port),
@@ -238,9 +257,17 @@ mod tests {
         let mut pace = MessagePace::new(PIECES, now);
         let vain = (0..).take_while(|_| pace.count_vain_reject(now).is_ok()).count();
         assert_eq!(vain, 10_000);
+        let mut pace = MessagePace::new(PIECES, now);
         // The line that carries the answers is the bound of these.
-        let not_short = Message::Request(BlockRequest { length: SHORT, ..BLOCK });
-        assert!((0..100_000).all(|_| pace.count(&not_short, now).is_ok()));
+        let enough = BlockRequest { length: SHORT, ..BLOCK };
+        assert!((0..100_000).all(|_| pace.count_request(enough, false, now).is_ok()));
+        assert!((0..100_000).all(|_| pace.count_request(FEW_BYTES, true, now).is_ok()));
+        for (begin, is_rest) in [(0, false), (1, true)] {
+            let mut pace = MessagePace::new(PIECES, now);
+            let wanted = BlockRequest { begin, ..FEW_BYTES };
+            let few = (0..100_000).take_while(|_| pace.count_request(wanted, is_rest, now).is_ok());
+            assert_eq!(few.count(), 1000);
+        }
     }
 
     #[test]
@@ -274,7 +301,6 @@ mod tests {
             (Message::Extended(extension::HANDSHAKE, b"de"), Duration::from_secs(30)),
             (Message::Extended(extension::UT_PEX, b"de"), Duration::from_secs(30)),
             (Message::Port(7), Duration::from_secs(60)),
-            (Message::Request(FEW_BYTES), Duration::from_millis(15)),
         ] {
             assert_eq!(at_a_pace(message, every), 100_000, "{message:?}");
         }
