@@ -42,7 +42,7 @@ MODERN = bytes([0, 0, 0, 0, 0, 0x10, 0, 4])
 LIVES = (
     "loris", "crowd-of-loris", "connect", "connect-from-many", "half-handshake", "half-handshake-from-many",
     "http", "http-from-many", "half-key-exchange", "half-key-exchange-from-many", "wrong-keys", "wrong-keys-from-many",
-    "other-torrent", "other-torrent-from-many", *LIES,
+    "other-torrent", "other-torrent-from-many", "short-requests", *LIES,
 )  # fmt: skip
 DATAGRAMS = (
     "utp-syn", "utp-syn-from-many", "utp-garbage", "utp-data-from-many", "dht-query", "dht-query-from-many",
@@ -66,6 +66,7 @@ class Flood:
             "http": lambda peer: peer.sendall(b"GET /announce?info_hash=%00 HTTP/1.1\r\nHost: us\r\n\r\n" * 100),
             "half-key-exchange": self.half_exchange,
             "wrong-keys": self.wrong_keys,
+            "short-requests": self.short_requests,
             "other-torrent": lambda peer: peer.sendall(self.hello[:28] + bytes(20) + b"-EV0001-" + os.urandom(12)),
         }
         if kind in LIES:
@@ -134,6 +135,19 @@ class Flood:
         while peer.recv(65536):
             pass
 
+    def short_requests(self, peer):
+        """Of a byte each, and it reads the answers."""
+        peer.sendall(self.hello + b"-EV0001-" + os.urandom(12) + frame(15) + frame(2))
+        heard = b""
+        while frame(1) not in heard:
+            heard = heard[-4:] + hear(peer)
+        asked = b"".join(frame(6, bytes([0, 0, 0, 0, 0, 0, 0, at, 0, 0, 0, 1])) for at in range(100))
+        while not self.ends.is_set():
+            peer.sendall(asked)
+            missing = 100 * 14
+            while missing > 0:
+                missing -= len(hear(peer))
+
     def crowd(self, peer):
         """Twenty connections at a time for each such peer, each of which says a byte a second."""
         peers = [peer]
@@ -195,6 +209,13 @@ class Flood:
             thread.join(5)
         for peer in self.held:
             peer.close()
+
+
+def hear(peer):
+    heard = peer.recv(65536)
+    if not heard:
+        raise OSError("the connection is over")
+    return heard
 
 
 def swallow(peer):

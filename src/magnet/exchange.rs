@@ -284,3 +284,6 @@ impl MetadataExchange<'_> {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

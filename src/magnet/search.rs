@@ -373,3 +373,6 @@ impl<'a> MetadataSearch<'a> {
         std::mem::take(candidates)
     }
 }
+
+#[cfg(test)]
+mod tests;

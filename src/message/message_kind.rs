@@ -19,6 +19,8 @@ pub enum MessageKind {
     Cancel,
     /// `reject` of what the peer was not asked for (BEP 6).
     VainReject,
+    /// A request for a few bytes.
+    ShortRequest,
     /// `allowed fast` (BEP 6).
     AllowedFast,
     /// `suggest` (BEP 6).
@@ -54,6 +56,7 @@ impl fmt::Display for MessageKind {
             MessageKind::Bitfield => "bitfield",
             MessageKind::Cancel => "cancel",
             MessageKind::VainReject => "reject, of what it was not asked for",
+            MessageKind::ShortRequest => "requests for a few bytes each",
             MessageKind::AllowedFast => "allowed fast",
             MessageKind::Suggest => "suggest",
             MessageKind::Port => "port",

@@ -8,7 +8,7 @@
 //! An address of our own network may stand for everybody: a router, a container's bridge or a tunnel puts its own
 //! in the place of the one that a connection comes from, and a tunnel that ends on this host that of this host. So such
 //! a one has a faster pace and is never told to stay away, or one peer could keep out all others. After a flood it has a
-//! slow one for as long as others have to stay away.
+//! slow one for as long as others have to stay away, and all that have flooded have one together.
 //!
 //! Two hosts that share a hundred torrents connect a hundred times at once, and each connection leads somewhere.
 //! Those of a flood do not: one that ends without a handshake for a torrent of ours, or without a block either
@@ -35,6 +35,9 @@ const MANY_INTERVAL: Duration = Duration::from_millis(50);
 /// The same for an address of this host or of our own network after a flood.
 const SLOW_AT_ONCE: u32 = 20;
 const SLOW_INTERVAL: Duration = Duration::from_millis(200);
+/// The same for all such addresses together, at once and in a second. A flood takes up to 15 ms before it is one.
+const SLOW_ONES_AT_ONCE: u32 = 40;
+const SLOW_ONES_A_SECOND: u32 = 10;
 /// How many connections may come at once, and in a second, from all networks together: more than come to the
 /// busiest seed. Each takes a tenth of a millisecond.
 const ALL_AT_ONCE: u32 = 750;
@@ -58,6 +61,8 @@ pub struct Arrivals {
     networks: HashMap<IpAddr, Visitor>,
     /// For all of them together.
     pace: TokenBucket,
+    /// For those that have flooded and are not refused.
+    slow_ones: TokenBucket,
     /// For the key exchanges of all of them.
     exchanges: TokenBucket,
     /// How many in a row were turned away because all together came too fast.
@@ -90,11 +95,6 @@ impl Visitor {
         self.slow_until.is_some_and(|until| now < until)
     }
 
-    /// Whether one more may come after a flood, if there was one.
-    fn takes_slowly(&mut self, now: Instant) -> bool {
-        !self.is_slow(now) || self.slow_pace.take(now)
-    }
-
     fn is_refused(&self, now: Instant) -> bool {
         self.refused_until.is_some_and(|until| now < until)
     }
@@ -105,14 +105,15 @@ impl Arrivals {
     pub fn new(now: Instant) -> Arrivals {
         let pace = TokenBucket::with_burst(ALL_A_SECOND, ALL_AT_ONCE, now);
         let exchanges = TokenBucket::with_burst(EXCHANGES_A_SECOND, EXCHANGES_AT_ONCE, now);
-        Arrivals { networks: HashMap::new(), pace, exchanges, turned_away: 0 }
+        let slow_ones = TokenBucket::with_burst(SLOW_ONES_A_SECOND, SLOW_ONES_AT_ONCE, now);
+        Arrivals { networks: HashMap::new(), pace, slow_ones, exchanges, turned_away: 0 }
     }
 
     /// A connection has come from here. Whether it may stay.
     pub fn may_enter(&mut self, from: IpAddr, now: Instant) -> bool {
         let from = from.to_canonical();
         if from.is_loopback() {
-            return self.networks.get_mut(&network(from)).is_none_or(|visitor| visitor.takes_slowly(now));
+            return self.takes_slowly(from, now);
         }
         let range = owned_range(from);
         // Asked first, so that an owner of many networks fills no room with them.
@@ -120,13 +121,19 @@ impl Arrivals {
             return false;
         }
         let visitor = self.visitor(network(from), now);
-        let may_come = !visitor.is_refused(now)
-            && visitor.pace.take(now)
-            && visitor.takes_slowly(now)
+        let has_pace = !visitor.is_refused(now) && visitor.pace.take(now);
+        let may_come = has_pace
+            && self.takes_slowly(from, now)
             && range.is_none_or(|range| self.visitor(range, now).pace.take(now));
         let enters = may_come && self.pace.take(now);
         self.turned_away = if may_come && !enters { self.turned_away.saturating_add(1) } else { 0 };
         enters
+    }
+
+    /// Whether one more may come from here after a flood, if there was one.
+    fn takes_slowly(&mut self, from: IpAddr, now: Instant) -> bool {
+        let slow = self.networks.get_mut(&network(from)).filter(|visitor| visitor.is_slow(now));
+        slow.is_none_or(|visitor| visitor.slow_pace.take(now) && self.slow_ones.take(now))
     }
 
     /// How long no connection is taken from the system: too many came, from too many networks to tell them apart.
@@ -362,6 +369,11 @@ mod tests {
             now += REFUSED;
         }
         assert_eq!(enter(&mut arrivals, "192.168.1.2", now), 400, "another one is as it was");
+        let many: Vec<String> = (0..50).map(|host| format!("10.0.0.{host}")).collect();
+        many.iter().for_each(|from| arrivals.refuse(ip(from), now));
+        let mut all = |now| many.iter().map(|from| enter(&mut arrivals, from, now)).sum::<usize>();
+        assert_eq!(all(now), SLOW_ONES_AT_ONCE as usize, "all that have flooded have a pace together");
+        assert_eq!(all(now + Duration::from_secs(1)), SLOW_ONES_A_SECOND as usize);
     }
 
     #[test]

@@ -181,9 +181,12 @@ impl Inbound {
     }
 
     /// A request goes to the outbox at once: whether it is served, the [`PeerRequests`] know.
-    fn requested(&self, request: BlockRequest) -> Result<Option<News>, Violation> {
+    fn requested(&mut self, request: BlockRequest) -> Result<Option<News>, Violation> {
         let piece = self.context.geometry.part(request.index, request.begin, request.length);
         let piece = piece.ok_or(Violation::RequestOutOfRange)?;
+        let end = request.begin.checked_add(request.length);
+        let is_rest = end == Some(self.context.geometry.length(piece));
+        self.pace.count_request(request, is_rest, self.read_at)?;
         Ok(self.wake_if(self.requests.request(piece, request)?))
     }
 

@@ -5,11 +5,13 @@
 //! reaches no other thread. Pure; the time is that of the read that brought the message.
 //!
 //! Blocks and requests are not counted here. What was asked for has its lease (`ledger.rs`), and requests have
-//! the bounds of `requests/mod.rs`. The bytes of late bitfields have a bound beside this one (`inbound.rs`).
+//! the bounds of `requests/mod.rs`; but requests for a few bytes each are, since the line that carries the answers is no
+//! bound for them. The bytes of late bitfields have a bound beside this one (`inbound.rs`).
 
 use crate::message::{MessageKind, Violation};
+use crate::piece::BLOCK_LENGTH;
 use crate::strategy::TokenBucket;
-use crate::wire::{Message, extension};
+use crate::wire::{BlockRequest, Message, extension};
 use std::time::{Duration, Instant};
 
 /// Messages of each kind that may come at once, and how long it takes until one more may.
@@ -28,6 +30,11 @@ const INTEREST: (u32, Duration) = (1000, Duration::from_millis(50));
 const CANCEL: (u32, Duration) = (10_000, Duration::from_millis(2));
 /// Those that cross our cancels.
 const VAIN_REJECT: (u32, Duration) = (10_000, Duration::from_millis(10));
+/// Clients ask for 16 KiB, or for what is left at the end of a piece. Each request costs us a look at the disk and a
+/// message, however few bytes it asks for, and an upload limit counts bytes.
+const SHORT_REQUEST: (u32, Duration) = (1000, Duration::from_millis(10));
+/// Requests for fewer bytes are short ones.
+const SHORT: u32 = 1024;
 /// BEP 6 has about ten in a set. Some clients allow more.
 const ALLOWED_FAST: (u32, Duration) = (1000, Duration::from_secs(1));
 /// Some clients suggest each piece that is in their cache.
@@ -76,6 +83,7 @@ impl MessagePace {
             (MessageKind::Interest, INTEREST, pieces.saturating_mul(2)),
             (MessageKind::Cancel, CANCEL, 0),
             (MessageKind::VainReject, VAIN_REJECT, 0),
+            (MessageKind::ShortRequest, SHORT_REQUEST, 0),
             (MessageKind::AllowedFast, ALLOWED_FAST, 0),
             (MessageKind::Suggest, SUGGEST, 0),
             (MessageKind::Port, PORT, 0),
@@ -148,6 +156,26 @@ impl MessagePace {
         self.take(MessageKind::VainReject, now)
     }
 
+    /// Counts a request, which asks for all that is left of its piece, or does not. Where a piece ends with a few bytes, or
+    /// has no more, they have to be asked for.
+    ///
+    /// # Errors
+    ///
+    /// There were too many for a few bytes each.
+    pub fn count_request(
+        &mut self,
+        wanted: BlockRequest,
+        is_rest: bool,
+        now: Instant,
+    ) -> Result<(), Violation> {
+        let is_cut_as_usual = is_rest && wanted.begin.is_multiple_of(BLOCK_LENGTH);
+        if wanted.length >= SHORT || is_cut_as_usual {
+            Ok(())
+        } else {
+            self.take(MessageKind::ShortRequest, now)
+        }
+    }
+
     fn take(&mut self, kind: MessageKind, now: Instant) -> Result<(), Violation> {
         let at = kind as usize;
         let (Some(left), Some(in_hand)) = (self.left.get_mut(at), self.in_hand.get_mut(at)) else {
@@ -165,10 +193,11 @@ impl MessagePace {
 mod tests {
     use super::*;
     use crate::piece::NodeRange;
-    use crate::wire::{BlockRequest, HashRequest};
+    use crate::wire::HashRequest;
 
     const PIECES: u32 = 20_000;
     const BLOCK: BlockRequest = BlockRequest { index: 0, begin: 0, length: 16_384 };
+    const FEW_BYTES: BlockRequest = BlockRequest { length: SHORT - 1, ..BLOCK };
 
     const RANGE: NodeRange = NodeRange { base_layer: 2, index: 0, length: 2, proof_layers: 0 };
     const HASHES_WANTED: HashRequest = HashRequest { pieces_root: [7; 32], range: RANGE };
@@ -228,6 +257,17 @@ mod tests {
         let mut pace = MessagePace::new(PIECES, now);
         let vain = (0..).take_while(|_| pace.count_vain_reject(now).is_ok()).count();
         assert_eq!(vain, 10_000);
+        let mut pace = MessagePace::new(PIECES, now);
+        // The line that carries the answers is the bound of these.
+        let enough = BlockRequest { length: SHORT, ..BLOCK };
+        assert!((0..100_000).all(|_| pace.count_request(enough, false, now).is_ok()));
+        assert!((0..100_000).all(|_| pace.count_request(FEW_BYTES, true, now).is_ok()));
+        for (begin, is_rest) in [(0, false), (1, true)] {
+            let mut pace = MessagePace::new(PIECES, now);
+            let wanted = BlockRequest { begin, ..FEW_BYTES };
+            let few = (0..100_000).take_while(|_| pace.count_request(wanted, is_rest, now).is_ok());
+            assert_eq!(few.count(), 1000);
+        }
     }
 
     #[test]

@@ -98,3 +98,26 @@ fn requests_that_are_taken_back_at_once_have_an_end() {
     seeder.says_of(hostile.address(), Violation::Flood(MessageKind::Cancel));
     leech(&mut seeder.meet(FAST)).unwrap();
 }
+
+#[test]
+fn requests_for_a_byte_each_have_an_end() {
+    let sample = sample();
+    let seeder = Seeder::start(&sample, &["--up-limit", "1M"]);
+    let mut hostile = seeder.meet(FAST);
+    wait_for_unchoke(&mut hostile).unwrap();
+    let mut bytes = Vec::new();
+    (0..200)
+        .for_each(|begin| Message::Request(BlockRequest { index: 1, begin, length: 1 }).write_to(&mut bytes));
+    // It reads the answers, and has as few on their way as any client.
+    let round = |talk: &mut Talk| -> io::Result<()> {
+        talk.say_bytes(&bytes)?;
+        let mut answers = 0;
+        while answers < 200 {
+            answers += usize::from(matches!(talk.next()?, Said::Piece(..)));
+        }
+        Ok(())
+    };
+    assert!((0..200).try_for_each(|_| round(&mut hostile)).is_err(), "it was not disconnected");
+    seeder.says_of(hostile.address(), Violation::Flood(MessageKind::ShortRequest));
+    leech(&mut seeder.meet(FAST)).unwrap();
+}

@@ -195,6 +195,17 @@ mod tests {
     }
 
     #[test]
+    fn of_any_number_of_keys_a_few_are_remembered() {
+        let values: String = (0..1000).map(|number| format!("&key=a-long-value-{number}")).collect();
+        let mut request = format!("GET /announce?info_hash=%01{values} HTTP/1.1\r\n\r\n").into_bytes();
+        let mut keys = Keys::default();
+        keys.hide_in_request(&mut request);
+        assert_eq!(keys.0.len(), MOST);
+        let text = String::from_utf8(request).unwrap();
+        assert!(!text.contains("long-value"), "all of them are overwritten");
+    }
+
+    #[test]
     fn a_key_in_a_packet_to_a_tracker_is_overwritten_and_any_bytes_are_taken() {
         let url = format!("/{KEY}/announce");
         let mut packet = vec![0; OPTIONS];

@@ -171,3 +171,20 @@ impl Conversation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_whose_end_is_never_seen_are_forgotten_in_the_end() {
+        let mut conversations = Conversations::default();
+        let address = ([192, 0, 2, 1], 6881).into();
+        for number in 0..MOST_KNOWN as u64 + 100 {
+            let connection = Connection { number, address, local: None, incoming: false, is_utp: false };
+            conversations.line(&Seen::Stream(connection, StreamEvent::Open));
+        }
+        assert_eq!(conversations.streams.len(), MOST_KNOWN);
+        assert_eq!(conversations.streams.front().unwrap().0, 100, "the oldest goes first");
+    }
+}

@@ -1,0 +1,95 @@
+//! How long a peer is waited for that is asked for nothing, since there is no memory for what it has.
+
+use super::super::{MetadataAssembly, MetadataContext, Verdict};
+use super::*;
+use crate::message::Event;
+use crate::metainfo::InfoHash;
+use crate::net::Throttle;
+use crate::wire::PeerId;
+use crate::wire::metadata::PIECE;
+use crossbeam_channel::{Receiver, unbounded};
+use sha1::{Digest, Sha1};
+use std::sync::Mutex;
+
+pub(in crate::magnet) const PEER: PeerKey = PeerKey(1);
+pub(in crate::magnet) const OTHERS: [PeerKey; 2] = [PeerKey(2), PeerKey(3)];
+/// Longer than any machine takes.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A context in which two others claim less than this peer, so that they come first, and have sent as much as there is
+/// memory for. It gets no more with time. With the inbox, which the workers need.
+pub(in crate::magnet) fn context_without_room(metadata: &[u8]) -> (MetadataContext, Receiver<Event>) {
+    let info_hash = InfoHash(Sha1::digest(metadata).into());
+    let mut assembly = MetadataAssembly::new(info_hash.into());
+    assembly.passed(Instant::now() + Duration::from_secs(100_000));
+    for (other, less) in OTHERS.into_iter().zip([2, 1]) {
+        assembly.joined(other, (metadata.len() - less) as u64).unwrap();
+        while let Some(piece) = assembly.next(other) {
+            // The first is never sent.
+            if piece > 0 {
+                let is_last = piece as usize == metadata.len() / PIECE as usize - 1;
+                let bytes = vec![7; PIECE as usize - if is_last { less } else { 0 }];
+                assert_eq!(assembly.received(other, piece, None, &bytes), Verdict::Kept);
+            }
+        }
+    }
+    assembly.joined(PEER, metadata.len() as u64).unwrap();
+    assert!(assembly.waits_for_room(PEER));
+    let (events, inbox) = unbounded();
+    let context = MetadataContext {
+        info_hash,
+        peer_id: PeerId([1; 20]),
+        events,
+        read_memory: Arc::default(),
+        down: Arc::new(Throttle::unlimited()),
+        encryption: Default::default(),
+        ports: Default::default(),
+        assembly: Mutex::new(assembly),
+        alive: unbounded().0,
+    };
+    (context, inbox)
+}
+
+/// The requests for metadata that come at this end, until all of it was given.
+fn give_all(stream: &PeerStream, metadata: &[u8]) {
+    let pieces: Vec<_> = metadata.chunks(PIECE as usize).collect();
+    for _ in &pieces {
+        let mut head = [0; 6];
+        stream.read_exact_by(&mut head, Instant::now() + DEADLINE).unwrap();
+        assert_eq!(head[4..], [20, 3], "it asks for metadata");
+        let mut body = vec![0; u32::from_be_bytes(head[..4].try_into().unwrap()) as usize - 2];
+        stream.read_exact_by(&mut body, Instant::now() + DEADLINE).unwrap();
+        let Some(MetadataMessage::Request(piece)) = MetadataMessage::from_wire(&body) else {
+            panic!("{body:?}")
+        };
+        let total_size = Some(metadata.len() as u64);
+        let answer = MetadataMessage::Data { piece, total_size, bytes: pieces[piece as usize] }.to_wire();
+        let mut frame = Vec::new();
+        Message::Extended(UT_METADATA, &answer).write_to(&mut frame);
+        stream.write_all(&frame).unwrap();
+    }
+}
+
+#[test]
+fn who_waits_for_memory_is_not_held_to_be_silent() {
+    // As long as there is memory for at first.
+    let metadata = vec![5; 4 << 20];
+    let (context, _inbox) = context_without_room(&metadata);
+    let (ours, theirs) = PeerStream::in_memory();
+    ours.wait_at_most(PATIENCE).unwrap();
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| {
+            let mut exchange = MetadataExchange::new(PEER, &context);
+            exchange.message_id = Some(3);
+            // It has waited for longer than anybody may be silent.
+            exchange.last_answer = Instant::now().checked_sub(PATIENCE * 2).unwrap();
+            exchange.run(&ours)
+        });
+        // Some looks at whether there is memory now.
+        std::thread::sleep(PAUSE_FOR_ROOM * 3);
+        assert!(!asked.is_finished(), "{:?}", asked.join());
+        OTHERS.iter().for_each(|other| context.assembly().left(*other));
+        give_all(&theirs, &metadata);
+        assert!(asked.join().unwrap().is_ok());
+    });
+}
