@@ -4,9 +4,10 @@
 In a network namespace of its own, with a root folder that holds nothing but the binary and one
 torrent: it starts, reads the torrent, resolves a name by asking the name server at 127.0.0.1 (what a
 host without /etc/resolv.conf means), fetches the torrent over HTTP by that name, downloads its payload
-from a seeder that a tracker of that name introduces, and speaks TLS far enough to refuse a certificate
-that no root it carries has signed; one without TLS says that it has none. One for another processor is run by RUNNER, such
-as qemu-aarch64-static. Fails as well if the binary is over BYTES. Needs util-linux
+from a seeder that a tracker of that name introduces, speaks TLS far enough to refuse a certificate
+that no root it carries has signed, tries a download for the doctor, and runs a program after one; one
+without TLS says that it has none. One for another processor is run by RUNNER, such as
+qemu-aarch64-static. Fails as well if the binary is over BYTES. Needs util-linux
 (unshare), chroot and openssl, and root or user namespaces; where those are not permitted it says so
 and proves the size alone.
 """
@@ -186,6 +187,13 @@ def prove(binary, folder, runner=None):
     if "this build has no TLS" in output:
         return expect("has no TLS, and says so", code == 28, output)
     expect("refuses a certificate by the roots it carries", code != 0 and "certificate" in output.lower(), output)
+    peer = f"127.0.0.1:{seeder_port}"
+    code, output = run("doctor", "/factors.torrent", "-d", "/", "--peer", peer, "--no-dht", "--no-map-port")
+    expect("tries a download without /dev/null", code == 0, output)
+    if not runner:
+        # Without a word it has nothing to do, and says so with 28.
+        code, output = run("get", "/factors.torrent", "-o", "/hook", "--peer", peer, "--on-complete", "/femtotorrent")
+        expect("runs a program without /dev/null", code == 0 and "exit status: 28" in output, output)
 
 
 def main():

@@ -5,6 +5,7 @@
 use super::exit::{CommandFailure, Exit};
 use super::nearest_file::nearest_file;
 use super::nearest_word::nearest;
+use super::settings::from_home;
 use super::source::shown;
 use super::source_name;
 use clap::Command;
@@ -21,6 +22,7 @@ pub fn with_command(
     program: &Command,
 ) -> Result<Vec<OsString>, CommandFailure> {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    arguments.iter_mut().for_each(make_home);
     // This option is looked for before all else, so it may stand before the command.
     let at = 1 + arguments.iter().skip(1).take_while(|word| is_without_settings(word)).count();
     if let Some(words) = arguments.get_mut(1..=at) {
@@ -33,7 +35,10 @@ pub fn with_command(
         return Ok(arguments);
     }
     let is_bare = !word.is_empty() && !word.starts_with('-') && !word.contains(['/', '.', ':']);
-    if is_bare && !Path::new(first).exists() && !source_name::is_like_an_info_hash(&word) {
+    if is_bare
+        && !Path::new(first).exists()
+        && !source_name::is_like_an_info_hash(&source_name::in_text(first))
+    {
         let answer = no_command(&word, program).unwrap_or_else(|answer| match nearest_file(&word) {
             Some(near) => format!("{answer} nor a file of that name (did you mean {}?)", shown(&near)),
             None => format!("{answer}; there is no file of that name either (see femtotorrent --help)"),
@@ -42,6 +47,16 @@ pub fn with_command(
     }
     arguments.insert(1, "get".into());
     Ok(arguments)
+}
+
+/// `~/` is the home folder also where no shell has made it that: behind the `=` of an option, or in the file of a service.
+fn make_home(word: &mut OsString) {
+    let Some(text) = word.to_str() else { return };
+    let value = if text.starts_with("--") { text.find('=').map_or(0, |at| at + 1) } else { 0 };
+    let (option, value) = text.split_at(value);
+    if value.starts_with("~/") {
+        *word = (option.to_owned() + &from_home(value.to_owned())).into();
+    }
 }
 
 /// The commands that were left out of this build.
@@ -103,9 +118,27 @@ mod tests {
             "x 0123456789abcdef0123456789abcdef01234567",
             "x 0123456789abcdef0123456789abcdef0123456",
             "x abcdefghijklmnopqrstuvwxyz234567",
+            "x 0x0123456789abcdef0123456789abcdef01234567",
             "x src",
         ] {
             assert_eq!(second(line).as_deref(), Ok("get"), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_home_folder_needs_no_shell() {
+        let home = std::env::var("HOME").unwrap();
+        for (typed, expected) in [
+            ("~/a", format!("{home}/a")),
+            ("--dir=~/a", format!("--dir={home}/a")),
+            ("./~/a", "./~/a".to_owned()),
+            ("--comment=a ~/b", "--comment=a ~/b".to_owned()),
+            ("--dir", "--dir".to_owned()),
+            ("~", "~".to_owned()),
+        ] {
+            let mut word = OsString::from(typed);
+            make_home(&mut word);
+            assert_eq!(word, OsString::from(expected));
         }
     }
 

@@ -1,6 +1,8 @@
 //! The options that name the folder of a payload: the one that it is downloaded into, and the one where it already is.
 //! Each command takes them by the same names, as `-o` and as `-d`.
 
+use super::exit::CommandFailure;
+use super::exit::Exit;
 use super::help::headings::{DOWNLOAD, FILES};
 use clap::{Arg, Args, ValueHint};
 use std::path::{Path, PathBuf};
@@ -25,6 +27,14 @@ impl OutputOption {
     /// Changes its argument, where it stands among those of a command: one that is changed alone goes to the end.
     pub fn changed(argument: Arg, change: impl FnOnce(Arg) -> Arg) -> Arg {
         if argument.get_id() == "output_dir" { change(argument) } else { argument }
+    }
+
+    /// Fails where standard output is meant, as wget and curl have it.
+    pub fn check(&self) -> Result<(), CommandFailure> {
+        match self.folder() == Path::new("-") {
+            true => Err((Exit::BAD_OPTION, "--output-dir is a folder (use --stdout)".to_owned())),
+            false => Ok(()),
+        }
     }
 
     /// The folder: the current one, unless another was named.

@@ -64,7 +64,7 @@ const ANSWERS: &[Answer] = &[
     (
         TRANSFER,
         "--max-upload-limit --max-overall-upload-limit --upload-limit --uplimit -u",
-        "use --up-limit, in bytes a second (500K, 1.5M); 0 means no upload, and without it there is no limit",
+        "use --up-limit, in bytes a second (500K, 1.5M); 0 means no upload, leave it out for no limit",
     ),
     #[cfg(not(feature = "trace"))]
     (TRANSFER, "--trace --pcap", "this build writes down no messages (use the full build)"),
@@ -78,23 +78,23 @@ const ANSWERS: &[Answer] = &[
     (
         "get",
         "-n --no-verbose --no-clobber --summary-interval",
-        "-q prints errors alone, and no file is overwritten without --overwrite",
+        "-q prints errors alone; files are overwritten only with --overwrite",
     ),
     (
         "get",
         "--spider --dry-run",
-        "`femtotorrent show TORRENT` downloads nothing, and `femtotorrent doctor TORRENT` tries whether it could",
+        "`femtotorrent show TORRENT` downloads nothing, `femtotorrent doctor TORRENT` tries it",
     ),
     (
         "get",
         "--tries --retry --max-tries --retry-wait --waitretry",
-        "it tries until all is there, or until --timeout SECONDS have passed without data",
+        "it tries until all is there, or for --timeout SECONDS without data",
     ),
     (TRANSFER, "-l --log --append-output --output-file", "let the shell do it: 2> FILE"),
     (
         "get",
         "--on-download-complete --on-bt-download-complete --on-done --finish --torrent-done-script",
-        "use --on-complete PROGRAM, which gets variables (FEMTOTORRENT_NAME, FEMTOTORRENT_PATH) and no arguments",
+        "use --on-complete PROGRAM, which gets variables (FEMTOTORRENT_NAME, _PATH) and no arguments",
     ),
     (
         ALL,
@@ -107,7 +107,7 @@ const ANSWERS: &[Answer] = &[
     (
         "get seed show verify",
         "-x --all-proxy --http-proxy --https-proxy --socks5 --socks5-hostname --preproxy",
-        "--proxy URL sends everything through a proxy; for web addresses alone, set all_proxy in the environment",
+        "--proxy URL sends everything through a proxy; set all_proxy for web addresses alone",
     ),
     (
         "get seed show verify",
@@ -123,7 +123,7 @@ const ANSWERS: &[Answer] = &[
     (
         "get seed show verify",
         "--cacert --ca-certificate",
-        "use --ca-file, which adds to the authorities that are built in",
+        "use --ca-file, which adds to the built-in authorities",
     ),
     ("create", "-l", "use --piece-length in bytes: -l 18 is --piece-length 256K"),
     ("create", "-s --piecesize", "use --piece-length with a unit, such as 256K"),

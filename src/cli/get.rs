@@ -22,6 +22,7 @@ pub fn run(arguments: &GetArguments, events: &mut Events) -> Result<Exit, Comman
     let seeds = (arguments.seed || arguments.goals.are_set()) && arguments.goals.seed_time != Some(0.0);
     let seeding = seeds.then(|| arguments.goals.goals());
     let sources = arguments.sources.sources()?;
+    arguments.output.check()?;
     sharing.pcap.check(arguments.stream.format.is_some(), "--stdout")?;
     let aim = arguments.stream.aim(&sources)?;
     // What has left cannot be uploaded.

@@ -13,7 +13,7 @@ use super::help::headings::DOWNLOAD;
 use super::terminal;
 use crate::metainfo::InfoHash;
 use crate::session::Completion;
-use crate::text::printable;
+use crate::text::{printable, reason};
 use crate::thread;
 use clap::{Args, ValueHint};
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
@@ -155,7 +155,7 @@ fn run(program: &Path, completion: &Completion, torrent_file: Option<&Path>) -> 
             "cannot be run: it is no program of this system (a script begins with #!, as in #!/bin/sh)"
                 .to_owned()
         }
-        Err(error) => format!("cannot be run: {error}"),
+        Err(error) => format!("cannot be run: {}", reason(&error)),
     };
     let sentence = format!("the download is complete, but {shown} (--on-complete) {why}");
     error!("femtotorrent: {name}: {sentence}");
@@ -181,7 +181,8 @@ fn start(program: &Path, completion: &Completion, torrent_file: Option<&Path>) -
         };
     }
     terminal::lead_to_errors(&mut command);
-    command.stdin(Stdio::null()).status()
+    // A pipe with nothing in it: a root folder may have no /dev/null.
+    command.stdin(Stdio::piped()).status()
 }
 
 #[cfg(test)]

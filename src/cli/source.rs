@@ -194,9 +194,10 @@ fn parsed(bytes: Vec<u8>) -> Result<Metainfo, SourceFault> {
     match bytes.trim_ascii_start().first() {
         None => Err(SourceFault::Other("it is empty".to_owned())),
         Some(b'<') => {
-            let what = "it is a web page (take the address of the .torrent file itself)";
+            let what = "it is a web page (save the .torrent file itself with a browser)";
             Err(SourceFault::Other(what.to_owned()))
         }
+        Some(0x1f) => Err(SourceFault::Other("it is compressed (gunzip it first)".to_owned())),
         Some(_) if is_list(&bytes) => {
             Err(SourceFault::Other("it is a list of torrents (give it with -i)".to_owned()))
         }
@@ -295,9 +296,16 @@ fn missing(path: &str) -> String {
         }
         _ => match nearest_file(path) {
             Some(near) => format!("no such file (did you mean {}?)", shown(&near)),
+            None if is_like_an_address(path) => "no such file (is https:// missing?)".to_owned(),
             None => "no such file (check the path)".to_owned(),
         },
     }
+}
+
+/// Whether this begins as an address of the web does behind its `//`, with the name of a host and no folder.
+fn is_like_an_address(path: &str) -> bool {
+    path.split_once('/')
+        .is_some_and(|(host, _)| !host.starts_with('.') && host.contains('.') && !Path::new(host).exists())
 }
 
 /// Reads everything, but refuses more than `limit` bytes. Room for `expected` bytes is reserved first.
@@ -328,7 +336,10 @@ fn fetch(address: &str, outlet: &Outlet) -> Result<Vec<u8>, SourceFault> {
         404 | 410 => {
             return Err(SourceFault::Missing("the server has no such file (check the address)".to_owned()));
         }
-        status => return Err(SourceFault::Network(format!("the server answered with status {status}"))),
+        status => {
+            let way_out = if matches!(status, 401 | 403) { " (save it with a browser)" } else { "" };
+            return Err(SourceFault::Network(format!("the server answered with status {status}{way_out}")));
+        }
     }
     match answer.read(MAX_TORRENT_BYTES).map_err(in_our_words)? {
         (bytes, None) => Ok(bytes),

@@ -4,6 +4,7 @@
 
 use super::exit::{CommandFailure, Exit};
 use super::help::headings::DOWNLOAD;
+use super::settings::from_home;
 use super::source_name::{in_text, source_name};
 use crate::text::{reason, shown};
 use clap::{Args, ValueHint};
@@ -128,7 +129,7 @@ fn in_list(bytes: &[u8], list: &str) -> Vec<NamedSource> {
     let named = (1_usize..).zip(lines).map(|(number, line)| (number, line.trim_ascii()));
     let named = named.filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"));
     let source = |(number, line)| NamedSource {
-        name: in_text(OsStr::from_bytes(line)),
+        name: from_home(in_text(OsStr::from_bytes(line))),
         place: Some(format!("{list}:{number}")),
     };
     named.take(MOST_TORRENTS + 1).map(source).collect()

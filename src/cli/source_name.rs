@@ -17,11 +17,12 @@ pub fn source_name() -> impl TypedValueParser<Value = String> {
     OsStringValueParser::new().map(|name: OsString| in_text(&name))
 }
 
-/// The name as text. Blanks around it are left out, unless there is a file with just this name.
+/// The name as text. Blanks around it are left out, and what people copy before an info-hash, unless there is a
+/// file with just this name.
 pub fn in_text(name: &OsStr) -> String {
     match name.to_str() {
         Some(text) if text.trim().is_empty() || Path::new(text).exists() => text.to_owned(),
-        Some(text) => text.trim().to_owned(),
+        Some(text) => without_start(text.trim()).to_owned(),
         None => {
             let mut address = SCHEME.to_owned();
             for byte in name.as_bytes() {
@@ -36,6 +37,12 @@ pub fn in_text(name: &OsStr) -> String {
     }
 }
 
+/// An info-hash without what people copy in front of it.
+fn without_start(text: &str) -> &str {
+    let rest = text.strip_prefix("0x").or_else(|| text.strip_prefix("urn:btih:"));
+    rest.filter(|digits| digits.len() == 40).unwrap_or(text)
+}
+
 /// The path of the file that this text names: a path or a `file:` address.
 ///
 /// # Errors
@@ -47,7 +54,7 @@ pub fn path(source: &str) -> Result<PathBuf, &'static str> {
     let Some(rest) = rest else {
         return match source.split_once("://") {
             Some((scheme, _)) if is_a_scheme(scheme) && !Path::new(source).exists() => Err(
-                "torrents are read from http, https and file addresses and from magnet links (fetch it yourself first)",
+                "torrents come from http, https and file addresses and magnet links (fetch it yourself first)",
             ),
             _ => Ok(source.into()),
         };
@@ -110,5 +117,16 @@ mod tests {
         assert_eq!(path("a/b://c"), Ok("a/b://c".into()));
         assert_eq!(in_text(OsStr::new(" magnet:?x ")), "magnet:?x");
         assert_eq!(in_text(OsStr::new(" ")), " ");
+    }
+
+    #[test]
+    fn an_info_hash_is_taken_as_people_copy_it() {
+        let digits = "00112233445566778899aabbccddeeff00112233";
+        for start in ["", "0x", "urn:btih:"] {
+            assert_eq!(in_text(OsStr::new(&format!("{start}{digits}"))), digits);
+        }
+        for other in ["0x00112233", "a b.torrent", "magnet:?xt=urn:btih:0&dn=a b"] {
+            assert_eq!(in_text(OsStr::new(other)), other);
+        }
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn nearest(pattern: &str, files: &[File]) -> Vec<String> {
         let steps = spelling_steps(&typed, &name);
         // With more than half of it changed it is another name. Where `*` stands for the rest, less is compared.
         let is_near = match letters == typed.len() {
-            true => 2 * steps <= name.len().max(letters),
+            true => 2 * steps <= name.len().max(letters) || is_part(&typed, &name),
             false => 3 * steps <= letters,
         };
         is_near.then_some((steps, number))
@@ -36,6 +36,11 @@ pub(super) fn nearest(pattern: &str, files: &[File]) -> Vec<String> {
     }
     let path = |(_, number): &(usize, usize)| Some(files.get(*number)?.path.display().to_string());
     found.iter().filter_map(path).collect()
+}
+
+/// Whether these letters, two at least, stand in this name.
+fn is_part(typed: &[char], name: &[char]) -> bool {
+    typed.len() > 1 && name.windows(typed.len()).any(|part| part == typed)
 }
 
 /// How many characters have to be added, removed or exchanged to make the other of this one, in which `*` stands for any

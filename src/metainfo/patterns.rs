@@ -208,6 +208,11 @@ fn each_meant(pattern: &FilePattern, files: &[File], mut each: impl FnMut(usize)
     Err(ChoiceError::NoSuchFile { pattern: pattern.text.clone(), nearest, files: count })
 }
 
+/// Whether this may be meant as several patterns. Numbers alone may stand side by side.
+fn is_several(pattern: &str) -> bool {
+    pattern.contains(',') && pattern.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
 impl fmt::Display for ChoiceError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -218,6 +223,7 @@ impl fmt::Display for ChoiceError {
             ChoiceError::NoSuchFile { pattern, nearest, files } => {
                 write!(out, "no file of the torrent is '{}' (", printable(pattern))?;
                 match nearest.as_slice() {
+                    [] if is_several(pattern) => write!(out, "repeat the option for each)"),
                     [] if *files == 1 => write!(out, "it has one file, number 0)"),
                     [] => write!(out, "femtotorrent show lists its {files} files and their numbers)"),
                     names => write!(out, "the nearest: {})", printable(&names.join(", "))),
@@ -291,13 +297,17 @@ mod tests {
             ),
             (&["*.mkx"], &[], "(the nearest: t/a.MKV, t/s1/b.mkv)"),
             (&["s1/*.tyt"], &[], "(the nearest: t/s1/x/c.txt)"),
+            (&["son"], &[], "(femtotorrent show lists its 5 files"),
+            (&["b.m"], &[], "(the nearest: t/s1/b.mkv"),
+            (&["*.MKV,*.tx"], &[], "'*.MKV,*.tx' (repeat the option for each)"),
             (&["*q*"], &[], "(femtotorrent show lists its 5 files"),
             (&["d.mkv"], &[], "(the nearest: t/a.MKV, t/s1/b.mkv)"),
             (&["B.mkv"], &[], "(the nearest: t/s1/b.mkv"),
             (&["1"], &[], "'1' (femtotorrent show lists its 5 files"),
             (&["9-"], &[], "'9-' (femtotorrent show"),
             (&["0,9"], &[], "'9' (femtotorrent show"),
-            (&["0,x"], &[], "'0,x' (femtotorrent show"),
+            (&["0,x"], &[], "'0,x' (repeat the option"),
+            (&["0,,1"], &[], "'0,,1' (femtotorrent show"),
             (&["5-2"], &[], "'5-2' ends before it begins (write 2-5)"),
             (&[], &["5-2"], "'5-2' ends before it begins (write 2-5)"),
             (&["99999999999"], &[], "'99999999999'"),

@@ -38,7 +38,7 @@ use crate::net::server_clock::now;
 use crate::net::{Outlet, ThisHost, raise_descriptor_limit};
 use crate::port_mapping::MappingState;
 use crate::session::{Aim, Job, Naming, Network, PeerSourceOptions, Torrent};
-use crate::storage::stream::{Outlet as StreamOutlet, StreamFormat};
+use crate::storage::stream::Outlet as StreamOutlet;
 use crate::storage::{Allocate, Check, Existing};
 use crate::strategy::{Encryption, Surroundings};
 use crate::swarm::{Limits, UploadPolicy};
@@ -48,9 +48,7 @@ use clap::{Args, ValueHint};
 use facts::{Clock, End, Facts};
 use inquiry::Inquiry;
 use place::Place;
-use std::fs::File;
 use std::io::{ErrorKind, Write};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// When this program was made: the 1st of January 2026, in seconds since 1970. No clock can be earlier.
@@ -131,7 +129,7 @@ fn examine(arguments: &DoctorArguments) -> Result<(Facts, Torrent), CommandFailu
         terminal::say(&format!("{}: trying for {} s at most", torrent.name(), arguments.timeout));
     }
     let resources = Resources::find(std::slice::from_ref(&torrent), MOST_PEERS, Purpose::Download)?;
-    let nowhere = File::options().write(true).open("/dev/null");
+    let nowhere = StreamOutlet::nowhere();
     let nowhere =
         nowhere.map_err(|error| (Exit::IO, format!("cannot open /dev/null: {}", reason(&error))))?;
     let place = Place::ask(arguments.output.folder());
@@ -205,7 +203,7 @@ fn trackers(torrent: &Torrent, options: &NetworkOptions) -> Vec<TrackerAddress> 
 }
 
 /// A download of everything, in order, to nowhere.
-fn job(arguments: &DoctorArguments, torrent: &Torrent, nowhere: File, resources: &Resources) -> Job {
+fn job(arguments: &DoctorArguments, torrent: &Torrent, nowhere: StreamOutlet, resources: &Resources) -> Job {
     let options = &arguments.network;
     Job {
         torrent: torrent.clone(),
@@ -214,7 +212,7 @@ fn job(arguments: &DoctorArguments, torrent: &Torrent, nowhere: File, resources:
             own_web_seeds: !arguments.web.no_web_seeds,
             ..options.sources(options.port.is_some(), !arguments.no_pex)
         },
-        aim: Aim::Try(StreamOutlet { format: StreamFormat::Tar, file: Arc::new(nowhere) }),
+        aim: Aim::Try(nowhere),
         selected: torrent.selected().to_vec(),
         choice: FileChoice::default(),
         folder: arguments.output.folder().to_owned(),

@@ -68,7 +68,7 @@ pub(super) fn in_order(lines: Vec<Line>, file: &str) -> Vec<Setting> {
 }
 
 /// `~/` is the home folder, as a shell has it on the command line.
-fn from_home(value: String) -> String {
+pub fn from_home(value: String) -> String {
     let home = || std::env::var("HOME").ok().filter(|home| home.starts_with('/'));
     match value.strip_prefix("~/").zip(home()) {
         Some((rest, home)) => format!("{}/{rest}", home.trim_end_matches('/')),

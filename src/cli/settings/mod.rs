@@ -19,7 +19,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use log::{debug, warn};
 use std::ffi::OsString;
 
-pub use location::{ConfigFile, config_file};
+pub use location::{ConfigFile, config_file, from_home};
 pub use merge::{Verdict, verdicts};
 pub use options::{COMMANDS, can_be_set, named, takes_settings};
 pub use origin::Origin;

@@ -119,10 +119,31 @@ fn an_answer_that_breaks_off_is_a_network_error() {
 }
 
 #[test]
+fn what_needs_a_login_is_fetched_with_a_browser() {
+    for (status, expected) in [
+        ("401 Unauthorized", "the server answered with status 401 (save it with a browser)"),
+        ("403 Forbidden", "status 403 (save it with a browser)"),
+        ("500 Oh", "status 500"),
+    ] {
+        let (address, server) = serve(vec![answer(status, "", b"")]);
+        let error = read(&address, &Outlet::default()).unwrap_err();
+        assert!(error.exit_code() == 6 && error.to_string().ends_with(expected), "{error}");
+        server.join().unwrap();
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_has_an_exit_code() {
     let missing = read("no/such/file.torrent", &Outlet::default()).unwrap_err();
     assert_eq!(missing.exit_code(), 3);
     assert_eq!(missing.to_string(), "cannot find no/such/file.torrent: no such file (check the path)");
+    for (typed, way_out) in [
+        ("tracker.example/x.torrent", "(is https:// missing?)"),
+        ("192.0.2.1:80/x", "(is https:// missing?)"),
+        ("../no.such/x.torrent", "(check the path)"),
+    ] {
+        assert!(read(typed, &Outlet::default()).unwrap_err().to_string().ends_with(way_out), "{typed}");
+    }
     let folder = read(env!("CARGO_MANIFEST_DIR"), &Outlet::default()).unwrap_err();
     assert_eq!(folder.exit_code(), 15);
     assert!(folder.to_string().contains("is a folder"), "{folder}");
@@ -154,6 +175,7 @@ fn bytes_that_are_not_a_torrent_have_an_exit_code() {
     for (body, expected) in [
         (&b"\n<!DOCTYPE html>"[..], "a web page"),
         (b"", "it is empty"),
+        (b"\x1f\x8b\x08x.torrent", "it is compressed (gunzip it first)"),
         (b"# Linux\n\ndebian.torrent\n", "it is a list of torrents (give it with -i)"),
     ] {
         let (address, server) = serve(vec![answer("200 OK", "", body)]);

@@ -24,6 +24,8 @@ use crate::piece::{BufferPool, Geometry, PieceIndex};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use outline::Outline;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::fs::{MemfdFlags, memfd_create};
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::sync::Arc;
@@ -53,6 +55,25 @@ pub struct Outlet {
     pub format: StreamFormat,
     /// A pipe, a file or a device.
     pub file: Arc<File>,
+}
+
+impl Outlet {
+    /// A way out that leads nowhere: `/dev/null`, or in a root folder without it a file in memory, which is as long as
+    /// what is written.
+    ///
+    /// # Errors
+    ///
+    /// The system has neither.
+    pub fn nowhere() -> io::Result<Outlet> {
+        Ok(Outlet { format: StreamFormat::Tar, file: Arc::new(sink("/dev/null")?) })
+    }
+}
+
+fn sink(device: &str) -> io::Result<File> {
+    let file = File::options().write(true).open(device);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let file = file.or_else(|_| Ok(memfd_create(c"nowhere", MemfdFlags::CLOEXEC)?.into()));
+    file
 }
 
 /// A payload on its way out.

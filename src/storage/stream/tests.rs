@@ -9,6 +9,14 @@ const PIECE: usize = 64;
 /// A test waits so long for what should come at once.
 const LONG: Duration = Duration::from_secs(60);
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn what_goes_nowhere_does_so_without_the_device() {
+    for device in ["/dev/null", "/no/such/device"] {
+        assert_eq!((&sink(device).unwrap()).write(&[7; 100]).unwrap(), 100, "{device}");
+    }
+}
+
 /// Files of these lengths; a negative one is padding. The bytes follow from the lengths.
 fn payload(lengths: &[i64]) -> (Arc<Metainfo>, Vec<u8>) {
     let mut list = String::new();

@@ -24,7 +24,10 @@ impl Coordinator<'_> {
             true => Some(Source::Incoming),
             false => peer.dial.and_then(|address| self.dialer.candidates().source(address)),
         };
-        let up = (!peer.is_web_seed()).then(|| self.slots.reason(key, self.is_seeding()));
+        let up = (!peer.is_web_seed()).then(|| match peer.flags.peer_interested {
+            true => self.slots.reason(key, self.is_seeding()),
+            false => "it wants nothing",
+        });
         PeerState {
             name: peer.name(),
             client: client.unwrap_or_else(of_id),

@@ -121,6 +121,15 @@ fn each_reason_why_a_peer_sends_nothing_is_told() {
 }
 
 #[test]
+fn a_peer_that_wants_nothing_is_not_said_to_wait_for_a_slot() {
+    let mut world = Scene { stored: vec![0], ..Scene::default() }.start();
+    let seed = world.seed(1);
+    assert_eq!(world.peer(seed).why.up, Some("it wants nothing"));
+    world.hear(seed, [News::Interested(true)]);
+    assert_ne!(world.peer(seed).why.up, Some("it wants nothing"));
+}
+
+#[test]
 fn what_came_twice_or_too_late_is_counted_where_it_came_from() {
     let mut world = Scene { pieces: 64, ..Scene::default() }.start();
     let seed = world.seed(1);
