@@ -37,11 +37,10 @@ OWN_STD := 640000
 # that begins there ends the program. None of ours can by what comes from outside; all others are caught as before.
 OWN     := -Z panic-in-drop=abort
 
-# A library that panics says so, but not in which of its lines, unless that was compiled with ours: 0.03 MB. What rustls
-# shows of its values to programmers are their kinds, without what is in them: 0.02 MB.
-NO_PLACES  := "-Zlocation-detail=none"
-OWN_PLACES := -Z profile-rustflags --config 'profile.release.package."*".rustflags=[$(NO_PLACES)]' \
-	--config 'profile.release.package.rustls.rustflags=[$(NO_PLACES),"-Zfmt-debug=shallow"]'
+# A library that panics says so, but not in which of its lines, unless that was compiled with ours: 0.03 MB. What libraries
+# show of their values to programmers are their kinds, without what is in them: 0.02 MB.
+OWN_PLACES := -Z profile-rustflags \
+	--config 'profile.release.package."*".rustflags=["-Zlocation-detail=none","-Zfmt-debug=shallow"]'
 
 # Where `make install` puts everything. DESTDIR stands in front of it, for those who make packages.
 PREFIX  := /usr/local
