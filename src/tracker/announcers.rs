@@ -216,7 +216,7 @@ mod tests {
             [vec![2; 8], vec![1; MAX_TIERS - 8]].concat()
         );
         let tier = |number| vec![TrackerAddress::new(&format!("http://a.example/{number}/announce"))];
-        let many = super::usable((0..1000).map(tier).collect(), &Proxies::default(), &|_| {});
+        let many = super::usable((0..2_000).map(tier).collect(), &Proxies::default(), &|_| {});
         assert_eq!(many.iter().map(Vec::len).sum::<usize>(), MAX_TIERS_READ);
         let long = (0..40).map(|number| TrackerAddress::new(&format!("http://a.example/{number}"))).collect();
         let usable = super::usable(vec![long, tier(1)], &Proxies::default(), &|_| {});
