@@ -7,7 +7,7 @@ use super::help::headings::DOWNLOAD;
 use super::settings::from_home;
 use super::source_name::{in_text, source_name};
 use crate::text::{reason, shown};
-use clap::{Args, ValueHint};
+use clap::{Arg, Args, ValueHint};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -38,6 +38,18 @@ pub struct SourceOptions {
         help_heading = DOWNLOAD
     )]
     pub input_files: Vec<PathBuf>,
+}
+
+impl SourceOptions {
+    /// What the argument is in a command that needs the torrent itself and asks no peer for it.
+    pub fn without_links(argument: Arg) -> Arg {
+        let (short, more) =
+            ("A .torrent file or web address", "`-` is standard input. Several may be given.");
+        match argument.get_id() == "torrents" {
+            true => argument.help(short).long_help(format!("{short}\n\n{more}")),
+            false => argument,
+        }
+    }
 }
 
 /// A torrent that the user named.

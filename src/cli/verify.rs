@@ -39,6 +39,7 @@ const RUNS_IN_TEXT: usize = 100;
 const RUNS_IN_JSON: usize = 100_000;
 
 #[derive(Args, Debug)]
+#[command(mut_args(SourceOptions::without_links))]
 pub struct VerifyArguments {
     #[command(flatten)]
     pub sources: SourceOptions,
