@@ -8,9 +8,6 @@
 //! - each piece that overlaps it and can be read from the disk verifies, and
 //! - at least one piece that overlaps it verifies.
 //!
-//! A small file may have no piece of its own. If it has its right length, and no piece of it can be read because a file
-//! beside it is missing, nothing speaks against it: it counts as the torrent's, and is guarded (see below) as a whole.
-//!
 //! Any other file is foreign. A run that would change it ends (exit code 13) before anything is changed,
 //! unless the user says `--overwrite`, or `--continue` where a piece of it verifies. An empty file has no content that
 //! could be lost, and is never foreign.
@@ -31,7 +28,6 @@ use super::folder::FileStat;
 use super::guards::Guards;
 use super::layout::Layout;
 use super::survey::Survey;
-use crate::piece::PieceIndex;
 
 /// The numbers of the files that are not the torrent's.
 pub(super) fn foreign(layout: &Layout, survey: &Survey) -> Vec<usize> {
@@ -41,7 +37,7 @@ pub(super) fn foreign(layout: &Layout, survey: &Survey) -> Vec<usize> {
             return false;
         };
         let is_known = |piece| survey.good.has(piece) || survey.blank.has(piece);
-        let proven = || layout.pieces_in(*number).any(is_known) || is_open(layout, survey, *number);
+        let proven = || layout.pieces_in(*number).any(is_known);
         let wrong = || blamed.get(*number).is_some_and(|blamed| *blamed);
         found.length > entry.length || (found.length > 0 && (wrong() || !proven()))
     };
@@ -53,24 +49,14 @@ pub(super) fn right_pieces(layout: &Layout, survey: &Survey, number: usize) -> u
     layout.pieces_in(number).filter(|piece| survey.good.has(*piece)).count()
 }
 
-/// Whether this file cannot be judged: it has its right length, and none of its pieces is right or its own.
-pub(super) fn is_open(layout: &Layout, survey: &Survey, number: usize) -> bool {
-    let length = survey.found.get(number).copied().flatten().map(|found| found.length);
-    layout.entry(number).is_some_and(|entry| Some(entry.length) == length)
-        && !layout.pieces_in(number).any(|piece| survey.good.has(piece) || is_own(layout, piece, number))
-}
-
-/// Whether all bytes of the piece are of this file.
-fn is_own(layout: &Layout, piece: PieceIndex, number: usize) -> bool {
-    layout.slices(piece).filter(|slice| !slice.padding).all(|slice| slice.file == number)
-}
-
 /// Whether a foreign file is certainly wrong, and not only in a piece that another file may have spoiled.
 pub(super) fn is_proven_wrong(layout: &Layout, survey: &Survey, number: usize) -> bool {
     let length = survey.found.get(number).copied().flatten().map_or(0, |found| found.length);
+    let is_own =
+        |piece| layout.slices(piece).filter(|slice| !slice.padding).all(|slice| slice.file == number);
     layout.entry(number).is_some_and(|entry| length > entry.length)
-        || (right_pieces(layout, survey, number) == 0 && !is_open(layout, survey, number))
-        || layout.pieces_in(number).any(|piece| survey.bad.has(piece) && is_own(layout, piece, number))
+        || right_pieces(layout, survey, number) == 0
+        || layout.pieces_in(number).any(|piece| survey.bad.has(piece) && is_own(piece))
 }
 
 /// The proven files that are not complete, with the number of bytes that were in them before us.

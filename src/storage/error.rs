@@ -250,7 +250,7 @@ impl StorageError {
         let (mut files, mut count, mut may_continue) = (Vec::new(), 0_usize, true);
         for file in foreign {
             count = count.saturating_add(1);
-            may_continue &= file.right > 0 || file.is_suspect;
+            may_continue &= file.right > 0;
             if files.len() < MAX_NAMED {
                 files.push(file);
             }

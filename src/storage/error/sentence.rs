@@ -132,7 +132,7 @@ impl StorageError {
                 Some("replace with --overwrite, or choose another folder with --output-dir")
             }
             StorageError::Guarded { .. } => {
-                Some("have it changed with --overwrite, or choose another folder with --output-dir")
+                Some("have it changed with --continue, or choose another folder with --output-dir")
             }
             StorageError::Appeared { .. } => {
                 Some("move it away and run the same command again: what is verified is kept")

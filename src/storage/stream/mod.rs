@@ -72,7 +72,7 @@ impl Outlet {
 fn sink(device: &str) -> io::Result<File> {
     let file = File::options().write(true).open(device);
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    let file = file.or_else(|_| Ok(memfd_create(c"nowhere", MemfdFlags::CLOEXEC)?.into()));
+    let file = file.or_else(|_| Ok(memfd_create("nowhere", MemfdFlags::CLOEXEC)?.into()));
     file
 }
 
