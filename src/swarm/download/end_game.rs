@@ -3,7 +3,7 @@
 //!
 //! Near the end every missing block was asked for, and the download takes as long as the slowest peer. It is the same
 //! in the middle of a download when memory is short: all blocks of the open pieces were asked for, and no other piece
-//! opens until one of them is on the disk, or a part of one. So a peer that could take more requests is asked for blocks that others owe
+//! opens until one of them is complete. So a peer that could take more requests is asked for blocks that others owe
 //! us, if it will send them clearly sooner: from the far end of what the slowest peer owes, then of the next. The slow
 //! peer stays asked. Whichever sends a block first wins, and the other hears `cancel`.
 //!
