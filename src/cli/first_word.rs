@@ -127,10 +127,10 @@ mod tests {
 
     #[test]
     fn the_home_folder_needs_no_shell() {
-        let home = std::env::var("HOME").unwrap();
+        let in_home = from_home("~/a".to_owned());
         for (typed, expected) in [
-            ("~/a", format!("{home}/a")),
-            ("--dir=~/a", format!("--dir={home}/a")),
+            ("~/a", in_home.clone()),
+            ("--dir=~/a", format!("--dir={in_home}")),
             ("./~/a", "./~/a".to_owned()),
             ("--comment=a ~/b", "--comment=a ~/b".to_owned()),
             ("--dir", "--dir".to_owned()),

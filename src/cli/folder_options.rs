@@ -1,8 +1,7 @@
 //! The options that name the folder of a payload: the one that it is downloaded into, and the one where it already is.
 //! Each command takes them by the same names, as `-o` and as `-d`.
 
-use super::exit::CommandFailure;
-use super::exit::Exit;
+use super::exit::{CommandFailure, Exit};
 use super::help::headings::{DOWNLOAD, FILES};
 use clap::{Arg, Args, ValueHint};
 use std::path::{Path, PathBuf};

@@ -40,7 +40,7 @@ pub fn in_text(name: &OsStr) -> String {
 /// An info-hash without what people copy in front of it.
 fn without_start(text: &str) -> &str {
     let rest = text.strip_prefix("0x").or_else(|| text.strip_prefix("urn:btih:"));
-    rest.filter(|digits| digits.len() == 40).unwrap_or(text)
+    rest.filter(|digits| is_like_an_info_hash(digits)).unwrap_or(text)
 }
 
 /// The path of the file that this text names: a path or a `file:` address.
@@ -124,6 +124,8 @@ mod tests {
         let digits = "00112233445566778899aabbccddeeff00112233";
         for start in ["", "0x", "urn:btih:"] {
             assert_eq!(in_text(OsStr::new(&format!("{start}{digits}"))), digits);
+            let of_version_two = format!("{digits}{}", &digits[..24]);
+            assert_eq!(in_text(OsStr::new(&format!("{start}{of_version_two}"))), of_version_two);
         }
         for other in ["0x00112233", "a b.torrent", "magnet:?xt=urn:btih:0&dn=a b"] {
             assert_eq!(in_text(OsStr::new(other)), other);

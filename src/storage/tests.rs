@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
 use rustix::io::Errno;
 
+mod last_look;
 mod many_files;
 mod marker_first;
 mod removals;
@@ -22,9 +22,7 @@ use super::calls::Call;
 use super::calls::faults::{Disk, Fault};
 use super::layout::files_of_lengths;
 use super::*;
-use crate::message::{Event, Write};
 use crate::metainfo::InfoHash;
-use crate::piece::BufferPool;
 use crate::piece::Geometry;
 use crate::piece::PieceDigest;
 
@@ -331,21 +329,6 @@ fn after_a_sync_that_failed_the_next_run_reads_the_disk_and_not_the_memory() {
 }
 
 #[test]
-fn a_file_that_was_cut_while_we_wrote_to_it_is_found_by_its_length() {
-    let folder = Folder::new();
-    let (mut storage, _) = open(&folder.0, SPARSE).unwrap();
-    for number in 0..3 {
-        let (piece, bytes) = piece(number);
-        storage.write(piece, &bytes).unwrap();
-    }
-    // Our write ends behind the cut, so what the times say is ours.
-    let file = fs::File::options().write(true).open(folder.0.join("t/0")).unwrap();
-    file.set_len(3).unwrap();
-    storage.files.served_pieces().written(0, &file);
-    assert_eq!(storage.finish().unwrap(), Finished::Spoiled(vec![piece(0).0, piece(1).0]));
-}
-
-#[test]
 fn a_file_that_cannot_be_read_again_is_neither_right_nor_replaced() {
     let folder = Folder::new();
     let (_, outcome) = run(&folder.0, SPARSE);
@@ -356,29 +339,6 @@ fn a_file_that_cannot_be_read_again_is_neither_right_nor_replaced() {
     assert_eq!(error.exit_code(), 17, "{error}");
     assert!(disk.calls().contains(&Call::Read));
     assert!(folder.is_complete());
-}
-
-#[test]
-fn the_last_look_at_changed_files_ends_when_nobody_wants_it_any_more() {
-    let folder = Folder::new();
-    let (mut storage, _) = open(&folder.0, SPARSE).unwrap();
-    for number in 0..3 {
-        let (piece, bytes) = piece(number);
-        storage.write(piece, &bytes).unwrap();
-    }
-    fs::write(folder.0.join("t/0"), b"spoiled").unwrap();
-    assert!(matches!(storage.finish_watched(&|_, _| false), Err(StorageError::Cancelled)));
-    let (orders, inbox) = bounded(9);
-    let (events, told) = bounded(9);
-    orders.send(Write::Finish).unwrap();
-    // The user has stopped the run already.
-    let (_, stopped) = bounded(0);
-    let (alive, _) = bounded(0);
-    let buffers = Arc::new(BufferPool::new(1));
-    let writer = writer::start(storage, inbox, events, buffers, stopped, alive).unwrap();
-    let end = told.recv_timeout(Duration::from_secs(20)).unwrap();
-    assert!(matches!(end, Event::WriterEnded { finished: false }), "{end:?}");
-    assert!(writer.join().unwrap().is_ok(), "that is no error");
 }
 
 #[test]
