@@ -3,9 +3,9 @@
 //!
 //! Near the end every missing block was asked for, and the download takes as long as the slowest peer. It is the same
 //! in the middle of a download when memory is short: all blocks of the open pieces were asked for, and no other piece
-//! opens until one of them is complete. So a peer that could take more requests is asked for blocks that others owe
-//! us, if it will send them clearly sooner: from the far end of what the slowest peer owes, then of the next. The slow
-//! peer stays asked. Whichever sends a block first wins, and the other hears `cancel`.
+//! opens, or only a part of one. So a peer that could take more requests is asked for blocks that others owe us, if it
+//! will send them clearly sooner: from the far end of what the slowest peer owes, then of the next. The slow peer stays
+//! asked. Whichever sends a block first wins, and the other hears `cancel`.
 //!
 //! If all peers share one thin line they are slow together, and asking twice makes the line carry twice. So what
 //! comes in time beside all that is on its way is left alone (`swarm/download/pace.rs`), and only few blocks are asked

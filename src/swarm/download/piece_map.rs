@@ -31,7 +31,7 @@ mod memory;
 mod survey;
 mod wanted;
 
-use crate::piece::{Bitfield, Geometry, PieceIndex};
+use crate::piece::{BLOCK_LENGTH, Bitfield, Geometry, PieceIndex};
 use crate::strategy::{Gaps, PeerPieces, PieceOrder, Rarity, Window};
 use memory::PieceMemory;
 use std::ops::Range;
@@ -66,6 +66,7 @@ pub struct PieceMap {
     rarity: Rarity,
     order: PieceOrder,
     memory: PieceMemory,
+    opened_last: Option<PieceIndex>,
     wanted: Wanted,
     /// The pieces that may be open, if they leave in order and are not kept.
     window: Option<Window>,
@@ -96,6 +97,7 @@ impl PieceMap {
             rarity,
             order: PieceOrder::default(),
             memory: PieceMemory::new(allowance),
+            opened_last: None,
             wanted: Wanted::All,
             window: None,
             survey: Survey::default(),
@@ -196,9 +198,11 @@ impl PieceMap {
         self.memory.room(self.geometry.piece_length()).min(self.missing_bytes())
     }
 
-    /// How many bytes of the open piece may be asked for, if it was opened early and its room is not there yet.
-    pub fn early_part(&self) -> Option<u64> {
-        self.memory.early_part().filter(|_| !self.is_stream())
+    /// The piece that was opened early, if its room is not there yet, and how many of its blocks may be asked for.
+    pub fn early_part(&self) -> Option<(PieceIndex, u32)> {
+        let part = self.memory.early_part().filter(|_| !self.is_stream())?;
+        let blocks = u32::try_from(part / u64::from(BLOCK_LENGTH)).unwrap_or(u32::MAX);
+        Some((self.opened_last?, blocks))
     }
 
     /// Bytes of the pieces that are not open and are to be.
@@ -218,6 +222,11 @@ impl PieceMap {
         if let Some(window) = &mut self.window {
             window.allow(allowance);
         }
+    }
+
+    /// Whether all blocks of the open pieces were asked for: then a piece may open early.
+    pub fn all_asked(&mut self, is_all_asked: bool) {
+        self.memory.all_asked(is_all_asked);
     }
 
     /// Opens the piece that this peer should send first, if there is one and room for it.
@@ -373,6 +382,7 @@ impl PieceMap {
     fn opened(&mut self, piece: PieceIndex) {
         self.rarity.take(piece);
         self.memory.opened(self.geometry.length(piece));
+        self.opened_last = Some(piece);
     }
 
     fn change(&mut self, piece: PieceIndex, from: State, to: State) -> bool {

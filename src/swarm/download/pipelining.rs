@@ -168,20 +168,21 @@ impl Coordinator<'_> {
     /// The next blocks of the open pieces that are `within` these.
     pub(in crate::swarm) fn lease(&mut self, key: PeerKey, within: &Within, most: u32) -> Option<Lease> {
         let allowed = self.roster.get(key)?.may_be_asked()?;
-        let most = self.pieces.early_part().map_or(most, |part| most.min(self.left_of_early(part)));
-        (most > 0).then(|| self.requests.next_for(key, &allowed, within, most))?
+        self.requests.limit(self.part_of_early(key));
+        self.requests.next_for(key, &allowed, within, most)
     }
 
-    /// How many blocks may still be asked for of so many bytes of the open piece.
-    fn left_of_early(&self, part: u64) -> u32 {
-        let most = u32::try_from(part / u64::from(BLOCK_LENGTH)).unwrap_or(u32::MAX);
-        let whole = self.geometry.piece_length().div_ceil(BLOCK_LENGTH);
-        let come = whole.saturating_sub(self.requests.missing() as u32);
-        most.saturating_sub(come).saturating_sub(self.requests.count_all() as u32)
+    /// The piece that opened early, if one did, and how many of its blocks may be asked for. A bounded newcomer has to do
+    /// with one piece at a time, so it is kept for the one before, which it may have to help with.
+    fn part_of_early(&self, key: PeerKey) -> Option<(PieceIndex, u32)> {
+        let (piece, most) = self.pieces.early_part()?;
+        let is_alone = self.requests.open_pieces().all(|(open, _)| open == piece);
+        Some((piece, if is_alone || self.is_unbounded(key) { most } else { 0 }))
     }
 
     /// Opens a piece that this peer may be asked for.
     fn open_for(&mut self, key: PeerKey, source: PieceSource, now: Instant) -> Option<()> {
+        self.pieces.all_asked(self.requests.is_all_asked() && self.is_unbounded(key));
         let piece = match self.roster.get(key)?.may_be_asked()? {
             Restriction::Has(_) if self.roster.web_seeds().running() > 0 => {
                 let piece = self.next_beside_web_seeds(key, now)?;

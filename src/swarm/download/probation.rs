@@ -96,7 +96,8 @@ impl Coordinator<'_> {
         }
     }
 
-    fn is_unbounded(&self, key: PeerKey) -> bool {
+    /// Whether what this peer is asked for has no bound but its pipeline.
+    pub(in crate::swarm) fn is_unbounded(&self, key: PeerKey) -> bool {
         let is_cheap = self.geometry.piece_length() <= BOUNDED_PIECES
             && BOUNDED_SOURCES.contains(&self.roster.sources());
         self.is_proved(key) || !(is_cheap || self.suspicions.has_any())

@@ -74,11 +74,53 @@ fn where_nothing_else_is_left_a_fast_peer_takes_over_from_a_slow_one_which_hears
 }
 
 #[test]
+fn where_there_is_memory_for_one_piece_a_part_of_the_next_is_asked_for_once_all_of_it_is() {
+    let memory = 64 * u64::from(BLOCK_LENGTH);
+    let mut world = Scene { pieces: 8, blocks: 64, memory, ..Scene::default() }.start();
+    let (fast, slow) = fast_and_slow(&mut world);
+    let (first, slows) = (world.owed(fast)[0].piece, world.owed(slow));
+    assert!(slows.iter().all(|block| block.piece == first));
+    let is_all_of_first = |block: &Block| block.piece == first;
+    while world.owed(fast).iter().all(is_all_of_first) {
+        world.deliver(fast, 1);
+        assert!(!world.owed(fast).is_empty(), "it stands still behind the slow one");
+    }
+    // A quarter of a piece, however much has come of the first one, until that is on the disk.
+    let of_next = |world: &World| {
+        let mut others = world.coordinator.requests.open_pieces().filter(|(piece, _)| *piece != first);
+        others.next().map_or(0, |(_, open)| open.asked())
+    };
+    while world.owed(fast).len() > 2 {
+        world.deliver(fast, 1);
+        assert!(of_next(&world) <= 16);
+    }
+    assert_eq!(of_next(&world), 16);
+    assert_eq!(world.coordinator.requests.open_pieces().count(), 2);
+}
+
+#[test]
+fn where_there_is_memory_for_one_piece_a_newcomer_helps_with_it_and_keeps_off_the_next() {
+    let memory = 20 * u64::from(BLOCK_LENGTH);
+    let mut world = Scene { pieces: 4, blocks: 20, memory, ..Scene::default() }.start();
+    let silent = [world.newcomer(1), world.newcomer(2)];
+    let first = world.owed(silent[0])[0].piece;
+    assert_eq!(silent.map(|key| world.owed(key).len()).iter().sum::<usize>(), 20, "they hold all of it");
+    let honest = world.newcomer(3);
+    let began = world.now;
+    while silent.iter().any(|key| !world.owed(*key).is_empty()) {
+        world.wait(SECOND / 2);
+        assert!(world.owed(honest).iter().all(|block| block.piece == first));
+        world.deliver(honest, 16);
+        assert!(world.now < began + 40 * SECOND, "it was of no help");
+    }
+}
+
+#[test]
 fn what_much_faster_peers_send_sooner_is_left_to_them() {
     let memory = 64 * u64::from(BLOCK_LENGTH);
     let mut world = Scene { pieces: 8, blocks: 64, memory, ..Scene::default() }.start();
     let (fast, slow) = fast_and_slow(&mut world);
-    while world.coordinator.requests.missing() > 12 {
+    while world.owed(fast).len() > 2 {
         world.deliver(fast, 1);
     }
     world.deliver(slow, world.owed(slow).len());

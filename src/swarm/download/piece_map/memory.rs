@@ -1,9 +1,10 @@
 //! The memory that the pieces of one torrent take: a piece takes some from the moment that it opens until it is on disk.
 //! When the allowance (`strategy/download/budget.rs`) is used up, no further piece opens.
 //!
-//! A piece may be so large that there is room for one alone. Then the peers would wait each time until it is on disk,
-//! which is a third of a second where it takes three to come. So the next one opens *early*, and a part of it may be asked
-//! for: the process takes no more memory for it than what has come of it.
+//! A piece may be so large that there is room for one alone. Then the fast peers would wait each time until the slow ones
+//! have sent their last blocks of it, and all of them until it is on disk: half a second or more where it takes three to
+//! come. So the next one opens *early*, and a part of it may be asked for: the process takes no more memory for it than
+//! what has come of it.
 
 /// Of a piece that is opened early, as much may be asked for as this part of the allowance.
 const EARLY_PART: u64 = 4;
@@ -17,17 +18,26 @@ pub(super) struct PieceMemory {
     used: u64,
     /// What the verified ones take of that.
     verified: u64,
+    /// How many pieces they are.
+    pieces: u32,
     /// A piece may open early: nobody else waits for memory.
     may_be_early: bool,
+    /// All that is open was asked for, so that one may do so now.
+    is_all_asked: bool,
 }
 
 impl PieceMemory {
     pub(super) fn new(allowance: u64) -> PieceMemory {
-        PieceMemory { allowance, used: 0, verified: 0, may_be_early: true }
+        PieceMemory { allowance, used: 0, verified: 0, pieces: 0, may_be_early: true, is_all_asked: false }
     }
 
     pub(super) fn allow(&mut self, allowance: u64, may_be_early: bool) {
         (self.allowance, self.may_be_early) = (allowance, may_be_early);
+    }
+
+    /// Whether all blocks of the open pieces were asked for.
+    pub(super) fn all_asked(&mut self, is_all_asked: bool) {
+        self.is_all_asked = is_all_asked;
     }
 
     pub(super) fn allowance(&self) -> u64 {
@@ -42,22 +52,23 @@ impl PieceMemory {
     pub(super) fn has_room(&self, piece: u32) -> bool {
         (self.used == 0 && self.allowance > 0)
             || self.used.saturating_add(piece.into()) <= self.allowance
-            || self.is_writing_one(piece)
+            || self.may_open_early(piece)
     }
 
     /// Bytes of pieces of this length that may be asked for besides those that are open.
     pub(super) fn room(&self, piece: u32) -> u64 {
-        let early = if self.is_writing_one(piece) { self.allowance / EARLY_PART } else { 0 };
+        let early = if self.may_open_early(piece) { self.allowance / EARLY_PART } else { 0 };
         self.allowance.saturating_sub(self.used).max(early)
     }
 
-    /// How many bytes of the open piece may be asked for, if it was opened early and its room is not there yet.
+    /// How many bytes may be asked for beyond one piece, if a second one was opened early and its room is not there yet.
     pub(super) fn early_part(&self) -> Option<u64> {
-        let is_early = self.verified > 0 && self.used > self.allowance.max(self.verified);
+        let is_early = self.pieces > 1 && self.used > self.allowance.max(self.verified);
         is_early.then_some(self.allowance / EARLY_PART)
     }
 
     pub(super) fn opened(&mut self, bytes: u32) {
+        self.pieces = self.pieces.saturating_add(1);
         self.used = self.used.saturating_add(bytes.into());
     }
 
@@ -67,18 +78,22 @@ impl PieceMemory {
 
     /// An open piece was given up.
     pub(super) fn discarded(&mut self, bytes: u32) {
+        self.pieces = self.pieces.saturating_sub(1);
         self.used = self.used.saturating_sub(bytes.into());
     }
 
     /// A verified piece is on disk.
     pub(super) fn stored(&mut self, bytes: u32) {
+        self.pieces = self.pieces.saturating_sub(1);
         self.used = self.used.saturating_sub(bytes.into());
         self.verified = self.verified.saturating_sub(bytes.into());
     }
 
-    /// Whether all that is in memory is one piece on its way to the disk.
-    fn is_writing_one(&self, piece: u32) -> bool {
-        self.may_be_early && self.used > 0 && self.used == self.verified && self.used <= piece.into()
+    /// Whether one piece alone is in memory, of which there is nothing left to ask for: then the next may open before there
+    /// is room for it.
+    fn may_open_early(&self, piece: u32) -> bool {
+        let is_asked = self.is_all_asked || self.used == self.verified;
+        self.may_be_early && is_asked && self.pieces == 1 && self.used <= piece.into()
     }
 }
 
@@ -87,26 +102,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_there_is_room_for_one_piece_the_next_opens_early_while_it_is_written() {
+    fn where_there_is_room_for_one_piece_the_next_opens_early() {
         let mut memory = PieceMemory::new(40);
         memory.opened(32);
-        assert!(!memory.has_room(32) && memory.early_part().is_none());
-        memory.verified(32);
+        assert!(!memory.has_room(32) && memory.early_part().is_none(), "there is something to ask for");
+        memory.all_asked(true);
         assert!(memory.has_room(32) && memory.room(32) == 10);
         memory.opened(32);
         assert!(!memory.has_room(32), "one alone");
         assert_eq!((memory.early_part(), memory.used()), (Some(10), 64));
         memory.verified(32);
-        assert!(!memory.has_room(32) && memory.early_part().is_none(), "two are written");
+        assert_eq!((memory.early_part(), memory.room(32)), (Some(10), 0), "it is on its way to the disk");
         memory.stored(32);
-        assert!(memory.has_room(32));
+        assert!(memory.early_part().is_none(), "the room is there");
+        memory.all_asked(false);
+        memory.verified(32);
+        assert!(memory.has_room(32), "all that is in memory is on its way to the disk");
+        memory.opened(32);
+        memory.verified(32);
+        assert!(!memory.has_room(32) && memory.early_part().is_none(), "two are written");
+    }
+
+    #[test]
+    fn a_piece_larger_than_the_allowance_is_none_that_opened_early() {
+        let mut memory = PieceMemory::new(8);
+        memory.all_asked(true);
+        memory.opened(32);
+        assert!(memory.early_part().is_none() && memory.has_room(32));
+        memory.opened(32);
+        assert_eq!(memory.early_part(), Some(2));
+        memory.discarded(32);
+        assert!(memory.early_part().is_none());
     }
 
     #[test]
     fn no_piece_opens_early_where_others_wait_or_where_there_is_room() {
         let mut memory = PieceMemory::new(32);
+        memory.all_asked(true);
         memory.opened(32);
-        memory.verified(32);
         memory.allow(32, false);
         assert!(!memory.has_room(32));
         memory.allow(64, true);

@@ -46,6 +46,11 @@ impl Requests {
         self.queues.iter().map(|(_, queue)| queue.len()).sum()
     }
 
+    /// Whether no block of the open pieces is free.
+    pub fn is_all_asked(&self) -> bool {
+        self.with_free.is_empty()
+    }
+
     /// How many blocks of the open pieces have not come.
     pub fn missing(&self) -> usize {
         self.missing

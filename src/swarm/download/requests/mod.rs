@@ -57,6 +57,8 @@ pub struct Requests {
     is_in_order: bool,
     /// No piece that several may send becomes complete.
     holds_back: bool,
+    /// A piece of which only so many blocks are asked for.
+    limited: Option<(PieceIndex, u32)>,
     /// How many blocks of the open pieces have not come.
     missing: usize,
     /// The blocks that each peer owes us, the oldest request in front. A peer that owes nothing may be
@@ -104,6 +106,7 @@ impl Requests {
             with_free: Vec::new(),
             is_in_order: false,
             holds_back: false,
+            limited: None,
             missing: 0,
             queues: OrderedList::new(),
         }
@@ -157,6 +160,21 @@ impl Requests {
         self.open.get(assembly.piece()).is_some_and(|open| !Arc::ptr_eq(&open.assembly, assembly))
     }
 
+    /// Of this piece, if there is one, no more than so many blocks are asked for from now on. Of all others each block is.
+    pub fn limit(&mut self, limited: Option<(PieceIndex, u32)>) {
+        self.limited = limited;
+    }
+
+    /// How many free blocks of an open piece may be asked of peers.
+    fn askable(&self, piece: PieceIndex, open: &OpenPiece) -> u32 {
+        match self.limited {
+            Some((limited, most)) if limited == piece => {
+                open.askable().min(most.saturating_sub(open.asked()))
+            }
+            _ => open.askable(),
+        }
+    }
+
     /// Leases up to `most` free blocks in a row to a peer. They are of the piece that it alone is to send, or else of
     /// the first piece with free blocks that the peer is `allowed` to be asked for and that is `within` what it may
     /// have to do with.
@@ -167,7 +185,7 @@ impl Requests {
         within: &Within,
         most: u32,
     ) -> Option<Lease> {
-        let open = |piece: &PieceIndex| self.open.get(*piece).filter(|open| open.askable() > 0);
+        let open = |piece: &PieceIndex| self.open.get(*piece).filter(|open| self.askable(*piece, open) > 0);
         let is_its = |open: &OpenPiece| open.owner() == Some(peer) || open.may_be_compared(peer);
         let is_own = |piece: &PieceIndex| allowed.allows(*piece) && open(piece).is_some_and(is_its);
         let is_for_it = |piece: &PieceIndex| {
@@ -176,6 +194,7 @@ impl Requests {
         let own = self.with_free.iter().position(is_own);
         let at = own.or_else(|| self.with_free.iter().position(is_for_it))?;
         let piece = *self.with_free.get(at)?;
+        let most = most.min(self.askable(piece, self.open.get(piece)?));
         let open = self.open.get_mut(piece)?;
         let span = open.lease_free(piece, peer, most)?;
         if !open.has_free() {

@@ -235,6 +235,11 @@ impl OpenPiece {
         self.free.saturating_sub(u32::from(self.is_held_back))
     }
 
+    /// How many blocks were asked for or have come.
+    pub fn asked(&self) -> u32 {
+        (self.blocks.len() as u32).saturating_sub(self.free)
+    }
+
     /// How many blocks two peers owe us.
     pub fn twice(&self) -> u32 {
         self.twice
