@@ -31,7 +31,7 @@ mod memory;
 mod survey;
 mod wanted;
 
-use crate::piece::{BLOCK_LENGTH, Bitfield, Geometry, PieceIndex};
+use crate::piece::{Bitfield, Geometry, PieceIndex};
 use crate::strategy::{Gaps, PeerPieces, PieceOrder, Rarity, Window};
 use memory::PieceMemory;
 use std::ops::Range;
@@ -66,7 +66,6 @@ pub struct PieceMap {
     rarity: Rarity,
     order: PieceOrder,
     memory: PieceMemory,
-    opened_last: Option<PieceIndex>,
     wanted: Wanted,
     /// The pieces that may be open, if they leave in order and are not kept.
     window: Option<Window>,
@@ -97,7 +96,6 @@ impl PieceMap {
             rarity,
             order: PieceOrder::default(),
             memory: PieceMemory::new(allowance),
-            opened_last: None,
             wanted: Wanted::All,
             window: None,
             survey: Survey::default(),
@@ -200,9 +198,7 @@ impl PieceMap {
 
     /// The piece that was opened early, if its room is not there yet, and how many of its blocks may be asked for.
     pub fn early_part(&self) -> Option<(PieceIndex, u32)> {
-        let part = self.memory.early_part().filter(|_| !self.is_stream())?;
-        let blocks = u32::try_from(part / u64::from(BLOCK_LENGTH)).unwrap_or(u32::MAX);
-        Some((self.opened_last?, blocks))
+        self.memory.early_part().filter(|_| !self.is_stream())
     }
 
     /// Bytes of the pieces that are not open and are to be.
@@ -381,8 +377,7 @@ impl PieceMap {
 
     fn opened(&mut self, piece: PieceIndex) {
         self.rarity.take(piece);
-        self.memory.opened(self.geometry.length(piece));
-        self.opened_last = Some(piece);
+        self.memory.opened(piece, self.geometry.length(piece));
     }
 
     fn change(&mut self, piece: PieceIndex, from: State, to: State) -> bool {

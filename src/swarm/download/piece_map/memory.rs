@@ -6,6 +6,8 @@
 //! come. So the next one opens *early*, and a part of it may be asked for: the process takes no more memory for it than
 //! what has come of it.
 
+use crate::piece::{BLOCK_LENGTH, PieceIndex};
+
 /// Of a piece that is opened early, as much may be asked for as this part of the allowance.
 const EARLY_PART: u64 = 4;
 
@@ -20,6 +22,8 @@ pub(super) struct PieceMemory {
     verified: u64,
     /// How many pieces they are.
     pieces: u32,
+    /// The piece that opened last.
+    last: Option<PieceIndex>,
     /// A piece may open early: nobody else waits for memory.
     may_be_early: bool,
     /// All that is open was asked for, so that one may do so now.
@@ -28,7 +32,15 @@ pub(super) struct PieceMemory {
 
 impl PieceMemory {
     pub(super) fn new(allowance: u64) -> PieceMemory {
-        PieceMemory { allowance, used: 0, verified: 0, pieces: 0, may_be_early: true, is_all_asked: false }
+        PieceMemory {
+            allowance,
+            used: 0,
+            verified: 0,
+            pieces: 0,
+            last: None,
+            may_be_early: true,
+            is_all_asked: false,
+        }
     }
 
     pub(super) fn allow(&mut self, allowance: u64, may_be_early: bool) {
@@ -61,13 +73,15 @@ impl PieceMemory {
         self.allowance.saturating_sub(self.used).max(early)
     }
 
-    /// How many bytes may be asked for beyond one piece, if a second one was opened early and its room is not there yet.
-    pub(super) fn early_part(&self) -> Option<u64> {
+    /// The piece that was opened early, if its room is not there yet, and how many of its blocks may be asked for.
+    pub(super) fn early_part(&self) -> Option<(PieceIndex, u32)> {
         let is_early = self.pieces > 1 && self.used > self.allowance.max(self.verified);
-        is_early.then_some(self.allowance / EARLY_PART)
+        let blocks = self.allowance / EARLY_PART / u64::from(BLOCK_LENGTH);
+        Some((self.last.filter(|_| is_early)?, u32::try_from(blocks).unwrap_or(u32::MAX)))
     }
 
-    pub(super) fn opened(&mut self, bytes: u32) {
+    pub(super) fn opened(&mut self, piece: PieceIndex, bytes: u32) {
+        self.last = Some(piece);
         self.pieces = self.pieces.saturating_add(1);
         self.used = self.used.saturating_add(bytes.into());
     }
@@ -100,50 +114,65 @@ impl PieceMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::piece::Geometry;
+
+    const MIB: u32 = 1024 * 1024;
+
+    fn with(allowance: u32) -> PieceMemory {
+        PieceMemory::new((allowance * MIB).into())
+    }
+
+    /// Opens a piece of 32 MiB.
+    fn open(memory: &mut PieceMemory, number: u32) -> PieceIndex {
+        let piece = Geometry::new(1 << 30, 32 * MIB).unwrap().piece(number).unwrap();
+        memory.opened(piece, 32 * MIB);
+        piece
+    }
 
     #[test]
     fn where_there_is_room_for_one_piece_the_next_opens_early() {
-        let mut memory = PieceMemory::new(40);
-        memory.opened(32);
-        assert!(!memory.has_room(32) && memory.early_part().is_none(), "there is something to ask for");
+        let mut memory = with(40);
+        open(&mut memory, 0);
+        assert!(!memory.has_room(32 * MIB) && memory.early_part().is_none(), "there is something to ask for");
         memory.all_asked(true);
-        assert!(memory.has_room(32) && memory.room(32) == 10);
-        memory.opened(32);
-        assert!(!memory.has_room(32), "one alone");
-        assert_eq!((memory.early_part(), memory.used()), (Some(10), 64));
-        memory.verified(32);
-        assert_eq!((memory.early_part(), memory.room(32)), (Some(10), 0), "it is on its way to the disk");
-        memory.stored(32);
+        assert!(memory.has_room(32 * MIB) && memory.room(32 * MIB) == u64::from(10 * MIB));
+        let early = open(&mut memory, 1);
+        assert!(!memory.has_room(32 * MIB), "one alone");
+        let part = Some((early, 10 * MIB / BLOCK_LENGTH));
+        assert_eq!((memory.early_part(), memory.used()), (part, u64::from(64 * MIB)));
+        memory.verified(32 * MIB);
+        assert_eq!((memory.early_part(), memory.room(32 * MIB)), (part, 0), "it is on its way to the disk");
+        memory.stored(32 * MIB);
         assert!(memory.early_part().is_none(), "the room is there");
         memory.all_asked(false);
-        memory.verified(32);
-        assert!(memory.has_room(32), "all that is in memory is on its way to the disk");
-        memory.opened(32);
-        memory.verified(32);
-        assert!(!memory.has_room(32) && memory.early_part().is_none(), "two are written");
+        memory.verified(32 * MIB);
+        assert!(memory.has_room(32 * MIB), "all that is in memory is on its way to the disk");
+        open(&mut memory, 2);
+        memory.verified(32 * MIB);
+        assert!(!memory.has_room(32 * MIB) && memory.early_part().is_none(), "two are written");
     }
 
     #[test]
     fn a_piece_larger_than_the_allowance_is_none_that_opened_early() {
-        let mut memory = PieceMemory::new(8);
+        let mut memory = with(8);
         memory.all_asked(true);
-        memory.opened(32);
-        assert!(memory.early_part().is_none() && memory.has_room(32));
-        memory.opened(32);
-        assert_eq!(memory.early_part(), Some(2));
-        memory.discarded(32);
+        open(&mut memory, 0);
+        assert!(memory.early_part().is_none() && memory.has_room(32 * MIB));
+        let early = open(&mut memory, 1);
+        assert_eq!(memory.early_part(), Some((early, 2 * MIB / BLOCK_LENGTH)));
+        memory.discarded(32 * MIB);
         assert!(memory.early_part().is_none());
     }
 
     #[test]
     fn no_piece_opens_early_where_others_wait_or_where_there_is_room() {
-        let mut memory = PieceMemory::new(32);
+        let mut memory = with(32);
         memory.all_asked(true);
-        memory.opened(32);
-        memory.allow(32, false);
-        assert!(!memory.has_room(32));
-        memory.allow(64, true);
-        memory.opened(32);
-        assert!(!memory.has_room(32) && memory.early_part().is_none());
+        open(&mut memory, 0);
+        memory.allow((32 * MIB).into(), false);
+        assert!(!memory.has_room(32 * MIB));
+        memory.allow((64 * MIB).into(), true);
+        open(&mut memory, 1);
+        assert!(!memory.has_room(32 * MIB) && memory.early_part().is_none());
     }
 }

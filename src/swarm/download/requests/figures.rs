@@ -51,6 +51,16 @@ impl Requests {
         self.with_free.is_empty()
     }
 
+    /// How many free blocks of an open piece may be asked of peers.
+    pub(super) fn askable(&self, piece: PieceIndex, open: &OpenPiece) -> u32 {
+        match self.limited {
+            Some((limited, most)) if limited == piece => {
+                open.askable().min(most.saturating_sub(open.asked()))
+            }
+            _ => open.askable(),
+        }
+    }
+
     /// How many blocks of the open pieces have not come.
     pub fn missing(&self) -> usize {
         self.missing

@@ -165,16 +165,6 @@ impl Requests {
         self.limited = limited;
     }
 
-    /// How many free blocks of an open piece may be asked of peers.
-    fn askable(&self, piece: PieceIndex, open: &OpenPiece) -> u32 {
-        match self.limited {
-            Some((limited, most)) if limited == piece => {
-                open.askable().min(most.saturating_sub(open.asked()))
-            }
-            _ => open.askable(),
-        }
-    }
-
     /// Leases up to `most` free blocks in a row to a peer. They are of the piece that it alone is to send, or else of
     /// the first piece with free blocks that the peer is `allowed` to be asked for and that is `within` what it may
     /// have to do with.
