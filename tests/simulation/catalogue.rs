@@ -349,8 +349,8 @@ fn large() -> Vec<Entry> {
     vec![
         entry(
             "many slow, pieces of 32 MiB",
-            "4 seeders of 2 MB/s and 35 of 10 kB/s. One piece fills the memory. Of the next, \
-             8 MiB are asked for until it is on the disk, after a third of a second.",
+            "4 seeders of 2 MB/s and 35 of 10 kB/s. One piece fills the memory. When all of it was asked for, \
+             8 MiB of the next are.",
             many_slow(45, 32 * MIB),
         ),
         entry("far, pieces of 32 MiB", "10 seeders of 1 MB/s, 200 ms away. The same.", far(53, 32 * MIB)),
