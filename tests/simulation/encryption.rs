@@ -53,7 +53,7 @@ fn clients_that_take_both_are_the_bridge_between_those_that_do_not() {
         for of_seed in [encrypted, plain] {
             // Three of nine get all that they get through three others.
             let longer = swarm(seed, [of_seed, encrypted, plain, None]) / open;
-            assert!(longer <= 1.3, "{of_seed:?}: {longer}");
+            assert!(longer <= 1.35, "{of_seed:?}: {longer}");
         }
     }
 }

@@ -41,10 +41,11 @@ impl Coordinator<'_> {
         self.pieces.allow(self.budget.allowance(), !self.environment.is_memory_wanted());
     }
 
-    /// Claims memory for a first piece, if there is none.
+    /// Claims memory for a first piece, if there is none, and shares it out.
     pub(in crate::swarm) fn claim_first_piece(&mut self, now: Instant) {
         if self.pieces.memory_used() == 0 && !self.pieces.has_room() {
             self.claim_memory(now);
+            self.share_out_memory(now);
         }
     }
 

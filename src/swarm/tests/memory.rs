@@ -61,3 +61,13 @@ fn a_piece_that_no_peer_may_send_is_given_up_for_another_torrent() {
     assert_eq!(last_claim(&world).used, 0);
     assert_eq!(world.snapshot().wasted, u64::from(BLOCK_LENGTH));
 }
+
+#[test]
+fn a_first_peer_that_comes_late_is_asked_for_as_much_as_one_that_comes_at_once() {
+    for late in [Duration::ZERO, 3 * SECOND] {
+        let mut world = Scene { pieces: 64, ..Scene::default() }.start();
+        world.wait(late);
+        let seed = world.seed(1);
+        assert_eq!(world.owed(seed).len(), 16, "after {late:?}");
+    }
+}
