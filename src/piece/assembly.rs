@@ -50,6 +50,7 @@ struct Inside {
     /// The block that would complete it is not taken.
     is_held_back: bool,
     done: bool,
+    is_right: bool,
 }
 
 /// What became of a block.
@@ -98,6 +99,7 @@ impl Assembly {
                 disputed: Vec::new(),
                 is_held_back: false,
                 done: false,
+                is_right: false,
             }),
         }
     }
@@ -132,6 +134,11 @@ impl Assembly {
         self.lock().done
     }
 
+    /// Whether it was complete and had the right digest.
+    pub fn is_verified(&self) -> bool {
+        self.lock().is_right
+    }
+
     /// Puts a block that `sender` sent into its place.
     ///
     /// The block must have passed [`Geometry::block`]. Data that does not fit into the piece is useless.
@@ -156,7 +163,8 @@ impl Assembly {
         inside.done = true;
         let digest = std::mem::take(&mut inside.hash).finish();
         let buffer = std::mem::take(&mut inside.buffer);
-        if digest == self.expected {
+        inside.is_right = digest == self.expected;
+        if inside.is_right {
             let earlier = self.suspects.iter().flat_map(|suspects| suspects.convicted_by(&buffer));
             let mut convicted: Vec<PeerKey> = earlier.chain(inside.convicted_by(&buffer)).collect();
             convicted.sort_unstable();

@@ -4,7 +4,8 @@
 //! what it wants, and one that is idle or complete keeps nothing. Where there is not enough, those that have less
 //! than an equal share come first, and the others take no more until these have theirs. If there is not even a piece
 //! for each, they take turns, piece by piece: who has none waits in a queue, nobody's memory grows while one waits,
-//! and who has finished its last piece goes to the end of the queue. Memory comes back only when a piece is on the
+//! and who has finished its last piece goes to the end of the queue. Whose peers choke it for a while waits for nothing
+//! meanwhile, and has its old place when they send again. Memory comes back only when a piece is on the
 //! disk or given up, so a torrent is never told to lose what it has received.
 //!
 //! A piece that is longer than all of the memory is open when no other is.
@@ -39,9 +40,10 @@ struct Accounts {
     /// Bytes for all.
     total: u64,
     open: Vec<Account>,
-    /// The torrents that wait for memory for their first piece.
+    /// The torrents that wait for memory for their first piece. Who has had none for longest comes first.
     waiting: VecDeque<u64>,
     last_number: u64,
+    last_turn: u64,
 }
 
 /// What one torrent has.
@@ -50,6 +52,8 @@ struct Account {
     number: u64,
     claim: MemoryClaim,
     granted: u64,
+    /// Greater than those of all torrents that have had no memory since this one had some.
+    turn: u64,
     /// The inbox of the torrent's coordinator.
     inbox: Sender<Event>,
 }
@@ -64,7 +68,8 @@ pub struct MemoryAccount {
 impl MemoryPool {
     /// A pool of so many bytes.
     pub fn new(total: u64) -> MemoryPool {
-        let accounts = Accounts { total, open: Vec::new(), waiting: VecDeque::new(), last_number: 0 };
+        let accounts =
+            Accounts { total, open: Vec::new(), waiting: VecDeque::new(), last_number: 0, last_turn: 0 };
         MemoryPool(Arc::new(Shared {
             accounts: Mutex::new(accounts),
             is_short: AtomicBool::new(false),
@@ -82,8 +87,8 @@ impl MemoryPool {
         let mut accounts = lock(&self.0.accounts);
         accounts.last_number += 1;
         let number = accounts.last_number;
-        let (claim, inbox) = (MemoryClaim::default(), inbox.clone());
-        accounts.open.push(Account { number, claim, granted: 0, inbox });
+        let (claim, inbox, turn) = (MemoryClaim::default(), inbox.clone(), accounts.next_turn());
+        accounts.open.push(Account { number, claim, granted: 0, turn, inbox });
         MemoryAccount { pool: self.clone(), number }
     }
 
@@ -125,7 +130,11 @@ impl Drop for MemoryAccount {
 
 impl Accounts {
     fn claim(&mut self, number: u64, claim: MemoryClaim) -> u64 {
+        let turn = self.next_turn();
         let Some(account) = self.open.iter_mut().find(|account| account.number == number) else { return 0 };
+        if account.claim.used > 0 {
+            account.turn = turn;
+        }
         account.claim = claim;
         let had = account.granted;
         let granted = self.grant(number, had, claim);
@@ -145,7 +154,7 @@ impl Accounts {
             self.waiting.retain(|waiting| *waiting != number);
         } else if had < piece || !self.waiting.is_empty() {
             if !self.waiting.contains(&number) {
-                self.waiting.push_back(number);
+                self.queue(number);
             }
             let fits = free >= piece || others == 0;
             if self.waiting.front() != Some(&number) || !fits {
@@ -161,6 +170,19 @@ impl Accounts {
             (true, _) => u64::MAX,
         };
         least.max(wanted.min(most).min(free))
+    }
+
+    /// Puts a torrent into the queue, behind those that have waited longer.
+    fn queue(&mut self, number: u64) {
+        let turn_of =
+            |number: u64| self.open.iter().find(|account| account.number == number).map(|it| it.turn);
+        let at = self.waiting.iter().position(|other| turn_of(*other) > turn_of(number));
+        self.waiting.insert(at.unwrap_or(self.waiting.len()), number);
+    }
+
+    fn next_turn(&mut self) -> u64 {
+        self.last_turn += 1;
+        self.last_turn
     }
 
     fn granted(&self) -> u64 {
@@ -303,6 +325,18 @@ mod tests {
         assert!(third.is_woken());
         assert_eq!(third.claim(0, 0), 0);
         assert!(fourth.is_woken() && fourth.claim(0, PIECE) == PIECE && !fourth.0.is_wanted());
+    }
+
+    #[test]
+    fn who_was_choked_while_it_waited_has_its_old_place_again() {
+        let pool = MemoryPool::new(PIECE);
+        let [one, other, third] = [(); 3].map(|()| Torrent::of(&pool));
+        assert_eq!([&one, &other, &third].map(|torrent| torrent.claim(0, PIECE)), [PIECE, 0, 0]);
+        assert_eq!((one.claim(PIECE, PIECE), other.claim(0, 0), other.claim(0, PIECE)), (PIECE, 0, 0));
+        assert_eq!((one.claim(0, PIECE), third.claim(0, PIECE)), (0, 0));
+        assert_eq!(other.claim(0, PIECE), PIECE);
+        assert_eq!((other.claim(PIECE, PIECE), other.claim(0, PIECE)), (PIECE, 0));
+        assert_eq!(third.claim(0, PIECE), PIECE);
     }
 
     #[test]

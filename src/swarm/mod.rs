@@ -59,7 +59,7 @@ pub use environment::Environment;
 use crate::message::KnownPeers;
 use crate::piece::Geometry;
 use crate::strategy::{Budget, Dialer, SuperSeeding, SupplyReports};
-use download::{PieceMap, Requests, Suspicions};
+use download::{Orphans, PieceMap, Requests, Suspicions};
 use log::warn;
 use peers::Roster;
 use statistics::Statistics;
@@ -93,6 +93,7 @@ pub struct Coordinator<'a> {
     pieces: PieceMap,
     budget: Budget,
     requests: Requests,
+    orphans: Orphans,
     suspicions: Suspicions,
     roster: Roster,
     dialer: Dialer,
@@ -161,6 +162,7 @@ impl<'a> Coordinator<'a> {
             pieces,
             budget,
             requests,
+            orphans: Orphans::default(),
             suspicions: Suspicions::default(),
             roster: Roster::after(last_key, WebSeeds::new(web_seeds)),
             dialer: Dialer::new(

@@ -101,12 +101,16 @@ impl Coordinator<'_> {
         for block in span.blocks() {
             let arrival = self.requests.received(key, block, assembly);
             let length = u64::from(self.geometry.block_length(block));
-            self.statistics.received(length, matches!(arrival, Arrival::Useful { .. }), now);
-            if let Arrival::Useful { cancel } = arrival {
-                is_useful = true;
-                cancel.into_iter().flatten().for_each(|other| self.cancel(other, block));
-            } else {
-                wasted += length;
+            // The last block of the piece may have come by another peer whose worker told it first.
+            let is_part = matches!(arrival, Arrival::Useless) && assembly.is_verified();
+            self.statistics.received(length, is_part || matches!(arrival, Arrival::Useful { .. }), now);
+            match arrival {
+                Arrival::Useful { cancel } => {
+                    is_useful = true;
+                    cancel.into_iter().flatten().for_each(|other| self.cancel(other, block));
+                }
+                Arrival::Useless if is_part => self.prove(&[key]),
+                Arrival::Useless => wasted += length,
             }
         }
         self.peer_wasted(key, wasted);

@@ -11,6 +11,7 @@ mod end_game;
 mod forgotten;
 mod inquiry;
 mod memory;
+mod orphans;
 mod pace;
 mod piece_map;
 mod pipelining;
@@ -19,6 +20,7 @@ mod rare_first;
 mod requests;
 mod suspicions;
 
+pub(super) use orphans::Orphans;
 pub(super) use pace::{RUN_IN_PACE, RUN_NEVER_LATE};
 pub(super) use piece_map::PieceMap;
 pub(super) use requests::{Arrival, PieceSource, Requests, Within};

@@ -255,42 +255,6 @@ impl Coordinator<'_> {
         let bytes = (self.requests.count_all() as u64).saturating_mul(u64::from(BLOCK_LENGTH));
         Duration::from_secs(bytes / limit.max(1))
     }
-
-    /// Gives up an open piece that no peer may be asked for, if its memory is needed. When no memory is left,
-    /// such a piece would keep the connected peers, or other torrents, from sending what they have.
-    pub(in crate::swarm) fn give_up_orphan(&mut self, now: Instant) {
-        // In a stream it would only be opened again: the place of one piece in the window is of no use to another.
-        let is_needed_here = !self.pieces.is_stream()
-            && !self.pieces.has_room()
-            && self.roster.all().any(|(_, peer)| peer.download.starving && peer.may_be_asked().is_some());
-        if !is_needed_here && !self.environment.is_memory_wanted() {
-            return;
-        }
-        let has_source = |piece| {
-            let mut peers = self.roster.all();
-            peers.any(|(_, peer)| peer.may_be_asked().is_some_and(|allowed| allowed.allows(piece)))
-        };
-        let orphan = self.requests.idle().find(|piece| !has_source(*piece));
-        if let Some(piece) = orphan {
-            log::debug!("piece {} is given up for now: no peer can be asked for it", piece.get());
-            self.give_up(piece, now);
-        }
-    }
-
-    /// Gives up what has come of an open piece.
-    pub(in crate::swarm) fn give_up(&mut self, piece: PieceIndex, now: Instant) {
-        let Some(given_up) = self.requests.give_up(piece) else { return };
-        for (key, blocks) in given_up.owed {
-            if let Some(peer) = self.roster.get(key) {
-                peer.cancel(blocks, "the memory of this piece is needed");
-            }
-        }
-        self.statistics.wasted(u64::from(given_up.received) * u64::from(BLOCK_LENGTH));
-        // Workers may hold the assembly for long, so its memory is freed and not only its last reference.
-        self.environment.abandon(&given_up.assembly);
-        self.pieces.discard(piece);
-        self.give_memory_back(now);
-    }
 }
 
 /// The same blocks in the order of the payload, as a server is asked for them with the fewest requests.

@@ -1,7 +1,9 @@
 //! Which blocks are requested of which peer.
 
 use super::*;
+use crate::piece::BufferPool;
 use crate::strategy::Pipeline;
+use std::sync::Arc;
 
 fn requested(spans: &[Span]) -> u32 {
     spans.iter().map(|span| span.count).sum()
@@ -380,4 +382,23 @@ fn a_peer_that_chokes_for_ever_and_sends_nothing_is_asked_less_and_less_and_then
     }
     assert_eq!(world.hung_up(key), Some(HangUp::ChokeFlood));
     assert!(world.owed(key).is_empty());
+}
+
+#[test]
+fn a_block_of_a_piece_that_another_worker_has_completed_is_no_waste() {
+    let mut world = Scene { pieces: 1, blocks: 4, ..Scene::default() }.start();
+    let (first, second) = (world.newcomer(1), world.newcomer(2));
+    let piece = world.piece(0);
+    let payload = vec![7; 4 * BLOCK_LENGTH as usize];
+    let assembly = Assembly::new(&world.geometry, piece, PieceDigest::sha1_of(&payload), Vec::new());
+    let buffers = BufferPool::new(1 << 20);
+    for number in 0..4 {
+        let (sender, block) = (if number == 0 { second } else { first }, Block { piece, number });
+        assembly.put(block, &payload[..BLOCK_LENGTH as usize], sender, &buffers);
+    }
+    assert!(assembly.is_verified());
+    world.hear(first, [News::Verified(piece, Vec::new())]);
+    world.hear(second, [News::Blocks(Span { piece, first: 0, count: 1 }, Arc::new(assembly))]);
+    assert_eq!(world.snapshot().wasted, 0);
+    assert!(world.coordinator.is_proved(second));
 }

@@ -61,6 +61,11 @@ impl Requests {
         }
     }
 
+    /// How many blocks of an open piece have come.
+    pub fn received_of(&self, piece: PieceIndex) -> u32 {
+        self.open.get(piece).map_or(0, OpenPiece::received)
+    }
+
     /// How many blocks of the open pieces have not come.
     pub fn missing(&self) -> usize {
         self.missing
