@@ -236,7 +236,12 @@ impl Coordinator<'_> {
 
     /// A peer has these pieces now. Nearly always that is one. What follows from each alone is a step or two: a peer may tell
     /// of a million.
-    fn gained_pieces(&mut self, key: PeerKey, gained: impl IntoIterator<Item = PieceIndex>, now: Instant) {
+    pub(super) fn gained_pieces(
+        &mut self,
+        key: PeerKey,
+        gained: impl IntoIterator<Item = PieceIndex>,
+        now: Instant,
+    ) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         let PeerPieces::Some(pieces) = &mut peer.pieces else { return };
         if pieces.length() == 0 {
@@ -257,7 +262,7 @@ impl Coordinator<'_> {
 
     /// A peer does not have this piece any more (BEP 54). What it owes us of it is asked of others, and we do not
     /// wait for a reject, which only some clients send.
-    fn lost_piece(&mut self, key: PeerKey, piece: PieceIndex, now: Instant) {
+    pub(super) fn lost_piece(&mut self, key: PeerKey, piece: PieceIndex, now: Instant) {
         let Some(peer) = self.roster.get_mut(key) else { return };
         let was_seed = matches!(peer.pieces, PeerPieces::All);
         if was_seed {

@@ -56,6 +56,7 @@ impl Coordinator<'_> {
         self.adjust_budget(now);
         self.give_up_orphan(now);
         self.look_after_retries(now);
+        self.ask_again_for_wrong_pieces(now);
         self.fill_hungry(None, now);
     }
 

@@ -11,6 +11,7 @@ pub struct Trust {
     has_sent_good: bool,
     is_suspect: bool,
     has_held_up: bool,
+    is_spared: bool,
 }
 
 impl Trust {
@@ -39,6 +40,11 @@ impl Trust {
     /// It has sent a part of a piece that was wrong.
     pub fn suspected(&mut self) {
         self.is_suspect = true;
+    }
+
+    /// It has sent a wrong piece alone. Returns whether one before it was right, and none was wrong since.
+    pub fn spared(&mut self) -> bool {
+        self.has_sent_good && !std::mem::replace(&mut self.is_spared, true)
     }
 
     /// It has fallen silent over a piece that was left to it. Returns whether this is the first time.

@@ -38,6 +38,7 @@ impl Coordinator<'_> {
         self.statistics.wasted(u64::from(self.geometry.length(piece)));
         self.suspicions.failed(now);
         match suspects.senders().as_slice() {
+            [only] if self.spare(*only, piece, now) => {}
             [only] => self.ban(*only, now),
             several => {
                 // A web seed is known by its key.

@@ -18,6 +18,7 @@ mod pipelining;
 mod probation;
 mod rare_first;
 mod requests;
+mod sparing;
 mod suspicions;
 
 pub(super) use orphans::Orphans;

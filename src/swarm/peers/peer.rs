@@ -111,6 +111,8 @@ pub struct Download {
     pub useful: bool,
     /// The host was suspended or is in another network: by then it has to say something.
     pub must_speak_by: Option<Instant>,
+    /// Pieces that it has sent alone and wrong. It is asked for them again when nothing else is left to ask it for.
+    pub kept_for_last: Vec<PieceIndex>,
     /// Its allowed-fast set: pieces that it sends even while it chokes us (BEP 6).
     pub allowed_fast: Vec<PieceIndex>,
     /// What it has sent so far.
@@ -232,6 +234,7 @@ impl Peer {
                 overtaken: false,
                 useful: false,
                 must_speak_by: None,
+                kept_for_last: Vec::new(),
                 allowed_fast: Vec::new(),
                 total: Received::default(),
             },

@@ -233,3 +233,55 @@ fn the_other_ports_of_a_liars_host_come_last() {
     assert!(world.outside.borrow().dialed.contains(&at(7003)));
     assert!(!world.outside.borrow().dialed.contains(&address(1)), "the liar itself is never met again");
 }
+
+/// The peer sends a whole piece, which is right or wrong.
+fn sends(world: &mut World, key: PeerKey, piece: PieceIndex, is_right: bool) {
+    while world.owed(key).iter().any(|block| block.piece == piece) {
+        world.deliver(key, 1);
+    }
+    let assembly = world.coordinator.requests.assembly(piece).unwrap();
+    let corrupt = News::Corrupt(assembly, Suspects::new([(key, [0; 20])]));
+    world.hear(key, [if is_right { News::Verified(piece, Vec::new()) } else { corrupt }]);
+    if is_right {
+        world.tell(Event::Stored(vec![piece]));
+    }
+}
+
+#[test]
+fn the_only_seed_is_asked_for_a_wrong_piece_again_when_it_has_sent_all_others() {
+    for ends_well in [true, false] {
+        let mut world = Scene { pieces: 6, ..Scene::default() }.start();
+        let key = world.seed(1);
+        let mut wrong = None;
+        for turn in 0..6 {
+            let piece = world.owed(key)[0].piece;
+            assert_ne!(wrong, Some(piece), "after {turn} others");
+            sends(&mut world, key, piece, turn != 2);
+            assert_eq!(world.hung_up(key), None);
+            wrong = wrong.or((turn == 2).then_some(piece));
+        }
+        world.wait(SECOND);
+        assert!(world.owed(key).iter().all(|block| Some(block.piece) == wrong));
+        sends(&mut world, key, wrong.unwrap(), ends_well);
+        assert_eq!(world.coordinator.pieces.is_complete(), ends_well);
+        if !ends_well {
+            world.wait(SECOND);
+            sends(&mut world, key, wrong.unwrap(), false);
+            assert_eq!(world.hung_up(key), Some(HangUp::WrongData), "twice in a row");
+        }
+    }
+}
+
+#[test]
+fn who_sends_a_wrong_piece_is_banned_where_another_has_all_or_nothing_of_it_was_right() {
+    let mut world = Scene { pieces: 16, ..Scene::default() }.start();
+    let (liar, _other) = (world.seed(1), world.seed(2));
+    let piece = world.owed(liar)[0].piece;
+    sends(&mut world, liar, piece, false);
+    assert_eq!(world.hung_up(liar), Some(HangUp::WrongData));
+    let mut world = Scene { pieces: 16, ..Scene::default() }.start();
+    let newcomer = world.newcomer(1);
+    let piece = world.owed(newcomer)[0].piece;
+    sends(&mut world, newcomer, piece, false);
+    assert_eq!(world.hung_up(newcomer), Some(HangUp::WrongData));
+}
