@@ -57,7 +57,34 @@ const ANSWERS: &[Answer] = &[
     ),
     ("get", "--select-file", "use --select, whose numbers are those of `show` and begin with 0"),
     ("get", "-S --show-files", "`femtotorrent show TORRENT` lists the files"),
-    ("get", "--allow-overwrite -f --force", "use --overwrite"),
+    ("get", "--allow-overwrite --force", "use --overwrite"),
+    ("get", "-f --fail", "a failure has an exit code in any case; --overwrite replaces files"),
+    ("get", "-L --location", "redirects are followed in any case"),
+    ("get", "-s --silent --no-progress-meter", "use -q"),
+    ("get", "--max-connection-per-server --split --min-split-size --lowest-speed-limit", SEVERAL_PEERS),
+    (
+        "get",
+        "-T --connect-timeout --read-timeout --stop --max-time",
+        "use --timeout TIME, which is without data",
+    ),
+    ("get", "-t --retry-connrefused", "it tries until all is there, or for --timeout TIME without data"),
+    (
+        "get",
+        "--follow-torrent --follow-metalink",
+        "a .torrent from the web is always followed, and not stored",
+    ),
+    (
+        "get show",
+        "--bt-metadata-only --bt-save-metadata",
+        "`femtotorrent show MAGNET --save FILE` stores the torrent of a link",
+    ),
+    ("get", "--bt-prioritize-piece --sequential-download", "use --sequential, or --first FILES"),
+    (
+        "get seed",
+        "--disable-ipv6 -4 -6 --ipv4 --ipv6 --inet4-only --inet6-only",
+        "use --bind ADDRESS, which chooses",
+    ),
+    ("get", "--no-seed", "it ends when all is there, unless --seed is given"),
     ("get", "--file-allocation", "use --allocate sparse or --allocate full"),
     ("get seed", "--check-integrity", "use --check always"),
     ("get", "--downlimit --speed-limit", "use --down-limit, in bytes a second (500K, 1.5M)"),
@@ -134,6 +161,11 @@ const ANSWERS: &[Answer] = &[
     (ALL, "-V --version", "use femtotorrent --version"),
 ];
 
+const SEVERAL_PEERS: &str = "pieces come from many peers at once in any case (--max-peers N sets how many)";
+
+/// Letters that mean something else with a number behind them: aria2's. They are looked up first.
+const WITH_A_NUMBER: &[Answer] = &[("get", "-x -s -k", SEVERAL_PEERS)];
+
 /// The program with the names that its options have elsewhere.
 pub fn taught(program: Command) -> Command {
     program.mut_subcommands(|command| {
@@ -150,9 +182,10 @@ fn with_other_names(option: Arg, command: &str) -> Arg {
     })
 }
 
-/// What to say to an option that this command does not have.
-pub fn answer(command: &str, option: &str) -> Option<&'static str> {
-    let mut rows = ANSWERS.iter();
+/// What to say to an option that this command does not have. `value` is the word behind it.
+pub fn answer(command: &str, option: &str, value: &str) -> Option<&'static str> {
+    let is_number = value.starts_with(|first: char| first.is_ascii_digit());
+    let mut rows = WITH_A_NUMBER.iter().filter(|_| is_number).chain(ANSWERS);
     rows.find(|(commands, words, _)| has(commands, command) && has(words, option)).map(|(.., answer)| *answer)
 }
 
@@ -178,8 +211,16 @@ mod tests {
     }
 
     #[test]
+    fn a_letter_of_two_programs_is_told_apart_by_what_is_behind_it() {
+        assert_eq!(answer("get", "-x", "16"), Some(SEVERAL_PEERS));
+        assert!(answer("get", "-x", "socks5://127.0.0.1:1").unwrap().contains("--proxy"));
+        assert_eq!(answer("get", "-k", "1M"), Some(SEVERAL_PEERS));
+        assert!(answer("get", "-k", "x.torrent").unwrap().contains("certificates"));
+    }
+
+    #[test]
     fn no_word_is_answered_that_the_command_takes() {
-        for (commands, words, _) in ANSWERS {
+        for (commands, words, _) in ANSWERS.iter().chain(WITH_A_NUMBER) {
             for command in commands.split_whitespace().filter(|name| !ABSENT.contains(name)) {
                 let program = program();
                 let command = program.find_subcommand(command).unwrap();

@@ -96,12 +96,13 @@ fn unknown(error: &clap::Error, words: &[OsString], program: &Command) -> Option
     let name = command.get_name();
     if !typed.starts_with('-') {
         let shown = source::shown(typed);
-        return Some(format!("'{shown}' is one argument too many (see femtotorrent {name} --help)"));
+        let way_out = one_too_many(name, typed, words);
+        return Some(format!("'{shown}' is one argument too many ({way_out})"));
     }
     // What is behind the sign may be a secret.
     let typed = typed.split('=').next().unwrap_or_default();
     let shown = source::shown(typed);
-    if let Some(answer) = foreign_words::answer(name, typed) {
+    if let Some(answer) = foreign_words::answer(name, typed, value_behind(typed, words)) {
         return Some(format!("there is no option '{shown}': {answer}"));
     }
     let known = command.get_arguments().flat_map(option_words::names).chain(["help"]);
@@ -113,6 +114,31 @@ fn unknown(error: &clap::Error, words: &[OsString], program: &Command) -> Option
     Some(format!("there is no option '{shown}' ({hint})"))
 }
 
+/// What to do with the argument that is too many.
+fn one_too_many(command: &str, typed: &str, words: &[OsString]) -> String {
+    let is_torrent = |word: &str| word.ends_with(".torrent");
+    // As tar has it: what is made comes first.
+    let first = words.iter().skip(2).filter_map(|word| word.to_str()).find(|word| is_torrent(word));
+    match (command, first) {
+        ("create", _) if typed.contains("://") => {
+            format!("if it is a tracker: --tracker {}", source::shown(typed))
+        }
+        ("create", Some(torrent)) => format!("if it is to be written: --output {}", source::shown(torrent)),
+        ("create", None) => "a torrent is made of one file or folder: put them into one folder".to_owned(),
+        ("doctor", _) => "it looks at one torrent at a time".to_owned(),
+        _ => format!("see femtotorrent {command} --help"),
+    }
+}
+
+/// The value of this short option: behind it in the same word, or the next one.
+fn value_behind<'a>(typed: &str, words: &'a [OsString]) -> &'a str {
+    let mut words = words.iter().filter_map(|word| word.to_str()).skip_while(|word| !word.starts_with(typed));
+    match words.next().and_then(|word| word.strip_prefix(typed)) {
+        Some("") => words.next().unwrap_or_default(),
+        value => value.unwrap_or_default(),
+    }
+}
+
 /// The answer to a value that the option does not take, or to none.
 fn unusable(error: &clap::Error) -> Option<String> {
     let usage = text(error, ContextKind::InvalidArg)?;
@@ -122,6 +148,9 @@ fn unusable(error: &clap::Error) -> Option<String> {
     }
     let value = text(error, ContextKind::InvalidValue)?;
     if error.kind() == ErrorKind::InvalidValue && value.is_empty() {
+        if !option.starts_with('-') {
+            return Some(format!("{option}: there is nothing in it (is a variable of the shell not set?)"));
+        }
         return Some(format!("{option} needs a value (write {})", usage.replace(['<', '>', '[', ']'], "")));
     }
     let why = option_words::why_refused(error)?;

@@ -94,7 +94,7 @@ fn other_name(path: &Path, failure: CommandFailure) -> CommandFailure {
     match failure {
         (Exit::EXISTS, _) => {
             let path = shown(path);
-            (Exit::EXISTS, format!("{path} exists (choose another name with --save)"))
+            (Exit::EXISTS, format!("{path} exists (remove it, or choose another name with --save)"))
         }
         other => other,
     }

@@ -1,6 +1,7 @@
 //! The torrents that a command is to work on: those on the command line and those in the lists of `--input-file`.
 //!
-//! A list has one torrent in each line. Empty lines and those that begin with `#` mean nothing.
+//! A list has one torrent in each line. Empty lines and those that begin with `#` mean nothing, nor do quotes around a
+//! line, as a list has that was made by a shell or a spreadsheet.
 
 use super::exit::{CommandFailure, Exit};
 use super::help::headings::DOWNLOAD;
@@ -141,10 +142,17 @@ fn in_list(bytes: &[u8], list: &str) -> Vec<NamedSource> {
     let named = (1_usize..).zip(lines).map(|(number, line)| (number, line.trim_ascii()));
     let named = named.filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"));
     let source = |(number, line)| NamedSource {
-        name: from_home(in_text(OsStr::from_bytes(line))),
+        name: from_home(in_text(OsStr::from_bytes(without_quotes(line)))),
         place: Some(format!("{list}:{number}")),
     };
     named.take(MOST_TORRENTS + 1).map(source).collect()
+}
+
+/// The line without the quotes around it, unless there is a file with just this name.
+fn without_quotes(line: &[u8]) -> &[u8] {
+    let within = |quote: &[u8]| line.strip_prefix(quote)?.strip_suffix(quote).filter(|name| !name.is_empty());
+    let name = within(b"\"").or_else(|| within(b"'"));
+    name.filter(|_| !Path::new(OsStr::from_bytes(line)).exists()).unwrap_or(line)
 }
 
 #[cfg(test)]
@@ -158,6 +166,22 @@ mod tests {
             in_list(list, "l").into_iter().map(|source| (source.place.unwrap(), source.name)).collect();
         let expected = [("l:2", "a.torrent"), ("l:5", "magnet:?x"), ("l:7", "file:caf%E9.torrent")];
         assert_eq!(named, expected.map(|(place, name)| (place.to_owned(), name.to_owned())));
+    }
+
+    #[test]
+    fn quotes_around_a_line_are_no_part_of_the_name() {
+        for (line, expected) in [
+            ("\"a b.torrent\"", "a b.torrent"),
+            ("'a b.torrent'\r", "a b.torrent"),
+            ("\"magnet:?x\"", "magnet:?x"),
+            ("\"a'", "\"a'"),
+            ("\"", "\""),
+            ("\"\"", "\"\""),
+            ("a \"b\"", "a \"b\""),
+        ] {
+            let named = in_list(line.as_bytes(), "l");
+            assert_eq!(named.first().map(|one| one.name.as_str()), Some(expected), "{line}");
+        }
     }
 
     #[test]

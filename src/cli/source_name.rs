@@ -14,7 +14,10 @@ const SCHEME: &str = "file:";
 
 /// Parses the argument that names a torrent.
 pub fn source_name() -> impl TypedValueParser<Value = String> {
-    OsStringValueParser::new().map(|name: OsString| in_text(&name))
+    OsStringValueParser::new().try_map(|name: OsString| match name.is_empty() {
+        true => Err("there is nothing in it (is a variable of the shell not set?)"),
+        false => Ok(in_text(&name)),
+    })
 }
 
 /// The name as text. Blanks around it are left out, and what people copy before an info-hash, unless there is a

@@ -12,9 +12,16 @@ pub fn size(text: &str) -> Result<u64, String> {
     number.ok_or_else(|| "a size such as 500K, 1.5M or 1G is expected".to_owned())
 }
 
-/// A rate in bytes a second, written like a [`size`]. Zero is allowed.
+/// A rate in bytes a second, written like a [`size`], perhaps with `/s`. Zero is allowed.
 pub fn rate(text: &str) -> Result<u64, String> {
-    bytes(text).ok_or_else(|| "a rate in bytes a second is expected, such as 500K or 1.5M".to_owned())
+    let number = text.strip_suffix("/s").unwrap_or(text);
+    bytes(number).ok_or_else(|| match text.to_ascii_lowercase() {
+        bits if bits.contains("bit") || bits.ends_with("bps") => {
+            "a rate in bytes is expected, not in bits: 10 Mbit/s are 1.2M".to_owned()
+        }
+        none if is_no_limit(&none) => "leave it out for no limit".to_owned(),
+        _ => "a rate in bytes a second is expected, such as 500K or 1.5M".to_owned(),
+    })
 }
 
 /// A [`rate`] that is not zero.
@@ -25,14 +32,21 @@ pub fn down_rate(text: &str) -> Result<u64, String> {
     }
 }
 
+/// What people write who want no limit.
+fn is_no_limit(text: &str) -> bool {
+    matches!(text, "inf" | "infinity" | "infinite" | "unlimited" | "never" | "none" | "off" | "no" | "max")
+}
+
 fn bytes(text: &str) -> Option<u64> {
     let (number, unit) =
         text.split_at(text.find(|one: char| one.is_ascii_alphabetic()).unwrap_or(text.len()));
+    let number = number.trim_end();
     let unit = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1_u64,
         "k" | "kb" | "kib" => 1 << 10,
         "m" | "mb" | "mib" => 1 << 20,
         "g" | "gb" | "gib" => 1 << 30,
+        "t" | "tb" | "tib" => 1 << 40,
         _ => return None,
     };
     let (whole, part) = number.split_once('.').map_or((number, None), |(whole, part)| (whole, Some(part)));
@@ -54,30 +68,51 @@ fn digits(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-/// A time of one second to a year, in seconds: `90`, `90s`, `30m`, `1.5h`, `2d`.
+/// A time of one second to a year, in seconds: `90`, `90s`, `30min`, `1h30m`, `2 days`.
 pub fn seconds(text: &str) -> Result<u64, String> {
+    if text == "0" || is_no_limit(&text.to_ascii_lowercase()) {
+        return Err("leave it out, or give a time from one second to a year".to_owned());
+    }
     let taken = time(text, 1.0).filter(|seconds| (1.0..=LONGEST_SECONDS).contains(seconds));
     let taken = taken.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
     let expected = "a time such as 90 (seconds), 30m or 1h is expected, from one second to a year";
     taken.map(|time| time.as_secs()).ok_or_else(|| expected.to_owned())
 }
 
-/// A time in minutes, as aria2 counts them: `90`, `90s`, `30m`, `1.5h`, `2d`.
+/// A time in minutes, as aria2 counts them: `90`, `90s`, `30min`, `1h30m`, `2 days`.
 pub fn minutes(text: &str) -> Result<f64, String> {
     let taken = time(text, 60.0).map(|seconds| seconds / 60.0).filter(|minutes| *minutes < 1e12);
     taken.ok_or_else(|| "a time such as 90 (minutes), 30m or 1.5h is expected".to_owned())
 }
 
-/// The seconds that are meant. A number without a letter has this unit.
+/// The seconds that are meant. A number without a unit has this one. Several are added, as systemd does.
 fn time(text: &str, plain: f64) -> Option<f64> {
-    let (number, unit) = match text.char_indices().last()? {
-        (at, 's') => (text.get(..at)?, 1.0),
-        (at, 'm') => (text.get(..at)?, 60.0),
-        (at, 'h') => (text.get(..at)?, 3_600.0),
-        (at, 'd') => (text.get(..at)?, 86_400.0),
-        _ => (text, plain),
-    };
-    decimal(number).map(|number| number * unit)
+    if let Some(number) = decimal(text) {
+        return Some(number * plain);
+    }
+    let (mut rest, mut seconds) = (text, 0.0);
+    loop {
+        let (number, behind) = rest.split_at(rest.find(|one: char| one.is_ascii_alphabetic())?);
+        let end = behind.find(|one: char| !one.is_ascii_alphabetic()).unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(end);
+        seconds += decimal(number.trim_end())? * unit_of_time(unit)?;
+        rest = behind.trim_start();
+        if rest.is_empty() {
+            return Some(seconds);
+        }
+    }
+}
+
+/// The units of sleep(1) and timeout(1), and their longer names in systemd.time(7). `M` may be a month, and is none.
+fn unit_of_time(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+        "h" | "hr" | "hrs" | "hour" | "hours" => 3_600.0,
+        "d" | "day" | "days" => 86_400.0,
+        "w" | "week" | "weeks" => 604_800.0,
+        _ => return None,
+    })
 }
 
 /// A number such as `7`, `1.5` or `.5`, below 10^12. The standard library's way reads 300 digits right and takes 20 KiB.
@@ -138,6 +173,8 @@ mod tests {
             ("100KiB", 102_400),
             ("0.25g", 1 << 28),
             ("7b", 7),
+            ("1T", 1 << 40),
+            ("1.5 MiB", 3 << 19),
         ] {
             assert_eq!(size(text), Ok(expected), "{text}");
         }
@@ -147,20 +184,27 @@ mod tests {
             "0",
             "-1",
             "+1",
-            "1T",
+            "1E",
             "99999999999G",
             "é",
             "1.5",
             ".5M",
             "1.M",
             "1.5.5M",
-            "1 M",
+            " 1M",
+            "1MB/s",
             "1Mé",
             "nan",
         ] {
             assert!(size(bad).is_err(), "{bad}");
         }
         assert_eq!(rate("0"), Ok(0));
+        assert_eq!(rate("1.5 MiB/s"), Ok(3 << 19));
+        assert_eq!(rate("500k/s"), Ok(512_000));
+        for bits in ["10Mbit", "10 mbit/s", "10Mbps", "8kbps"] {
+            assert!(rate(bits).unwrap_err().contains("bits"), "{bits}");
+        }
+        assert!(rate("unlimited").unwrap_err().contains("leave it out"));
         assert!(rate("0x").is_err() && down_rate("0").is_err());
         assert!(size("1.99999999999999999999M").is_err());
     }
@@ -170,9 +214,24 @@ mod tests {
         for (text, expected) in [("90", 90), ("90s", 90), ("30m", 1_800), ("1.5h", 5_400), ("2d", 172_800)] {
             assert_eq!(seconds(text), Ok(expected), "{text}");
         }
-        for bad in ["", "0", "0.5", "m", "-1", "1e3", "inf", "nan", "1w", "é", "366d", "1h30m"] {
+        for (text, expected) in [
+            ("10min", 600),
+            ("10 minutes", 600),
+            ("1hr", 3_600),
+            ("1w", 604_800),
+            ("1h30m", 5_400),
+            ("1h 30min", 5_400),
+            ("1m30.5s", 90),
+        ] {
+            assert_eq!(seconds(text), Ok(expected), "{text}");
+        }
+        for bad in [
+            "", "0", "0.5", "m", "-1", "1e3", "inf", "nan", "é", "366d", "1h30", "500ms", "10M", "1h 30",
+            "h1", "1 h x", "1hé", "1:30", "1h-1m",
+        ] {
             assert!(seconds(bad).is_err(), "{bad}");
         }
+        assert!(seconds("0").unwrap_err().contains("leave it out"));
         for (text, expected) in [("0", 0.0), ("1.5", 1.5), ("90s", 1.5), ("1h", 60.0)] {
             assert_eq!(minutes(text), Ok(expected), "{text}");
         }

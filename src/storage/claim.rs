@@ -8,6 +8,11 @@
 //! - each piece that overlaps it and can be read from the disk verifies, and
 //! - at least one piece that overlaps it verifies.
 //!
+//! A small file may have no piece of its own: all its bytes are in pieces that other files have a part in. If it has its
+//! right length, and these pieces cannot be read because a file beside it is missing, nothing speaks against it. It is
+//! in question until they come, and is guarded (see below) as a whole. So whoever removes a file gets it again, whatever
+//! lies beside it.
+//!
 //! Any other file is foreign. A run that would change it ends (exit code 13) before anything is changed,
 //! unless the user says `--overwrite`, or `--continue` where a piece of it verifies. An empty file has no content that
 //! could be lost, and is never foreign.
@@ -16,11 +21,10 @@
 //! of nothing but zeros speaks neither for nor against a file: it is what we have not written.
 //!
 //! A proven file may still have bytes that no piece vouches for: at its edges, in pieces that it shares with
-//! a file that is missing. They are *guarded*: a piece is written there only if it has the same bytes in that
-//! place, or if there are only zeros, or else the run ends (exit code 13). So a byte that was there before us,
-//! other than such zeros, is changed in two cases
-//! only: if it is part of our own unfinished download and its piece was proven wrong, and with the user's
-//! `--continue` or `--overwrite`. Pure.
+//! a file that is missing. They are *guarded*: a piece is written only if it has the same bytes in that place, or if
+//! there are only zeros, or else the run ends (exit code 13) and nothing of the piece is written. So a byte that was
+//! there before us, other than such zeros, is changed in two cases only: if it is part of our own unfinished download
+//! and its piece was proven wrong, and with the user's `--continue` or `--overwrite`. Pure.
 
 use std::collections::HashMap;
 
@@ -28,6 +32,7 @@ use super::folder::FileStat;
 use super::guards::Guards;
 use super::layout::Layout;
 use super::survey::Survey;
+use crate::piece::PieceIndex;
 
 /// The numbers of the files that are not the torrent's.
 pub(super) fn foreign(layout: &Layout, survey: &Survey) -> Vec<usize> {
@@ -37,7 +42,7 @@ pub(super) fn foreign(layout: &Layout, survey: &Survey) -> Vec<usize> {
             return false;
         };
         let is_known = |piece| survey.good.has(piece) || survey.blank.has(piece);
-        let proven = || layout.pieces_in(*number).any(is_known);
+        let proven = || layout.pieces_in(*number).any(is_known) || is_in_question(layout, survey, *number);
         let wrong = || blamed.get(*number).is_some_and(|blamed| *blamed);
         found.length > entry.length || (found.length > 0 && (wrong() || !proven()))
     };
@@ -49,14 +54,24 @@ pub(super) fn right_pieces(layout: &Layout, survey: &Survey, number: usize) -> u
     layout.pieces_in(number).filter(|piece| survey.good.has(*piece)).count()
 }
 
+/// Whether this file cannot be judged: it has its right length, and none of its pieces is right or its own.
+pub(super) fn is_in_question(layout: &Layout, survey: &Survey, number: usize) -> bool {
+    let length = survey.found.get(number).copied().flatten().map(|found| found.length);
+    layout.entry(number).is_some_and(|entry| Some(entry.length) == length)
+        && !layout.pieces_in(number).any(|piece| survey.good.has(piece) || is_own(layout, piece, number))
+}
+
+/// Whether all bytes of the piece are of this file.
+fn is_own(layout: &Layout, piece: PieceIndex, number: usize) -> bool {
+    layout.slices(piece).filter(|slice| !slice.padding).all(|slice| slice.file == number)
+}
+
 /// Whether a foreign file is certainly wrong, and not only in a piece that another file may have spoiled.
 pub(super) fn is_proven_wrong(layout: &Layout, survey: &Survey, number: usize) -> bool {
     let length = survey.found.get(number).copied().flatten().map_or(0, |found| found.length);
-    let is_own =
-        |piece| layout.slices(piece).filter(|slice| !slice.padding).all(|slice| slice.file == number);
     layout.entry(number).is_some_and(|entry| length > entry.length)
-        || right_pieces(layout, survey, number) == 0
-        || layout.pieces_in(number).any(|piece| survey.bad.has(piece) && is_own(piece))
+        || (right_pieces(layout, survey, number) == 0 && !is_in_question(layout, survey, number))
+        || layout.pieces_in(number).any(|piece| survey.bad.has(piece) && is_own(layout, piece, number))
 }
 
 /// The proven files that are not complete, with the number of bytes that were in them before us.

@@ -58,10 +58,13 @@ pub enum StorageError {
         /// Each of them has a piece that is right, which `--continue` keeps.
         may_continue: bool,
     },
-    /// Bytes at the edge of a file were there before us and are not what the torrent has there.
+    /// Bytes of a file, in a piece that it shares with others, were there before us and are not what the torrent has
+    /// there.
     Guarded {
         /// Which one.
         path: PathBuf,
+        /// It has a piece that is right, which `--continue` keeps.
+        may_continue: bool,
     },
     /// Another program has created a file that we were about to create.
     Appeared {
@@ -250,7 +253,7 @@ impl StorageError {
         let (mut files, mut count, mut may_continue) = (Vec::new(), 0_usize, true);
         for file in foreign {
             count = count.saturating_add(1);
-            may_continue &= file.right > 0;
+            may_continue &= file.right > 0 || file.is_suspect;
             if files.len() < MAX_NAMED {
                 files.push(file);
             }

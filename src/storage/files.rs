@@ -119,21 +119,8 @@ impl PayloadFiles {
 
     /// Writes the part of a verified piece that belongs to one file.
     pub fn write(&mut self, slice: &Slice, bytes: &[u8]) -> Result<(), StorageError> {
-        let guarded = self.guards.get(&slice.file).map_or(0, |guard| guard.saturating_sub(slice.offset));
-        let mut guarded = usize::try_from(guarded).unwrap_or(bytes.len()).min(bytes.len());
+        let guarded = self.compare(slice, bytes)?;
         let mut file = self.open(slice.file)?;
-        if let Some(ours) = bytes.get(..guarded).filter(|ours| !ours.is_empty()) {
-            let mut theirs = vec![0; ours.len()];
-            let read = calls::read_exact_at(&file, &mut theirs, slice.offset);
-            read.map_err(|error| self.failed(Action::Read, slice.file, error))?;
-            if ours != theirs {
-                // There is nothing to lose in zeros.
-                if theirs.iter().any(|byte| *byte != 0) {
-                    return Err(StorageError::Guarded { path: self.path(slice.file) });
-                }
-                guarded = 0;
-            }
-        }
         // What is there already is not written again.
         let (bytes, offset) = (bytes.get(guarded..).unwrap_or_default(), slice.offset + guarded as u64);
         if bytes.is_empty() {
@@ -152,6 +139,31 @@ impl PayloadFiles {
             self.check_in_place(slice.file)?;
         }
         Ok(())
+    }
+
+    /// Compares the part of a verified piece with what was there before us. Returns how many bytes at its start are
+    /// there already. Nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Guarded`] if other bytes are there, and what the system refuses.
+    pub fn compare(&mut self, slice: &Slice, bytes: &[u8]) -> Result<usize, StorageError> {
+        let guarded = self.guards.get(&slice.file).map_or(0, |guard| guard.saturating_sub(slice.offset));
+        let guarded = usize::try_from(guarded).unwrap_or(bytes.len()).min(bytes.len());
+        let Some(ours) = bytes.get(..guarded).filter(|ours| !ours.is_empty()) else { return Ok(0) };
+        let file = self.open(slice.file)?;
+        let mut theirs = vec![0; ours.len()];
+        let read = calls::read_exact_at(&file, &mut theirs, slice.offset);
+        read.map_err(|error| self.failed(Action::Read, slice.file, error))?;
+        if ours == theirs {
+            return Ok(guarded);
+        }
+        // There is nothing to lose in zeros.
+        if theirs.iter().all(|byte| *byte == 0) {
+            return Ok(0);
+        }
+        let may_continue = self.layout.pieces_in(slice.file).any(|piece| self.served_pieces.offers(piece));
+        Err(StorageError::Guarded { path: self.path(slice.file), may_continue })
     }
 
     /// The files that were written since this was asked, as we left them.

@@ -103,6 +103,7 @@ pub use verify::{Examined, ExaminedFile, FileState, examine, refusal};
 use crate::piece::{Bitfield, PieceIndex};
 use files::PayloadFiles;
 use guards::Guards;
+use layout::{Layout, Slice};
 use marker::Marker;
 use opening::Opening;
 use part_file::PartFile;
@@ -226,30 +227,23 @@ impl Storage {
     /// # Errors
     ///
     /// What the system refuses; [`StorageError::Vanished`] if a file that was written before is gone;
-    /// [`StorageError::Exists`] if bytes that were there before us differ. What other pieces wrote stays.
+    /// [`StorageError::Guarded`] if bytes that were there before us differ: then nothing of it was written. What other
+    /// pieces wrote stays.
     pub fn write(&mut self, piece: PieceIndex, bytes: &[u8]) -> Result<(), StorageError> {
         self.settle()?;
         self.resume.begin();
-        part_file::write_slot(self, piece, bytes)?;
         let layout = self.files.layout();
-        let slices: Vec<_> = layout.slices(piece).collect();
+        let parts = parts(layout, piece, bytes)?;
         // Another program has changed a neighbour that was good at the start. It is not ours to mend.
         let is_mended = layout.slot(piece).is_some() || !layout.touches_hidden(piece);
-        let mut rest = bytes;
-        for slice in slices {
-            let length = usize::try_from(slice.length).map_err(|_| StorageError::Layout)?;
-            let (part, later) = rest.split_at_checked(length).ok_or(StorageError::Layout)?;
-            rest = later;
-            let layout = self.files.layout();
-            let is_ours = !layout.is_hidden(slice.file) && layout.part_file() != Some(slice.file);
-            if is_ours && !slice.padding {
-                let written = self.files.write(&slice, part);
-                self.note_written(slice.length);
-                written?;
-            }
+        for (slice, part) in &parts {
+            self.files.compare(slice, part)?;
         }
-        if !rest.is_empty() {
-            return Err(StorageError::Layout);
+        part_file::write_slot(self, piece, bytes)?;
+        for (slice, part) in &parts {
+            let written = self.files.write(slice, part);
+            self.note_written(slice.length);
+            written?;
         }
         if is_mended {
             self.files.served_pieces().offer(piece);
@@ -318,6 +312,24 @@ impl Storage {
     pub fn room(&self) -> Option<&Room> {
         self.room.as_ref()
     }
+}
+
+/// The parts of a piece that belong in files of the payload.
+fn parts<'a>(
+    layout: &Layout,
+    piece: PieceIndex,
+    bytes: &'a [u8],
+) -> Result<Vec<(Slice, &'a [u8])>, StorageError> {
+    let (mut parts, mut rest) = (Vec::new(), bytes);
+    for slice in layout.slices(piece) {
+        let length = usize::try_from(slice.length).map_err(|_| StorageError::Layout)?;
+        let (part, later) = rest.split_at_checked(length).ok_or(StorageError::Layout)?;
+        rest = later;
+        if !slice.padding && !layout.is_hidden(slice.file) && layout.part_file() != Some(slice.file) {
+            parts.push((slice, part));
+        }
+    }
+    if rest.is_empty() { Ok(parts) } else { Err(StorageError::Layout) }
 }
 
 impl Drop for Storage {

@@ -64,7 +64,9 @@ pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Pla
         Existing::Overwrite => true,
     };
     let mut foreign = foreign(situation);
-    foreign.retain(|number| !may_change(*number));
+    let may_compare =
+        |number| options.existing == Existing::Continue && claim::is_in_question(layout, survey, number);
+    foreign.retain(|number| !may_change(*number) && !may_compare(*number));
     if !foreign.is_empty() {
         return Err(refusal(situation, &foreign));
     }
@@ -224,6 +226,33 @@ mod tests {
         ] {
             let expected = expected.map(Guards::from_iter);
             assert_eq!(guards(lengths, good, bad, None), expected, "{lengths:?} {good:?} {bad:?}");
+        }
+    }
+
+    /// Files of 3, 20 and 9 bytes in pieces of 8: the first one has no piece of its own.
+    #[test]
+    fn a_file_without_a_piece_of_its_own_is_guarded_and_not_foreign() {
+        let layout = Layout::of_lengths(&[3, 20, 9], 8);
+        let plan = |lengths, good: &[u32], bad: &[u32], existing| {
+            let survey = survey(&layout, lengths, good, bad);
+            let options = Options { existing, ..Options::default() };
+            decided(&layout, &survey, None, options).map(|plan| plan.guards)
+        };
+        let (keep, go_on) = (Existing::Keep, Existing::Continue);
+        for (lengths, good, bad, existing, expected) in [
+            // The file beside it is missing, and comes.
+            ([Some(3), None, Some(9)], &[3][..], &[][..], keep, Ok(vec![(0, 3), (2, 9)])),
+            // It cannot be this one.
+            ([Some(2), None, Some(9)], &[3], &[], keep, Err(13)),
+            ([Some(2), None, Some(9)], &[3], &[], go_on, Err(13)),
+            // One of the two is wrong, and this one is not changed.
+            ([Some(3), Some(20), Some(9)], &[1, 2, 3], &[0], keep, Err(13)),
+            ([Some(3), Some(20), Some(9)], &[1, 2, 3], &[0], go_on, Ok(vec![(0, 3)])),
+            // The one beside it is certainly wrong.
+            ([Some(3), Some(20), Some(9)], &[2, 3], &[0, 1], go_on, Ok(vec![(0, 3)])),
+        ] {
+            let expected = expected.map(Guards::from_iter);
+            assert_eq!(plan(lengths, good, bad, existing), expected, "{lengths:?} {bad:?} {existing:?}");
         }
     }
 

@@ -151,6 +151,30 @@ fn a_damaged_file_is_mended_where_the_user_says_so() {
     assert_eq!(fs::read(&b).unwrap(), b"a diary");
 }
 
+#[test]
+fn a_file_that_was_removed_comes_back_beside_a_small_one_that_stays() {
+    let sample = Sample::multi(&[("note.nfo", 30), ("song.flac", 200_000)], PIECE);
+    let root = TestFolder::new();
+    let file = torrent(&sample, root.path(), "x.torrent");
+    let (note, song) = (root.path().join("many/note.nfo"), root.path().join("many/song.flac"));
+    let get = ["get", &file, "-o", root.path().to_str().unwrap()];
+    sample.write_payload(root.path());
+    fs::remove_file(&song).unwrap();
+    let peer = ScriptedPeer::honest(&sample);
+    ends_with(&run(&get, &[&peer]), 0, &["done"]);
+    sample.assert_downloaded(root.path());
+
+    // The note is of the same length, and another.
+    fs::remove_file(&song).unwrap();
+    fs::write(&note, [7; 30]).unwrap();
+    let peer = ScriptedPeer::honest(&sample);
+    ends_with(&run(&get, &[&peer]), 13, &["many/note.nfo is not what the torrent holds", "--overwrite"]);
+    assert_eq!(fs::read(&note).unwrap(), [7; 30]);
+    let peer = ScriptedPeer::honest(&sample);
+    ends_with(&run(&[&get[..], &["--overwrite"]].concat(), &[&peer]), 0, &["done"]);
+    sample.assert_downloaded(root.path());
+}
+
 /// Runs the test below in a mount namespace of its own, with a disk of 1 MiB at `$SMALL_DISK`.
 #[test]
 fn the_room_is_named_before_anything_is_fetched() {

@@ -1,8 +1,11 @@
 //! Files that were there before us and are not the torrent's. They are never changed without --overwrite.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
-use crate::sample::{OPTIONS, OVERWRITE, Sample, assert_foreign, failure, numbers};
+use femtotorrent::storage::StorageError;
+
+use crate::sample::{CONTINUE, OPTIONS, OVERWRITE, Sample, assert_foreign, failure, numbers};
 use crate::support::folder::TestFolder;
 
 #[test]
@@ -41,18 +44,53 @@ fn overwriting_keeps_the_pieces_that_verify() {
     assert_eq!(numbers(&good), [0, 2, 3]);
 }
 
+/// Nothing shows whether the files are the torrent's until the piece comes that they share.
 #[test]
-fn small_files_inside_one_piece_are_foreign_unless_the_piece_verifies() {
+fn small_files_inside_one_piece_are_compared_with_it_before_anything_is_written() {
     let sample = Sample::new(1000, &[("t/a", 100), ("t/b", 100), ("t/c", 100)]);
     let root = TestFolder::new();
+    let path = |name: &str| root.path().join("t").join(name);
     fs::create_dir(root.path().join("t")).unwrap();
-    fs::write(root.path().join("t/b"), [9; 100]).unwrap();
-    assert_foreign(sample.open(root.path(), OPTIONS), &["t/b"]);
-    assert_eq!(fs::read(root.path().join("t/b")).unwrap(), [9; 100]);
-    for file in &sample.files {
-        fs::write(root.path().join(&file.path), sample.content(file)).unwrap();
+    fs::write(path("b"), [9; 99]).unwrap();
+    for options in [OPTIONS, CONTINUE] {
+        assert_foreign(sample.open(root.path(), options), &["t/b"]);
     }
+    for options in [OPTIONS, CONTINUE, OPTIONS] {
+        fs::write(path("b"), [9; 100]).unwrap();
+        let (mut storage, good) = sample.open(root.path(), options).unwrap();
+        assert_eq!(good.count(), 0);
+        let piece = sample.index(0);
+        let error = storage.write(piece, &sample.piece(piece)).unwrap_err();
+        assert!(matches!(error, StorageError::Guarded { may_continue: false, .. }), "{error}");
+        assert!(error.to_string().contains("t/b is not what the torrent holds"), "{error}");
+        assert!(error.to_string().contains("--overwrite") && error.exit_code() == 13, "{error}");
+        drop(storage);
+        assert_eq!(fs::read(path("b")).unwrap(), [9; 100]);
+        assert!(!path("a").exists() && !path("c").exists());
+    }
+    sample.complete(root.path(), OVERWRITE);
+    sample.assert_complete(root.path());
     assert!(sample.open(root.path(), OPTIONS).unwrap().1.is_full());
+
+    // All is there, and the piece is wrong: nothing shows which of them is.
+    fs::write(path("b"), [9; 100]).unwrap();
+    assert_foreign(sample.open(root.path(), OPTIONS), &["t/a", "t/b", "t/c"]);
+}
+
+#[test]
+fn a_file_that_was_removed_comes_back_and_its_neighbours_are_not_written_to() {
+    let sample = Sample::new(1000, &[("t/a", 300), ("t/b", 5000), ("t/c", 100), ("t/d", 100)]);
+    let root = TestFolder::new();
+    let path = |name: &str| root.path().join("t").join(name);
+    for options in [OPTIONS, CONTINUE] {
+        sample.complete(root.path(), options);
+        fs::remove_file(path("b")).unwrap();
+        let before = fs::metadata(path("a")).unwrap();
+        sample.complete(root.path(), options);
+        sample.assert_complete(root.path());
+        let after = fs::metadata(path("a")).unwrap();
+        assert_eq!((after.ino(), after.ctime_nsec()), (before.ino(), before.ctime_nsec()));
+    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ impl StorageError {
             StorageError::Exists { files, count, may_continue } => {
                 describe_foreign(to, files, *count, *may_continue)
             }
-            StorageError::Guarded { path } => write!(
+            StorageError::Guarded { path, .. } => write!(
                 to,
                 "{} is not what the torrent holds, in a piece of several files, and was there before",
                 path.display()
@@ -131,8 +131,11 @@ impl StorageError {
             StorageError::Exists { .. } => {
                 Some("replace with --overwrite, or choose another folder with --output-dir")
             }
-            StorageError::Guarded { .. } => {
+            StorageError::Guarded { may_continue: true, .. } => {
                 Some("have it changed with --continue, or choose another folder with --output-dir")
+            }
+            StorageError::Guarded { .. } => {
+                Some("replace it with --overwrite, or choose another folder with --output-dir")
             }
             StorageError::Appeared { .. } => {
                 Some("move it away and run the same command again: what is verified is kept")

@@ -76,6 +76,13 @@ fn a_foreign_file_is_told_with_its_pieces_and_what_keeps_them() {
         )
     );
     assert_eq!(
+        said(&[file("nfo", 0, 1, 0, true)]),
+        format!(
+            "nfo: 0 of 1 pieces are right, 1 is wrong or missing (perhaps in the part of another file). \
+             {way_out} (the file will be changed)"
+        )
+    );
+    assert_eq!(
         said(&[file("log", 7, 7, 12, false)]),
         format!("log: 7 of 7 pieces are right, 12 bytes are too many. {way_out} (the file will be changed)")
     );

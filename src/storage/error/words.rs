@@ -65,11 +65,13 @@ pub(super) fn describe_foreign(
         separator = "; ";
         let of_all = format!("{} of {} pieces are right", grouped(*right as u64), grouped(*pieces as u64));
         match pieces.saturating_sub(*right) {
-            _ if *right == 0 && *has_replaced_ours => write!(
+            _ if *right == 0 && !*is_suspect && *has_replaced_ours => write!(
                 to,
                 " is not the file that an earlier run left, and has nothing in common with the torrent"
             )?,
-            _ if *right == 0 => write!(to, " exists and has nothing in common with the torrent")?,
+            _ if *right == 0 && !*is_suspect => {
+                write!(to, " exists and has nothing in common with the torrent")?
+            }
             0 => write!(to, ": {of_all}, {} bytes are too many", grouped(*beyond))?,
             1 => write!(to, ": {of_all}, 1 is wrong or missing")?,
             wrong => write!(to, ": {of_all}, {} are wrong or missing", grouped(wrong as u64))?,
