@@ -54,9 +54,13 @@ pub(super) fn right_pieces(layout: &Layout, survey: &Survey, number: usize) -> u
     layout.pieces_in(number).filter(|piece| survey.good.has(*piece)).count()
 }
 
+fn length_on_disk(survey: &Survey, number: usize) -> Option<u64> {
+    survey.found.get(number).copied().flatten().map(|found| found.length)
+}
+
 /// Whether this file cannot be judged: it has its right length, and none of its pieces is right or its own.
 pub(super) fn is_in_question(layout: &Layout, survey: &Survey, number: usize) -> bool {
-    let length = survey.found.get(number).copied().flatten().map(|found| found.length);
+    let length = length_on_disk(survey, number);
     layout.entry(number).is_some_and(|entry| Some(entry.length) == length)
         && !layout.pieces_in(number).any(|piece| survey.good.has(piece) || is_own(layout, piece, number))
 }
@@ -68,7 +72,7 @@ fn is_own(layout: &Layout, piece: PieceIndex, number: usize) -> bool {
 
 /// Whether a foreign file is certainly wrong, and not only in a piece that another file may have spoiled.
 pub(super) fn is_proven_wrong(layout: &Layout, survey: &Survey, number: usize) -> bool {
-    let length = survey.found.get(number).copied().flatten().map_or(0, |found| found.length);
+    let length = length_on_disk(survey, number).unwrap_or_default();
     layout.entry(number).is_some_and(|entry| length > entry.length)
         || (right_pieces(layout, survey, number) == 0 && !is_in_question(layout, survey, number))
         || layout.pieces_in(number).any(|piece| survey.bad.has(piece) && is_own(layout, piece, number))
@@ -89,10 +93,11 @@ pub(super) fn guards(layout: &Layout, survey: &Survey) -> Guards {
 }
 
 /// The numbers of the files that the marker guards and that are longer than they should be: an earlier run
-/// did not select them and left them alone.
-pub(super) fn kept_and_too_long(layout: &Layout, guards: &Guards) -> Vec<usize> {
+/// did not select them and left them alone, or somebody has added something since.
+pub(super) fn kept_and_too_long(layout: &Layout, survey: &Survey, guards: &Guards) -> Vec<usize> {
     let too_long = |(number, kept): (&usize, &u64)| {
-        let is_shorter = layout.entry(*number).is_some_and(|entry| entry.length < *kept);
+        let there = length_on_disk(survey, *number).unwrap_or_default().max(*kept);
+        let is_shorter = layout.entry(*number).is_some_and(|entry| entry.length < there);
         is_shorter.then_some(*number)
     };
     guards.iter().filter_map(too_long).collect()
@@ -104,9 +109,10 @@ pub(super) fn kept_and_too_long(layout: &Layout, guards: &Guards) -> Vec<usize> 
 pub(super) fn kept_and_too_short(layout: &Layout, survey: &Survey, guards: &Guards) -> Vec<usize> {
     let mut wrong = foreign(layout, survey);
     wrong.retain(|number| {
-        let length = survey.found.get(*number).copied().flatten().map(|found| found.length);
-        let is_short = layout.entry(*number).is_some_and(|entry| Some(entry.length) > length);
-        is_short && guards.get(number).copied() == length
+        let length = length_on_disk(survey, *number).unwrap_or_default();
+        let is_short = layout.entry(*number).is_some_and(|entry| entry.length > length);
+        // It may have been longer when the marker was written.
+        is_short && guards.get(number).is_some_and(|kept| *kept >= length)
     });
     wrong
 }

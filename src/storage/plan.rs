@@ -71,7 +71,14 @@ pub(super) fn decide(situation: &Situation<'_>, options: &Options) -> Result<Pla
         return Err(refusal(situation, &foreign));
     }
     let mut guards = match own {
-        Some(guards) => guards::still_there(guards, &survey.found),
+        Some(guards) => {
+            let mut guards = guards::still_there(guards, &survey.found);
+            let in_question = |number: &&usize| claim::is_in_question(layout, survey, **number);
+            for number in situation.replaced.iter().filter(in_question) {
+                guards.insert(*number, layout.entry(*number).map_or(0, |entry| entry.length));
+            }
+            guards
+        }
         None => {
             let mut guards = claim::guards(layout, survey);
             guards.retain(|number, _| !recognised.contains_key(number));
@@ -106,17 +113,19 @@ fn foreign(situation: &Situation<'_>) -> Vec<usize> {
     let Situation { layout, survey, own, recognised, replaced, .. } = *situation;
     let foreign = match own {
         Some(guards) => {
-            let mut foreign = claim::kept_and_too_long(layout, guards);
+            let mut foreign = claim::kept_and_too_long(layout, survey, guards);
             foreign.extend(claim::kept_and_too_short(layout, survey, guards));
-            foreign.extend(
-                replaced.iter().filter(|number| !foreign.contains(*number)).copied().collect::<Vec<_>>(),
-            );
+            let is_known = |number: &&usize| {
+                foreign.contains(*number) || claim::is_in_question(layout, survey, **number)
+            };
+            let others: Vec<usize> = replaced.iter().filter(|number| !is_known(number)).copied().collect();
+            foreign.extend(others);
             foreign
         }
         None => {
             let mut foreign = claim::foreign(layout, survey);
             foreign.retain(|number| !recognised.contains_key(number));
-            foreign.extend(claim::kept_and_too_long(layout, recognised));
+            foreign.extend(claim::kept_and_too_long(layout, survey, recognised));
             foreign
         }
     };

@@ -13,6 +13,9 @@
 //!   zeros counts for neither, and a file of nothing else is nobody's.
 //!
 //! The number of the file that is there says that it was only changed, whatever is in it now: it is still ours.
+//!
+//! A file may have no piece of its own, and those that it shares may be missing. Then nothing is known of it until they
+//! come, and `plan` has it guarded meanwhile.
 
 use super::error::StorageError;
 use super::folder::RootFolder;

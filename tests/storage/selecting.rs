@@ -7,7 +7,7 @@ use std::path::Path;
 use femtotorrent::storage::{Check, FileState, ServedPieces};
 
 use crate::changing::sent;
-use crate::sample::{FULL, OPTIONS, OVERWRITE, Sample, markers, numbers, states};
+use crate::sample::{FULL, OPTIONS, OVERWRITE, Sample, assert_foreign, failure, markers, numbers, states};
 use crate::support::folder::TestFolder;
 
 /// Five files and padding; `b` shares a piece with each of its neighbours, `empty` has no bytes.
@@ -239,6 +239,53 @@ fn a_selected_file_that_its_owner_changed_is_not_replaced_unasked() {
         }
         sample(&[]).complete(folder.path(), OVERWRITE);
         sample(&[]).assert_complete(folder.path());
+    }
+}
+
+#[test]
+fn what_its_owner_adds_to_a_selected_file_is_not_cut_off() {
+    for (selected, name) in [(0, "t/a"), (1, "t/b"), (5, "t/d")] {
+        let folder = TestFolder::new();
+        sample(&[selected]).complete(folder.path(), OPTIONS);
+        let path = folder.path().join(name);
+        let longer = [&fs::read(&path).unwrap()[..], b"and more"].concat();
+        fs::write(&path, &longer).unwrap();
+        assert_foreign(sample(&[]).open(folder.path(), OPTIONS), &[name]);
+        assert_eq!(fs::read(&path).unwrap(), longer);
+    }
+}
+
+#[test]
+fn notes_in_the_place_of_a_selected_file_are_seen_before_anything_is_fetched() {
+    let folder = TestFolder::new();
+    sample(&[0]).complete(folder.path(), OPTIONS);
+    let path = folder.path().join("t/a");
+    fs::write(&path, b"my own notes").unwrap();
+    assert_foreign(sample(&[]).open(folder.path(), OPTIONS), &["t/a"]);
+    assert_eq!(fs::read(&path).unwrap(), b"my own notes");
+}
+
+#[test]
+fn a_copy_of_a_selection_goes_on_though_its_only_proof_is_in_the_part_file() {
+    for is_right in [true, false] {
+        let (folder, copy, all) = (TestFolder::new(), TestFolder::new(), sample(&[]));
+        sample(&[1]).complete(folder.path(), OPTIONS);
+        fs::create_dir(copy.path().join("t")).unwrap();
+        for entry in fs::read_dir(folder.path()).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_file() {
+                fs::write(copy.path().join(entry.file_name()), fs::read(entry.path()).unwrap()).unwrap();
+            }
+        }
+        let right = all.content(&all.files[1]);
+        let copied = if is_right { right } else { b"0123456789".to_vec() };
+        fs::write(copy.path().join("t/b"), &copied).unwrap();
+        if is_right {
+            all.complete(copy.path(), OPTIONS);
+            all.assert_complete(copy.path());
+        } else {
+            assert_eq!(failure(all.open(copy.path(), OPTIONS)).exit_code(), 13);
+            assert_eq!(fs::read(copy.path().join("t/b")).unwrap(), copied);
+        }
     }
 }
 
