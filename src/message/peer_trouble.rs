@@ -1,7 +1,7 @@
 //! Why the connections that we made failed, in words for the user: a download that stalls and a search that
 //! finds nothing show the last reason, unless an earlier one says more.
 
-use super::PeerError;
+use super::{HangUp, PeerError};
 use crate::strategy::AttemptFailure;
 use std::net::SocketAddr;
 
@@ -32,7 +32,8 @@ impl PeerTrouble {
                 None => String::new(),
             };
             self.sentence = Some(format!("{address}: {why}{hint_too}"));
-            self.is_of_no_use = why.failure(greeted, false) == AttemptFailure::Banned;
+            let is_liar = matches!(why, PeerError::HungUp(HangUp::WrongData));
+            self.is_of_no_use = is_liar || why.failure(greeted, false) == AttemptFailure::Banned;
             self.has_hint = hint.is_some();
         }
     }
@@ -92,6 +93,9 @@ mod tests {
         trouble.note(address, &refused(ErrorKind::ConnectionRefused), false, None);
         assert!(!trouble.sentence().unwrap().contains("door") && !trouble.is_of_no_use());
         trouble.note(address, &PeerError::OtherTorrent, false, None);
+        assert!(trouble.is_of_no_use(), "it was reached");
+        trouble.note(address, &refused(ErrorKind::ConnectionRefused), false, None);
+        trouble.note(address, &PeerError::HungUp(HangUp::WrongData), true, None);
         assert!(trouble.is_of_no_use(), "it was reached");
     }
 }

@@ -42,9 +42,9 @@ impl Trust {
         self.is_suspect = true;
     }
 
-    /// It has sent a wrong piece alone. Returns whether one before it was right, and none was wrong since.
+    /// It has sent a wrong piece alone, and is spared. False if it was spared before and has sent nothing right since.
     pub fn spared(&mut self) -> bool {
-        self.has_sent_good && !std::mem::replace(&mut self.is_spared, true)
+        !std::mem::replace(&mut self.is_spared, true)
     }
 
     /// It has fallen silent over a piece that was left to it. Returns whether this is the first time.

@@ -36,9 +36,10 @@ impl Coordinator<'_> {
             }
         }
         self.statistics.wasted(u64::from(self.geometry.length(piece)));
+        let is_first = !self.suspicions.has_any();
         self.suspicions.failed(now);
         match suspects.senders().as_slice() {
-            [only] if self.spare(*only, piece, now) => {}
+            [only] if self.spare(*only, piece, is_first, now) => {}
             [only] => self.ban(*only, now),
             several => {
                 // A web seed is known by its key.

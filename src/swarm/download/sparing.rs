@@ -3,9 +3,9 @@
 //! Who sends a wrong piece alone is banned. But an old torrent may have one seed left, whose disk has lost a bit, whose
 //! memory flips one now and then, or whose router rewrites what looks like an address. All other pieces of such a seed
 //! are right, and mostly the wrong one is, too, when it comes again. So a peer that has pieces of which no other connected
-//! peer has a copy is spared once after each piece of its that was right: it is asked for all others first, and for the
-//! wrong one when nothing else is left to ask it for. Thus a liar costs a piece for each right one that it sends, and
-//! that only where there is nobody else.
+//! peer has a copy is spared once after each piece of its that was right, and if nobody has lied before: it is asked for
+//! all others first, and for the wrong one when nothing else is left to ask it for. Thus a liar that nobody can replace
+//! costs two pieces, and one more for each right one that it sends.
 
 use crate::message::PeerKey;
 use crate::piece::PieceIndex;
@@ -15,13 +15,14 @@ use log::info;
 use std::time::Instant;
 
 impl Coordinator<'_> {
-    /// Spares the only sender of a wrong piece, if it is one that should be.
-    pub(super) fn spare(&mut self, key: PeerKey, piece: PieceIndex, now: Instant) -> bool {
+    /// Spares the only sender of a wrong piece, if it is one that should be. `is_first`: no piece was wrong before.
+    pub(super) fn spare(&mut self, key: PeerKey, piece: PieceIndex, is_first: bool, now: Instant) -> bool {
         if !self.has_what_nobody_else_has(key) {
             return false;
         }
         let Some(peer) = self.roster.get_mut(key) else { return false };
-        if !peer.download.trust.spared() {
+        let trust = &mut peer.download.trust;
+        if !(is_first || trust.has_sent_good()) || !trust.spared() {
             return false;
         }
         let address = peer.address;
