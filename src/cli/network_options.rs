@@ -158,11 +158,14 @@ impl NetworkOptions {
     ) -> Result<Network, CommandFailure> {
         let bind_address = outlet.bind_address;
         let everywhere = outlet.proxies.for_all().is_none();
-        let listens =
-            everywhere && !self.no_listen && (self.port.is_some() || resources.has_threads_for_listening());
+        let may_find = everywhere && public;
+        let (wants_dht, wants_lan) = (may_find && !self.no_dht, may_find && !self.no_lan);
+        let wants_peers = everywhere && !self.no_listen;
+        resources.tell_missing([wants_dht, wants_peers && self.port.is_none(), wants_lan]);
+        let listens = wants_peers && (self.port.is_some() || resources.has_threads_for_listening());
         let mut listener = if listens { self.listen(&outlet, resources.incoming)? } else { None };
-        let finds_by_dht = everywhere && public && !self.no_dht && resources.has_threads_for_dht();
-        let finds_near = everywhere && public && !self.no_lan && resources.has_threads_for_lan();
+        let finds_by_dht = wants_dht && resources.has_threads_for_dht();
+        let finds_near = wants_lan && resources.has_threads_for_lan();
         let throttle = |limit: Option<u64>| limit.map_or_else(Throttle::unlimited, Throttle::limited);
         let port = listener.as_ref().map(Listener::port);
         let ports = OwnPorts::listening_at(port);

@@ -103,7 +103,9 @@ impl Resources {
         let wanted = ENOUGH_THREADS + others + tiers.saturating_mul(2).min(MAX_ANNOUNCERS);
         let room = if thread_limit::is_far(wanted) { wanted } else { thread::room(wanted) };
         if room < LEAST_THREADS {
-            let why = format!("only {room} threads may be started, and {LEAST_THREADS} are needed at least");
+            let threads = if room == 1 { "thread" } else { "threads" };
+            let why =
+                format!("only {room} {threads} may be started, and {LEAST_THREADS} are needed at least");
             return Err((Exit::OTHER, format!("{why} (raise ulimit -u or the limit of the container)")));
         }
         let resources = share(limit, torrents.len(), Some(room).filter(|room| *room < wanted), purpose);
@@ -127,26 +129,34 @@ impl Resources {
                 "at most {connections} peers in all, because {limit} files may be open (raise it with ulimit -n)"
             );
         }
-        let missing: Vec<&str> = [
-            (resources.has_threads_for_dht(), "without the DHT"),
-            (resources.has_threads_for_listening(), "without incoming connections"),
-            (resources.has_threads_for_lan(), "without the local network"),
-        ]
-        .into_iter()
-        .filter_map(|(has, without)| (!has).then_some(without))
-        .collect();
-        if !missing.is_empty() {
-            warn!(
-                "few threads may be started, so we go on {} (raise ulimit -u or the limit of the container)",
-                missing.join(", ")
-            );
-        }
         Ok(resources)
     }
 
     /// The most torrents at once that do what they are for.
     fn most(&self, purpose: Purpose) -> usize {
         if purpose == Purpose::Seed { self.running } else { self.places }
+    }
+
+    /// Tells the user what there are too few threads for, of what is wanted: the DHT, incoming connections, the local
+    /// network.
+    pub fn tell_missing(&self, wanted: [bool; 3]) {
+        if let Some(missing) = self.missing(wanted) {
+            warn!(
+                "few threads may be started, so we go on {missing} (raise ulimit -u or the limit of the container)"
+            );
+        }
+    }
+
+    fn missing(&self, [dht, listening, lan]: [bool; 3]) -> Option<String> {
+        let missing: Vec<&str> = [
+            (dht && !self.has_threads_for_dht(), "without the DHT"),
+            (listening && !self.has_threads_for_listening(), "without incoming connections"),
+            (lan && !self.has_threads_for_lan(), "without the local network"),
+        ]
+        .into_iter()
+        .filter_map(|(is_missing, without)| is_missing.then_some(without))
+        .collect();
+        (!missing.is_empty()).then(|| missing.join(", "))
     }
 
     /// Whether there are threads for a DHT node of each family.
@@ -288,6 +298,14 @@ mod tests {
         assert_eq!(uses(Some(19)), [true, true, false]);
         assert_eq!(uses(Some(39)), [true, true, true]);
         assert_eq!(uses(None), [true, true, true]);
+        let missing = |threads, wanted| share(1024, 1, threads).missing(wanted);
+        let all = [true; 3];
+        assert_eq!(
+            missing(Some(11), all).as_deref(),
+            Some("without incoming connections, without the local network")
+        );
+        assert_eq!(missing(Some(8), [true, false, false]).as_deref(), Some("without the DHT"));
+        assert_eq!((missing(Some(8), [false; 3]), missing(None, all)), (None, None));
         let tiers = |threads, torrents| share(1024, torrents, threads).most_tiers;
         assert_eq!([tiers(Some(8), 1), tiers(Some(39), 1), tiers(Some(99), 3)], [1, 3, 3]);
         assert!(tiers(None, 300) > 32);

@@ -100,6 +100,9 @@ fn few_threads_are_enough_for_a_download_by_way_of_a_tracker() {
         let outcome = program.finish(LIMIT);
         assert_eq!(outcome.code, Some(0), "{threads}: {}", outcome.output);
         assert!(!outcome.output.contains("panicked"), "{}", outcome.output);
+        // The user has turned both off.
+        let is_missed = |words: &str| outcome.output.contains(words);
+        assert!(!is_missed("the DHT") && !is_missed("the local network"), "{}", outcome.output);
         sample.assert_downloaded(output.path());
         let said: Vec<String> = tracker.announces()[before..].iter().map(|one| one.get("event")).collect();
         assert_eq!(said.last().map(String::as_str), Some("stopped"), "{threads}: {said:?}");
