@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What floods cost a download: floods.py BINARY [--kinds A,B] [--peers 2,5,50] [--small] [--two] [--udp] [--seed] ...
+"""What floods cost a download: floods.py BINARY [--kinds A,B] [--peers 2,5,50] [--small] [--two] [--udp] [--seed] [--mib 64] ...
 
 An honest seeder, which is the same program, gives 64 MiB at 8 MB/s. Beside it peers connect that send one kind
 of message as fast as they can, and come back as soon as they are disconnected. Printed are peak memory, CPU
@@ -9,7 +9,7 @@ of our own host or network are never kept out, since one of them may stand for e
 from this host, with --lan from a network beside us. With --two the torrent is of version 2. Those that
 lie about metadata and hashes are met with --magnet alone. With --udp the floods of packets reach the
 DHT too. It needs root or user namespaces, `unshare` and `ip`.
-All of it takes half an hour.
+A flood costs most in its first seconds: --mib 512 shows what it costs in a minute. All of it takes half an hour.
 """
 
 import argparse
@@ -29,7 +29,6 @@ import flood_torrent
 from flood_liars import LIES, Liar
 from flood_messages import floods, frame
 
-PAYLOAD = 64 * 1024 * 1024
 RATE = 8_000_000
 PORT = 51413
 NETWORK = "127" if "--near" in sys.argv else "10" if "--lan" in sys.argv else "11"
@@ -243,12 +242,14 @@ def processor_time(process):
 class Scene:
     """A torrent, its payload and its seeder."""
 
-    def __init__(self, binary, folder, piece_length, two):
-        self.binary, self.folder = binary, folder
-        self.pieces = PAYLOAD // piece_length
+    def __init__(self, binary, folder, piece_length, options):
+        self.binary, self.folder, two, length = binary, folder, options.two, options.mib << 20
+        self.pieces = length // piece_length
+        self.quiet = [] if options.udp and options.seed else ["--no-dht", "--no-lan"]
         seeds = os.path.join(folder, "seeds")
         os.mkdir(seeds)
-        payload = random.Random(7).randbytes(PAYLOAD)
+        chance = random.Random(7)
+        payload = b"".join(chance.randbytes(1 << 20) for _ in range(length >> 20))
         with open(os.path.join(seeds, "payload"), "wb") as file:
             file.write(payload)
         make = flood_torrent.version_two if two else flood_torrent.version_one
@@ -263,7 +264,7 @@ class Scene:
     def start_seeder(self):
         command = [self.binary, "seed", self.torrent, "-d", self.seeds, "--port", "6881", "--bind", SEEDER]
         os.environ["XDG_CONFIG_HOME"] = "/dev/null"
-        self.seeder = subprocess.Popen(command + ["--up-limit", str(RATE), "--no-dht", "--no-lan", "-q"])
+        self.seeder = subprocess.Popen(command + ["--up-limit", str(RATE), *self.quiet, "-q"])
         time.sleep(1)
 
     def download(self, kind, messages, count, options):
@@ -335,6 +336,7 @@ def main():
     parser.add_argument("--kinds", default=",".join(names), help=", ".join(names))
     parser.add_argument("--peers", default="2,5,50", help="how many peers flood")
     parser.add_argument("--small", action="store_true", help="256 pieces of 256 KiB, not 65,536 of 1 KiB")
+    parser.add_argument("--mib", type=int, default=64, help="length of the payload")
     parser.add_argument("--two", action="store_true", help="version 2, 4,096 pieces of 16 KiB")
     parser.add_argument("--near", action="store_true", help="flood from this host, which is never kept out")
     parser.add_argument("--lan", action="store_true", help="flood from our own network, which is never kept out")
@@ -347,7 +349,7 @@ def main():
     in_namespace()
     folder = tempfile.mkdtemp(prefix="floods-")
     piece_length = 256 * 1024 if options.small else 16 * 1024 if options.two else 1024
-    scene = Scene(os.path.realpath(options.binary), folder, piece_length, options.two)
+    scene = Scene(os.path.realpath(options.binary), folder, piece_length, options)
     try:
         messages = floods(scene.pieces, scene.root)
         quiet = scene.download("quiet", None, 0, options)

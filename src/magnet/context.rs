@@ -1,6 +1,6 @@
 //! What the workers of one magnet link share.
 
-use super::MetadataAssembly;
+use super::{KeptMemory, MetadataAssembly};
 use crate::message::Event;
 use crate::metainfo::InfoHash;
 use crate::net::{OwnPorts, Throttle};
@@ -21,6 +21,8 @@ pub struct MetadataContext {
     pub events: Sender<Event>,
     /// What the read buffers may grow to, all together.
     pub read_memory: Arc<ReadMemory>,
+    /// For what they say that only the swarm can understand.
+    pub kept_memory: Arc<KeptMemory>,
     /// The download limit of all peers of the process together.
     pub down: Arc<Throttle>,
     /// Whether connections are encrypted.

@@ -5,6 +5,7 @@
 
 use super::Verdict;
 use super::context::MetadataContext;
+use super::kept::KeptFrames;
 use crate::message::{HangUp, PeerError, PeerKey, Violation, Wait};
 use crate::metainfo::MAX_PIECES;
 use crate::net::PeerStream;
@@ -34,7 +35,7 @@ const HASHES_AT_ONCE: usize = 32;
 /// A peer that rejects so many of them has hardly any, and is not asked for hundreds of thousands.
 const MOST_REJECTED: u32 = 500;
 /// The most bytes that we keep of a peer's messages that only the swarm can understand, some 270 KiB: the
-/// longest bitfield, and 16 KiB for what may follow it.
+/// longest bitfield, and 16 KiB for what may follow it. All peers together have a bound as well (`kept.rs`).
 const MAX_KEPT: usize = (MAX_PIECES / 8) as usize + 16 * 1024;
 /// The longest bitfield is that of the torrent with the most pieces that we read.
 const LIMITS: FrameLimits = FrameLimits { bitfield: MAX_PIECES / 8, or_fewer: true };
@@ -94,12 +95,13 @@ impl MetadataExchange<'_> {
     /// Requests pieces until the metadata is complete. Returns the frames that are kept for the swarm.
     pub(super) fn run(mut self, stream: &PeerStream) -> Result<Vec<u8>, PeerError> {
         let mut buffer = ReadBuffer::new(Arc::clone(&self.context.read_memory));
-        let (mut kept, mut answers, until) = (Vec::new(), Vec::new(), Instant::now() + MAX_DURATION);
+        let mut kept = KeptFrames::new(Arc::clone(&self.context.kept_memory));
+        let (mut answers, until) = (Vec::new(), Instant::now() + MAX_DURATION);
         loop {
             answers.clear();
             let now = Instant::now();
             if self.hear_all(&mut buffer, &mut kept, &mut answers, now)? {
-                return Ok(kept);
+                return Ok([&kept.take(), buffer.unused()].concat());
             }
             let (is_alone, before) = (answers.is_empty(), self.outstanding);
             self.request(&mut answers);
@@ -143,7 +145,7 @@ impl MetadataExchange<'_> {
     fn hear_all(
         &mut self,
         buffer: &mut ReadBuffer,
-        kept: &mut Vec<u8>,
+        kept: &mut KeptFrames,
         answers: &mut Vec<u8>,
         now: Instant,
     ) -> Result<bool, PeerError> {
@@ -151,17 +153,22 @@ impl MetadataExchange<'_> {
             self.pace.count(&message, now).map_err(PeerError::Violation)?;
             match self.hear(&message, answers)? {
                 MessageUse::Done => {}
-                MessageUse::KeepForLater if kept.len() < MAX_KEPT => message.write_to(kept),
+                MessageUse::KeepForLater if kept.len() < MAX_KEPT => {
+                    if !kept.keep(&message) {
+                        return Err(PeerError::HungUp(HangUp::NoRoomForWords));
+                    }
+                }
                 MessageUse::KeepForLater => {
                     return Err(PeerError::Violation(Violation::TalkWithoutMetadata));
                 }
-                MessageUse::Completes => {
-                    kept.extend_from_slice(buffer.unused());
-                    return Ok(true);
-                }
+                MessageUse::Completes => return Ok(true),
             }
         }
-        Ok(false)
+        if kept.is_coming(buffer.needed()) {
+            Ok(false)
+        } else {
+            Err(PeerError::HungUp(HangUp::NoRoomForWords))
+        }
     }
 
     /// All requests were answered, some of them by a reject: the peer is asked again for those, if it has sent others.

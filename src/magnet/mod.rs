@@ -20,6 +20,7 @@
 
 mod context;
 mod exchange;
+mod kept;
 mod layers;
 mod metadata_assembly;
 mod places;
@@ -30,6 +31,7 @@ mod why;
 mod worker;
 
 pub use context::MetadataContext;
+pub use kept::KeptMemory;
 pub use metadata_assembly::{FoundMetadata, MAX_METADATA_SIZE, MetadataAssembly, Verdict};
 pub use worker::MetadataWorker;
 

@@ -245,11 +245,12 @@ impl<'a> MetadataSearch<'a> {
             }
         };
         if self.places(now).free == 0 {
-            let Some(silent) = self.silent(now).next() else {
+            let replaced = self.replaceable(now).next();
+            let Some(replaced) = replaced else {
                 debug!("{address}: reachable, but the limit of peers is reached");
                 return self.dialer.candidates_mut().release(address, now);
             };
-            if let Some(peer) = self.peers.remove(&silent) {
+            if let Some(peer) = self.peers.remove(&replaced) {
                 let why = PeerError::HungUp(HangUp::Unproven);
                 self.failed(peer.address, &why, Some(peer.is_greeted()), now);
                 self.tell_gone(&peer, why);

@@ -52,7 +52,7 @@ fn hung_up(why: HangUp) -> &'static str {
         HangUp::WrongData | HangUp::NearLiars => "wrong-data",
         HangUp::Snubbed | HangUp::Stalled | HangUp::NoSignOfLife => "silent",
         HangUp::Idle | HangUp::Unproven | HangUp::LowerPriority => "made-room",
-        HangUp::NotAccepting | HangUp::TooManyHandshakes => "no-room",
+        HangUp::NotAccepting | HangUp::TooManyHandshakes | HangUp::NoRoomForWords => "no-room",
         HangUp::RejectsAll | HangUp::ChokeFlood | HangUp::BitfieldFlood => "broke-the-rules",
         HangUp::Duplicate => "duplicate",
         HangUp::BothSeeds => "both-seeds",

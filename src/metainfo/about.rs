@@ -4,6 +4,9 @@ use super::{InfoHashV2, Metainfo};
 use crate::bencode::{Dictionary, Value};
 use std::ops::Range;
 
+/// Bytes of a text of a torrent about itself that are read.
+const LONGEST_TEXT: usize = 16 * 1024;
+
 /// What the torrent says about itself. A stranger wrote it: any text, to be made printable where it is shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
@@ -57,9 +60,15 @@ impl Metainfo {
     }
 }
 
+/// The beginning of a text. A torrent may be nothing else, and nobody reads 64 MiB of words.
 fn text(torrent: Dictionary<'_>, key: &str) -> Option<String> {
     let bytes = torrent.get(key)?.bytes()?;
-    Some(String::from_utf8_lossy(bytes).into_owned()).filter(|text| !text.is_empty())
+    let beginning = bytes
+        .get(..LONGEST_TEXT)
+        .map(|cut| [String::from_utf8_lossy(cut).trim_end_matches('\u{fffd}'), "…"].concat());
+    let whole = || String::from_utf8_lossy(bytes).into_owned();
+    Some(beginning.filter(|_| bytes.len() > LONGEST_TEXT).unwrap_or_else(whole))
+        .filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -106,5 +115,16 @@ mod tests {
     #[test]
     fn a_private_torrent_has_no_magnet_link() {
         assert_eq!(torrent("", "7:privatei1e").magnet(), None);
+    }
+
+    #[test]
+    fn of_words_without_end_the_beginning_is_read() {
+        let comment = |text: &str| torrent(&format!("7:comment{}:{text}", text.len()), "").about().comment;
+        let longest = "\u{e9}".repeat(LONGEST_TEXT / 2);
+        assert_eq!(comment(&longest).as_ref(), Some(&longest));
+        assert_eq!(comment(&longest.repeat(100)), Some(format!("{longest}…")));
+        // No letter is cut in the middle.
+        let odd = format!("x{}", &longest[2..]);
+        assert_eq!(comment(&format!("{odd}{longest}")), Some(format!("{odd}…")));
     }
 }

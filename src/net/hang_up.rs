@@ -58,6 +58,8 @@ pub enum HangUp {
     NoMetadata,
     /// It rejected our requests for metadata.
     RejectsMetadata,
+    /// It says much before the metadata is there, and there is no memory for what only the swarm can understand.
+    NoRoomForWords,
     /// Incoming: no more connections are accepted.
     NotAccepting,
     /// Incoming: too many handshakes were unfinished, and this one was the oldest of its network.
@@ -94,6 +96,7 @@ impl fmt::Display for HangUp {
             HangUp::NoExtensions => "it has no extension protocol and cannot send metadata",
             HangUp::NoMetadata => "it has no metadata yet",
             HangUp::RejectsMetadata => "it refuses to send metadata",
+            HangUp::NoRoomForWords => "many peers say much of their pieces before the metadata is there",
             HangUp::NotAccepting => "no more connections are accepted",
             HangUp::TooManyHandshakes => "too many unfinished handshakes, most of them from its network",
             HangUp::HandedOver => "handed to another thread",

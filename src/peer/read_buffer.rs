@@ -78,6 +78,11 @@ impl ReadBuffer {
         self.bytes.get(self.used..self.held).unwrap_or_default()
     }
 
+    /// The bytes of the last message that had not come as a whole.
+    pub fn needed(&self) -> usize {
+        self.needed
+    }
+
     /// Takes the next message out of the buffer, if all of it is there.
     pub fn next(&mut self, limits: &FrameLimits) -> Result<Option<Message<'_>>, PeerError> {
         let held = self.bytes.get(self.used..self.held).unwrap_or_default();

@@ -155,6 +155,7 @@ impl MetadataFetch<'_> {
             peer_id,
             events: events.clone(),
             read_memory: Arc::default(),
+            kept_memory: Arc::default(),
             down: Arc::clone(&network.down),
             encryption: network.encryption,
             ports: network.ports.clone(),

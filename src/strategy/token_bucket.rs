@@ -53,8 +53,13 @@ impl TokenBucket {
     /// Takes this many tokens whether or not it has them. What is missing drops in before there is one again: as many as a
     /// full bucket has, at most.
     pub fn charge(&mut self, tokens: u32, now: Instant) {
+        self.charge_up_to(tokens, self.burst, now);
+    }
+
+    /// The same, where so many are missing at most in the end, unless more are missing already.
+    pub fn charge_up_to(&mut self, tokens: u32, debt: u32, now: Instant) {
         let charged = self.empty_at.max(self.full_since(now)) + self.interval.saturating_mul(tokens);
-        self.empty_at = charged.min(now + self.interval.saturating_mul(self.burst));
+        self.empty_at = charged.min(self.empty_at.max(now + self.interval.saturating_mul(debt)));
     }
 
     /// Whether it has this many tokens.
@@ -100,6 +105,19 @@ mod tests {
         assert!(!bucket.take(start + SECOND / 2) && bucket.take(start + SECOND * 6 / 10));
         bucket.charge(u32::MAX, start + SECOND);
         assert!(!bucket.take(start + SECOND * 2) && bucket.take(start + SECOND * 21 / 10));
+    }
+
+    #[test]
+    fn a_small_debt_grows_no_further_and_makes_no_larger_one_smaller() {
+        let start = Instant::now() + 60 * SECOND;
+        let mut bucket = TokenBucket::every(SECOND, 10, start);
+        bucket.charge_up_to(7, 2, start);
+        assert_eq!((0..100).filter(|_| bucket.take(start)).count(), 3);
+        (0..100).for_each(|_| bucket.charge_up_to(7, 2, start));
+        assert!(!bucket.take(start + 2 * SECOND) && bucket.take(start + 3 * SECOND));
+        bucket.charge(u32::MAX, start);
+        bucket.charge_up_to(7, 2, start);
+        assert!(!bucket.take(start + 10 * SECOND) && bucket.take(start + 11 * SECOND));
     }
 
     #[test]

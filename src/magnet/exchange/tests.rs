@@ -41,6 +41,7 @@ pub(in crate::magnet) fn context_without_room(metadata: &[u8]) -> (MetadataConte
         peer_id: PeerId([1; 20]),
         events,
         read_memory: Arc::default(),
+        kept_memory: Arc::default(),
         down: Arc::new(Throttle::unlimited()),
         encryption: Default::default(),
         ports: Default::default(),

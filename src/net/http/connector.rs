@@ -88,11 +88,17 @@ impl Resolver for HostNames {
             Error::Io(error) => other(NameFault(reason(&error))),
             timeout => timeout,
         })?;
-        let mut addresses = self.empty();
-        let family = config.ip_family();
-        family.keep_wanted(found.into_iter()).take(MAX_ADDRESSES).for_each(|address| addresses.push(address));
+        let wanted = config.ip_family().keep_wanted(found.into_iter()).collect();
+        let addresses = as_many_as_fit(wanted, self.empty());
         if addresses.is_empty() { Err(Error::HostNotFound) } else { Ok(addresses) }
     }
+}
+
+/// Of the addresses that a name has, which are as many as its owner likes, those that the library has room for, of both
+/// families: it would panic at the next one.
+fn as_many_as_fit(found: Vec<SocketAddr>, mut room: ResolvedSocketAddrs) -> ResolvedSocketAddrs {
+    by_turns(found).into_iter().take(MAX_ADDRESSES).for_each(|address| room.push(address));
+    room
 }
 
 /// Makes TCP connections that leave by the bind address and go where the guard lets them, or to a proxy.

@@ -228,3 +228,20 @@ fn plain(name: &str) -> String {
     let inner = name.split_once('"').and_then(|(_, rest)| rest.rsplit_once('"')).map(|(inner, _)| inner);
     excerpt(inner.unwrap_or(name), 100)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_certificates_without_end_is_refused() {
+        let refusal = |path: &Path| Authorities::with_file(path).unwrap_err();
+        assert!(refusal(Path::new("/dev/zero")).contains("/dev/zero: it is larger than 1 MiB"));
+        let path = std::env::temp_dir().join(format!("certificates-{}", std::process::id()));
+        for (length, why) in [(MAX_FILE, "there are none"), (MAX_FILE + 1, "it is larger than 1 MiB")] {
+            std::fs::write(&path, vec![b' '; length as usize]).unwrap();
+            assert!(refusal(&path).contains(why), "{length}");
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+}

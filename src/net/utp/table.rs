@@ -13,7 +13,7 @@ use crate::net::half_open::Bell;
 use crate::net::udp_port::Diversion;
 use crate::net::{PeerStream, UdpPort};
 use crate::strategy::TokenBucket;
-use crate::strategy::utp::Conversation;
+use crate::strategy::utp::{Conversation, EarlyMemory};
 use crate::thread::lock;
 use crate::wire::utp::{Header, Kind, Packet, looks_like_utp};
 use std::collections::HashMap;
@@ -35,6 +35,8 @@ pub(super) struct Table {
     port: Arc<UdpPort>,
     timers: Arc<Timers<Link>>,
     acceptor: Acceptor,
+    /// For what comes before it can be used.
+    memory: Arc<EarlyMemory>,
     inside: Mutex<Inside>,
     /// A connection was forgotten.
     forgotten: Condvar,
@@ -63,6 +65,7 @@ impl Table {
             port: Arc::clone(port),
             timers: Arc::default(),
             acceptor: acceptor.clone(),
+            memory: Arc::default(),
             inside: Mutex::new(Inside {
                 links: HashMap::new(),
                 touched: Vec::new(),
@@ -121,7 +124,7 @@ impl Table {
         bell: Option<Weak<Bell>>,
     ) -> (Key, Arc<Link>) {
         inside.last_number = inside.last_number.wrapping_add(1);
-        let way = (&self.port, &self.timers);
+        let (way, conversation) = ((&self.port, &self.timers), conversation.sharing(&self.memory));
         let link = Link::new(inside.last_number, key.0, conversation, way, bell);
         inside.links.insert(key, Arc::clone(&link));
         (key, link)

@@ -61,7 +61,7 @@ pub(super) enum Closing {
 }
 
 /// One connection, without its socket and its clock.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Conversation {
     /// Under which we and the peer know it.
     pub(super) receive_id: u16,
@@ -253,7 +253,7 @@ impl Conversation {
             if !is_answer {
                 return;
             }
-            self.receiving = ReceiveWindow::new(header.sequence, now);
+            self.receiving.begin_at(header.sequence, now);
             self.state = State::Open;
             self.acknowledgements.owe(now);
         }

@@ -16,6 +16,7 @@
 //! - `delay`: how long packets wait in queues, told by two clocks that do not agree.
 //! - `congestion`: how much may be on its way, from the above.
 //! - `way`: all that is known of the way to the peer.
+//! - `early_memory`: how much may wait on its way in, on all connections together.
 //! - `acknowledgements`: when to say what has come.
 //! - `question`: what to do when the answer to the last packets is late.
 //! - `conversation`: one connection, made of all these; what leaves next is in `departure`, when it asks in `asking`.
@@ -26,12 +27,15 @@ mod congestion;
 mod conversation;
 mod delay;
 mod departure;
+mod early_memory;
 mod flights;
 mod question;
 mod receive_window;
 mod round_trip;
 mod send_window;
 mod sequence;
+mod sharing;
 mod way;
 
 pub use conversation::{Conversation, EndReason, State};
+pub use early_memory::EarlyMemory;

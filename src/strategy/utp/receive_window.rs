@@ -1,6 +1,7 @@
 //! Bytes on their way in: what comes early is kept until what is missing has come, and what is in order waits for the
 //! reader. Pure.
 
+use super::early_memory::EarlyShare;
 use super::sequence::{MAX_PACKETS, SequenceSet, distance};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -12,6 +13,13 @@ const FIRST_ROOM: usize = 256 * 1024;
 const MAX_ROOM: usize = 1024 * 1024;
 /// Bytes that a buffer keeps while it is empty.
 const KEPT: usize = 128 * 1024;
+/// Bytes that come early for which a connection needs no share of the memory of all.
+const OWN: usize = 8 * 1024;
+/// Bytes in order that wait to be read for which it needs none.
+const OWN_READY: usize = 64 * 1024;
+/// What a place in the list costs beside its bytes, and a packet in it.
+const PLACE: usize = size_of::<Option<Vec<u8>>>();
+const PACKET: usize = 32;
 /// Bytes of the longest mask that we send: one bit for each packet that can come early.
 pub const MAX_MASK: usize = MAX_PACKETS / 8;
 
@@ -29,7 +37,7 @@ pub enum Arrival {
 }
 
 /// What came.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ReceiveWindow {
     /// The number of the next packet.
     next: u16,
@@ -39,6 +47,10 @@ pub struct ReceiveWindow {
     early: VecDeque<Option<Vec<u8>>>,
     early_set: SequenceSet,
     early_bytes: usize,
+    early_packets: usize,
+    /// Bytes that came in order. As much may come early, which is what a peer that speeds up has on its way.
+    in_order: usize,
+    share: EarlyShare,
     /// The number of the packet that says that there are no more.
     last: Option<u16>,
     room: usize,
@@ -57,11 +69,26 @@ impl ReceiveWindow {
             early: VecDeque::new(),
             early_set: SequenceSet::default(),
             early_bytes: 0,
+            early_packets: 0,
+            in_order: 0,
+            share: EarlyShare::default(),
             last: None,
             room: FIRST_ROOM,
             came: (0, now),
             is_unread: false,
         }
+    }
+
+    /// Nothing has come yet. From now on its memory is this share.
+    pub fn share(&mut self, share: EarlyShare) {
+        self.share = share;
+    }
+
+    /// Nothing has come yet, and the first packet will have this number.
+    pub fn begin_at(&mut self, next: u16, now: Instant) {
+        let share = std::mem::take(&mut self.share);
+        *self = ReceiveWindow::new(next, now);
+        self.share = share;
     }
 
     /// Up to this packet everything has come.
@@ -108,6 +135,7 @@ impl ReceiveWindow {
         if self.ready.is_empty() && self.ready.capacity() > KEPT {
             self.ready = VecDeque::new();
         }
+        self.settle();
         count
     }
 
@@ -115,6 +143,7 @@ impl ReceiveWindow {
     pub fn discard(&mut self) {
         self.is_unread = true;
         self.ready = VecDeque::new();
+        self.settle();
     }
 
     /// A packet with bytes has come. `round_trip` is the time that it takes until the peer knows of a larger window.
@@ -124,12 +153,14 @@ impl ReceiveWindow {
             return Arrival::Useless;
         }
         match usize::try_from(ahead) {
-            Ok(0) if self.ready.len() <= self.room => {
+            Ok(0) if self.ready.len() <= self.room && self.has_memory(0, payload.len()) => {
                 self.append(payload);
                 self.widen(payload.len(), round_trip, now);
                 if self.early.is_empty() && !self.is_at_last() { Arrival::InOrder } else { self.close_gap() }
             }
-            Ok(ahead @ 1..MAX_PACKETS) if payload.len() <= self.free() => {
+            Ok(ahead @ 1..MAX_PACKETS)
+                if payload.len() <= self.free() && self.has_memory(ahead, payload.len()) =>
+            {
                 let at = ahead - 1;
                 if self.early.len() <= at {
                     self.early.resize(ahead, None);
@@ -138,6 +169,7 @@ impl ReceiveWindow {
                 *place = Some(payload.to_vec());
                 self.early_set.insert(sequence);
                 self.early_bytes += payload.len();
+                self.early_packets += 1;
                 Arrival::Early
             }
             _ => Arrival::Useless,
@@ -164,6 +196,7 @@ impl ReceiveWindow {
         if !self.is_unread {
             self.ready.extend(payload);
         }
+        self.in_order = self.in_order.saturating_add(payload.len());
         self.step();
     }
 
@@ -175,14 +208,43 @@ impl ReceiveWindow {
     /// The next packet has come: takes those behind it that are there.
     fn close_gap(&mut self) -> Arrival {
         while let Some(place) = self.early.pop_front() {
-            let Some(payload) = place else { return Arrival::FillsGap };
+            let Some(payload) = place else { break };
             self.early_bytes -= payload.len();
+            self.early_packets -= 1;
             self.append(&payload);
         }
-        if self.is_at_last() {
-            self.step();
+        self.settle();
+        if self.early.is_empty() {
+            self.early = VecDeque::new();
+            if self.is_at_last() {
+                self.step();
+            }
         }
         Arrival::FillsGap
+    }
+
+    /// Whether there is memory for one more packet with so many bytes, so far ahead. 0: it is the next one.
+    fn has_memory(&mut self, ahead: usize, bytes: usize) -> bool {
+        if ahead == 0 {
+            return self.share.claim(self.cost(0, bytes));
+        }
+        let more = ahead.saturating_sub(self.early.len()) * PLACE + bytes + PACKET;
+        self.early_cost() + more <= OWN.saturating_add(self.in_order) && self.share.claim(self.cost(more, 0))
+    }
+
+    /// What is early takes.
+    fn early_cost(&self) -> usize {
+        self.early.len() * PLACE + self.early_packets * PACKET + self.early_bytes
+    }
+
+    /// What is to be taken of the memory of all, with so much more that is early or in order.
+    fn cost(&self, early: usize, ready: usize) -> usize {
+        (self.early_cost() + early).saturating_sub(OWN) + (self.ready.len() + ready).saturating_sub(OWN_READY)
+    }
+
+    fn settle(&mut self) {
+        let cost = self.cost(0, 0);
+        self.share.settle(cost);
     }
 
     /// More room for a peer that fills half of it in one round trip, while the reader keeps pace with it.
@@ -206,5 +268,73 @@ impl ReceiveWindow {
             chunk.copy_from_slice(&self.early_set.word_from(from).to_le_bytes());
         }
         self.early.len().div_ceil(32) * 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::early_memory::EarlyMemory;
+    use super::*;
+    use std::sync::Arc;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A window of which the next packet is missing and some behind it have come. Returns how many were kept.
+    fn with_gap(memory: &Arc<EarlyMemory>, before: usize, bytes: usize) -> (ReceiveWindow, usize) {
+        let now = Instant::now();
+        let mut window = ReceiveWindow::new(1, now);
+        window.share(EarlyShare::of(Arc::clone(memory)));
+        for sequence in (1..).take(before / 1024) {
+            assert_ne!(window.data(sequence, &[1; 1024], SECOND, now), Arrival::Useless);
+            window.read(&mut [0; 1024]);
+        }
+        let early = (window.next.wrapping_add(1)..).take(1000);
+        let kept =
+            early.filter(|sequence| window.data(*sequence, &vec![1; bytes], SECOND, now) == Arrival::Early);
+        let kept = kept.count();
+        (window, kept)
+    }
+
+    #[test]
+    fn who_leaves_a_gap_at_once_has_little_kept_whatever_the_size_of_its_packets() {
+        for bytes in [0, 1, 100, 1000] {
+            let (window, kept) = with_gap(&Arc::default(), 0, bytes);
+            assert!(kept > 0 && window.early_cost() <= OWN, "{bytes}");
+        }
+        let (mut window, now) = (ReceiveWindow::new(1, Instant::now()), Instant::now());
+        assert_eq!(window.data(1000, b"far ahead", SECOND, now), Arrival::Useless);
+    }
+
+    #[test]
+    fn who_has_sent_much_in_order_has_as_much_kept_and_all_together_have_a_bound() {
+        let memory = Arc::<EarlyMemory>::default();
+        assert_eq!(with_gap(&memory, 20 * 1024, 1000).1, 27);
+        let mut windows: Vec<_> = (0..100).map(|_| with_gap(&memory, 200 * 1024, 1000)).collect();
+        let few = windows.iter().filter(|(_, kept)| *kept < 100).count();
+        assert!((75..90).contains(&few), "{few} have little more than their own");
+        assert!(windows.iter().all(|(_, kept)| *kept >= OWN / 1064));
+        // What is in order and is read comes in however full the memory is.
+        let (window, _) = windows.last_mut().unwrap();
+        let next = window.next;
+        assert_eq!(window.data(next, &[1; 1000], SECOND, Instant::now()), Arrival::FillsGap);
+        drop(windows);
+        assert!(with_gap(&memory, 200 * 1024, 1000).1 > 150, "what was taken was given back");
+    }
+
+    #[test]
+    fn what_nobody_reads_takes_of_the_memory_of_all_and_what_is_little_always_comes_in() {
+        let (memory, now) = (Arc::<EarlyMemory>::default(), Instant::now());
+        let unread = |_| {
+            let mut window = ReceiveWindow::new(1, now);
+            window.share(EarlyShare::of(Arc::clone(&memory)));
+            for sequence in 1..2000 {
+                window.data(sequence, &[1; 1000], SECOND, now);
+            }
+            window
+        };
+        let windows: Vec<ReceiveWindow> = (0..50).map(unread).collect();
+        assert!(windows.iter().all(|window| window.readable() >= OWN_READY - 1000));
+        let all: usize = windows.iter().map(ReceiveWindow::readable).sum();
+        assert!(all <= 50 * OWN_READY + (4 << 20), "{all}");
     }
 }

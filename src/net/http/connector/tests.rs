@@ -304,3 +304,12 @@ fn a_kept_connection_is_judged_before_it_is_used_again() {
     let heard = server.join().unwrap();
     assert!(heard.contains("GET /b ") && !heard.contains("GET /c "), "{heard}");
 }
+
+#[test]
+fn of_a_name_with_any_number_of_addresses_some_of_each_family_are_tried() {
+    let six = (0..1000).map(|number| SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, number], 80)));
+    let four = (0..3).map(|number| SocketAddr::from(([192, 0, 2, number], 80)));
+    let room = HostNames(guard(BindAddress::any())).empty();
+    let tried = as_many_as_fit(six.chain(four).collect(), room);
+    assert_eq!((tried.len(), tried.iter().filter(|to| to.is_ipv4()).count()), (16, 3));
+}
