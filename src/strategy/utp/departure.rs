@@ -75,7 +75,7 @@ impl Conversation {
         if length <= room {
             // Behind it follow as many as it takes to see soon that it is lost.
             if let Some(larger) =
-                self.way.size.to_try().filter(|_| unsent.min(room) >= PACKETS_OF_TRY * payload)
+                self.way.size.untried().filter(|_| unsent.min(room) >= PACKETS_OF_TRY * payload)
             {
                 self.way.size.tries();
                 return Some(self.sending.send_larger(length, larger, now));

@@ -38,7 +38,7 @@ impl PacketSize {
     }
 
     /// How large a packet should be tried now, if one should.
-    pub fn to_try(&self) -> Option<usize> {
+    pub fn untried(&self) -> Option<usize> {
         let may_try = !self.is_trying && self.payload == SMALL_PAYLOAD;
         LARGER.get(self.failures / TRIES).copied().filter(|_| may_try)
     }
@@ -65,9 +65,9 @@ mod tests {
     /// The size that is found where larger packets, or the first few that are tried, are lost; and how many were tried.
     fn found(largest: usize, mut lost: usize) -> (usize, usize) {
         let (mut size, mut tries) = (PacketSize::new(), 0);
-        while let Some(larger) = size.to_try() {
+        while let Some(larger) = size.untried() {
             size.tries();
-            assert_eq!(size.to_try(), None, "one at a time");
+            assert_eq!(size.untried(), None, "one at a time");
             tries += 1;
             size.tried(larger <= largest && lost == 0);
             lost = lost.saturating_sub(1);
