@@ -94,6 +94,9 @@ pub trait SearchEnvironment {
     /// A peer to which we had connected at this address closed the connection before a word of its own.
     fn closed_early(&self, _address: SocketAddr) {}
 
+    /// A connection to this address came about, and then nothing more came.
+    fn fell_silent(&self, _address: SocketAddr) {}
+
     /// Tells whoever sees what goes over the network why we try to connect to this address.
     fn explain_connecting(&self, _address: SocketAddr, _why: &dyn Fn() -> String) {}
 

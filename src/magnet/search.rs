@@ -333,6 +333,9 @@ impl<'a> MetadataSearch<'a> {
             self.trouble = Some(fault.to_string());
             return self.dialer.had_no_proxy(address, now);
         }
+        if why.is_silence() {
+            self.environment.fell_silent(address);
+        }
         let rebuff = why.rebuff().filter(|_| greeted == Some(false));
         if rebuff.is_some_and(|rebuff| self.dialer.candidates_mut().rebuffed(address, rebuff, now)) {
             return debug!("{address}: trying again, encrypted or plain as it was not before");

@@ -163,6 +163,17 @@ impl PeerError {
         }
     }
 
+    /// Whether the connection had come about, and nothing more came over it.
+    pub fn is_silence(&self) -> bool {
+        match self {
+            PeerError::TimedOut(wait) => *wait != Wait::Connection,
+            PeerError::HungUp(why) => matches!(why, HangUp::Snubbed | HangUp::Stalled),
+            // The other side answers nothing any more, as the system says, or uTP.
+            PeerError::Lost(error) => !is_reset(error),
+            _ => false,
+        }
+    }
+
     /// Whether the peer may have wanted the connection to begin the other way, plain or encrypted: it ended before
     /// its handshake had come.
     pub fn rebuff(&self) -> Option<Rebuff> {

@@ -138,6 +138,11 @@ impl Connector {
         lock(&self.way.utp_answers).closes_tcp(address);
     }
 
+    /// A connection to this address came about, and then nothing more came.
+    pub fn fell_silent(&self, address: SocketAddr) {
+        lock(&self.way.utp_answers).fell_silent(address);
+    }
+
     /// What goes through which proxy.
     pub fn proxies(&self) -> &Proxies {
         &self.way.proxies

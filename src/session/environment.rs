@@ -72,6 +72,10 @@ impl Environment for RunEnvironment<'_> {
         self.run.network.connector.closed_early(address);
     }
 
+    fn fell_silent(&mut self, address: SocketAddr) {
+        self.run.network.connector.fell_silent(address);
+    }
+
     fn explain_connecting(&self, address: SocketAddr, why: &dyn Fn() -> String) {
         self.run.network.tap.tell(|| Seen::Connecting(address, why()));
     }

@@ -237,6 +237,10 @@ impl SearchEnvironment for FetchEnvironment<'_> {
         self.fetch.network.connector.closed_early(address);
     }
 
+    fn fell_silent(&self, address: SocketAddr) {
+        self.fetch.network.connector.fell_silent(address);
+    }
+
     fn met_ourselves(&self, address: SocketAddr) {
         self.fetch.network.connector.met_ourselves(address);
     }

@@ -55,6 +55,9 @@ pub trait Environment {
     /// encrypted.
     fn closed_early(&mut self, _address: SocketAddr) {}
 
+    /// A connection to this address came about, and then nothing more came.
+    fn fell_silent(&mut self, _address: SocketAddr) {}
+
     /// Tells whoever sees what goes over the network why we try to connect to this address.
     fn explain_connecting(&self, _address: SocketAddr, _why: &dyn Fn() -> String) {}
 

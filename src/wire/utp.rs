@@ -26,6 +26,10 @@ pub const HEADER_LENGTH: usize = 20;
 const VERSION: u8 = 1;
 /// The kind of the extension with a selective acknowledgement.
 const SELECTIVE: u8 = 1;
+/// The kind of an extension that nobody knows, and that is skipped: it makes a packet larger.
+const FILLING: u8 = 0x7f;
+/// Bytes of the longest extension, with its kind and its length.
+const LONGEST_EXTENSION: usize = 257;
 /// The most extensions of one packet. One is in use.
 const MAX_EXTENSIONS: usize = 16;
 
@@ -128,15 +132,30 @@ impl<'a> Packet<'a> {
 
     /// Appends the packet as it goes over the wire. A selective acknowledgement of more than 252 bytes is cut.
     pub fn write(&self, into: &mut Vec<u8>) {
+        self.write_filled(0, into);
+    }
+
+    /// The same, with at least so many bytes more that mean nothing: whoever reads it skips them. 0, or 2 and more.
+    pub fn write_filled(&self, mut filling: usize, into: &mut Vec<u8>) {
         let Header { kind, connection_id, timestamp, timestamp_difference, window, .. } = self.header;
         let selective = self.selective.map(|mask| mask.get(..252).unwrap_or(mask));
-        into.extend([(kind as u8) << 4 | VERSION, if selective.is_some() { SELECTIVE } else { 0 }]);
+        let next = |filling: usize| if filling > 0 { FILLING } else { 0 };
+        let first = if selective.is_some() { SELECTIVE } else { next(filling) };
+        into.extend([(kind as u8) << 4 | VERSION, first]);
         into.extend(connection_id.to_be_bytes());
         into.extend([timestamp, timestamp_difference, window].map(u32::to_be_bytes).as_flattened());
         into.extend([self.header.sequence, self.header.acknowledgement].map(u16::to_be_bytes).as_flattened());
         if let Some(mask) = selective {
-            into.extend([0, mask.len() as u8]);
+            into.extend([next(filling), mask.len() as u8]);
             into.extend(mask);
+        }
+        while filling > 0 {
+            // A rest of a single byte would be none.
+            let most = if filling == LONGEST_EXTENSION + 1 { filling - 2 } else { LONGEST_EXTENSION };
+            let length = filling.min(most).saturating_sub(2);
+            filling = filling.saturating_sub(length + 2);
+            into.extend([next(filling), length as u8]);
+            into.extend(std::iter::repeat_n(0, length));
         }
         into.extend(self.payload);
     }
@@ -205,6 +224,19 @@ mod tests {
         assert_eq!(bytes[..3], [1, 0, 1]);
         assert_eq!(bytes[3..], (2..=0x12).collect::<Vec<u8>>());
         assert_eq!(bytes.len(), HEADER_LENGTH);
+    }
+
+    #[test]
+    fn a_packet_that_is_filled_is_as_large_as_it_should_be_and_means_the_same() {
+        for filling in [0, 2, 3, 257, 258, 259, 515, 516, 804] {
+            for selective in [None, Some(&[1, 2, 3, 4][..])] {
+                let packet = Packet { header: HEADER, selective, payload: b"payload" };
+                let (mut plain, mut bytes) = (Vec::new(), Vec::new());
+                packet.write(&mut plain);
+                packet.write_filled(filling, &mut bytes);
+                assert_eq!((Packet::read(&bytes), bytes.len()), (Ok(packet), plain.len() + filling));
+            }
+        }
     }
 
     #[test]

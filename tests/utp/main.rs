@@ -4,5 +4,6 @@
 
 mod giving_way;
 mod hostile;
+mod large_packets;
 mod network;
 mod transfers;

@@ -181,6 +181,18 @@ fn who_is_silent_over_tcp_is_asked_over_utp_beside_it() {
 }
 
 #[test]
+fn who_fell_silent_over_utp_is_reached_over_tcp_the_next_time() {
+    let connector = with_utp([127, 0, 30, 9]);
+    let there = free_address([127, 0, 30, 10]);
+    let (_utp, _coming) = utp_at([127, 0, 30, 10], there.port());
+    let _listener = TcpListener::bind(there).unwrap();
+    connector.closed_early(there);
+    assert!(outcome(&connector, there).unwrap().is_utp());
+    connector.fell_silent(there);
+    assert!(!outcome(&connector, there).unwrap().is_utp());
+}
+
+#[test]
 fn who_closes_tcp_before_a_word_is_reached_over_utp_the_next_time() {
     let connector = with_utp([127, 0, 30, 7]);
     let there = free_address([127, 0, 30, 8]);

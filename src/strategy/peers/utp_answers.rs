@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 /// How long TCP is alone. Most connections are there by then.
 const HEAD_START: Duration = Duration::from_millis(750);
+/// The same where a connection to the peer fell silent before. Large packets of the peer may vanish on the way, which TCP
+/// finds out and many programs over uTP do not. A call over TCP is repeated twice by then.
+const LONG_HEAD_START: Duration = Duration::from_secs(5);
 /// How long a peer that refuses TCP has to answer over uTP, in our own network and elsewhere. It is there, so it takes
 /// a round trip; and where a packet is lost, that of a call that is repeated.
 const ANSWER_NEARBY: Duration = Duration::from_millis(700);
@@ -35,6 +38,8 @@ enum Answer {
     Speaks,
     /// It took a connection over TCP and closed it before a word, as programs do that take uTP alone.
     ClosesTcp,
+    /// It speaks uTP, and a connection to it fell silent.
+    Stalls,
     /// It did not answer so many times in a row, and is left alone until then.
     Silent(u32, Instant),
 }
@@ -42,8 +47,15 @@ enum Answer {
 impl UtpAnswers {
     /// The peer at this address speaks uTP, or is said to.
     pub fn speaks(&mut self, address: SocketAddr) {
-        if !self.is_utp_first(address) {
+        if !matches!(self.known.get(&canonical(address)), Some(Answer::ClosesTcp | Answer::Stalls)) {
             self.set(address, Answer::Speaks);
+        }
+    }
+
+    /// A connection to this address came about and then fell silent. If it was over uTP, TCP is to be first the next time.
+    pub fn fell_silent(&mut self, address: SocketAddr) {
+        if matches!(self.known.get(&canonical(address)), Some(Answer::Speaks | Answer::ClosesTcp)) {
+            self.set(address, Answer::Stalls);
         }
     }
 
@@ -74,6 +86,7 @@ impl UtpAnswers {
     pub fn when(&self, address: SocketAddr, now: Instant) -> Option<Instant> {
         match self.known.get(&canonical(address)) {
             Some(Answer::Speaks | Answer::ClosesTcp) => Some(now),
+            Some(Answer::Stalls) => Some(now + LONG_HEAD_START),
             Some(Answer::Silent(_, until)) if now < *until => None,
             _ => Some(now + HEAD_START),
         }
@@ -159,6 +172,20 @@ mod tests {
         answers.silent(at(1), now);
         answers.closes_tcp(at(1));
         assert!(!answers.is_utp_first(at(1)) && answers.when(at(1), now).is_none());
+    }
+
+    #[test]
+    fn who_fell_silent_over_utp_is_asked_over_tcp_well_before() {
+        let (mut answers, now) = (UtpAnswers::default(), Instant::now());
+        // It was silent over TCP: that says nothing of uTP.
+        answers.fell_silent(at(1));
+        assert_eq!(answers.when(at(1), now), Some(now + HEAD_START));
+        answers.speaks(at(1));
+        answers.fell_silent(at(1));
+        assert_eq!(answers.when(at(1), now), Some(now + LONG_HEAD_START));
+        // Others may say that it speaks uTP, and it does.
+        answers.speaks(at(1));
+        assert_eq!(answers.when(at(1), now), Some(now + LONG_HEAD_START));
     }
 
     #[test]

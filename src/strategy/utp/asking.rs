@@ -9,7 +9,7 @@ impl Conversation {
         if self.state == State::Connecting || self.question.is_asked() || self.sending.is_empty() {
             return;
         }
-        let is_alone = self.sending.in_flight() <= self.way.payload;
+        let is_alone = self.sending.in_flight() <= self.way.size.payload();
         self.question.ask_at(self.way.round_trip.until_asked(is_alone).map(|wait| now + wait));
     }
 

@@ -278,7 +278,7 @@ impl Conversation {
     fn acknowledged(&mut self, packet: &Packet, now: Instant) -> bool {
         let (header, way) = (&packet.header, &mut self.way);
         let upto = header.acknowledgement;
-        let was_full = self.sending.in_flight() + way.payload > way.congestion.window();
+        let was_full = self.sending.in_flight() + way.size.payload() > way.congestion.window();
         let (next, oldest) = (self.sending.next_sequence(), self.sending.unacknowledged());
         let news = self.sending.acknowledge(upto, packet.selective, way.round_trip.least(), now);
         let Some(news) = news else { return false };
@@ -289,7 +289,7 @@ impl Conversation {
         let is_plain = header.kind == Kind::State && packet.selective.is_none() && room == self.peer_room;
         if !is_old {
             self.peer_room = room;
-            if room < way.payload {
+            if room < way.size.payload() {
                 way.is_alive();
             }
         }
@@ -347,7 +347,7 @@ impl Conversation {
             self.may_probe = true;
             return;
         }
-        let timeouts = self.way.timed_out(self.sending.oldest(), self.sending.next_flight());
+        let timeouts = self.way.timed_out(self.sending.next_flight());
         let is_alone = distance(self.sending.unacknowledged(), self.sending.next_sequence()) == 1;
         let is_first_or_last = self.state == State::Connecting || self.closing == Closing::Sent && is_alone;
         if timeouts >= if is_first_or_last { MAX_FIRST_TIMEOUTS } else { MAX_TIMEOUTS } {

@@ -8,12 +8,13 @@
 use super::conversation::{Closing, Conversation, EndReason, State};
 use super::receive_window::MAX_MASK;
 use super::send_window::Outgoing;
-use super::way::FULL_PAYLOAD;
 use crate::wire::utp::{Header, Kind, Packet};
 use std::time::Instant;
 
 /// Bytes in front of the mask of early packets.
 const EXTENSION_HEADER: usize = 2;
+/// Packets for which there has to be room when one of them tries a larger size.
+const PACKETS_OF_TRY: usize = 4;
 
 impl Conversation {
     /// Writes the next packet that should leave now, in place of what is there. False if there is none.
@@ -29,14 +30,14 @@ impl Conversation {
                 self.patience = Some(now + self.wait());
             }
             self.expect_answer(now);
-            self.write_packet(packet.kind, packet.sequence, packet.length, now, into);
+            self.write_packet(&packet, now, into);
             self.sending.copy(&packet, into);
             return true;
         }
         let is_known = self.state != State::Connecting;
         let (free, room) = (self.receiving.free(), self.receiving.room());
         if is_known && (self.acknowledgements.is_due(free, room, now) || self.keeps_alive(now)) {
-            self.write_packet(Kind::State, self.sending.next_sequence(), 0, now, into);
+            self.write_alone(Kind::State, now, into);
             return true;
         }
         false
@@ -45,7 +46,7 @@ impl Conversation {
     /// The packet that tells the peer that there is no such connection any more, in place of what is there.
     pub fn last_word(&mut self, now: Instant, into: &mut Vec<u8>) {
         into.clear();
-        self.write_packet(Kind::Reset, self.sending.next_sequence(), 0, now, into);
+        self.write_alone(Kind::Reset, now, into);
     }
 
     /// The next packet that takes a number.
@@ -69,8 +70,16 @@ impl Conversation {
         let window = self.way.congestion.window().min(self.peer_room);
         let in_flight = self.sending.in_flight();
         let room = window.saturating_sub(in_flight);
-        let length = self.way.payload.min(unsent);
+        let payload = self.way.size.payload();
+        let length = payload.min(unsent);
         if length <= room {
+            // Behind it follow as many as it takes to see soon that it is lost.
+            if let Some(larger) =
+                self.way.size.untried().filter(|_| unsent.min(room) >= PACKETS_OF_TRY * payload)
+            {
+                self.way.size.tries();
+                return Some(self.sending.send_larger(length, larger, now));
+            }
             return Some(self.sending.send(Kind::Data, length, now));
         }
         // A peer with little room gets little, one packet at a time; one without room is asked now and then.
@@ -85,12 +94,19 @@ impl Conversation {
         Some(self.sending.send(Kind::Data, length.min(room.max(1)), now))
     }
 
+    /// A packet that takes no number and has no bytes.
+    fn write_alone(&mut self, kind: Kind, now: Instant, into: &mut Vec<u8>) {
+        let packet = self.sending.without_number(kind);
+        self.write_packet(&packet, now, into);
+    }
+
     /// Everything of a packet but its bytes, for which it leaves room. What has come early is not in it where the bytes
     /// leave no room for that; then it stays owed.
-    fn write_packet(&mut self, kind: Kind, sequence: u16, payload: usize, now: Instant, into: &mut Vec<u8>) {
+    fn write_packet(&mut self, packet: &Outgoing, now: Instant, into: &mut Vec<u8>) {
+        let Outgoing { kind, sequence, .. } = *packet;
         let mut mask = [0; MAX_MASK];
         let needed = self.receiving.mask(&mut mask);
-        let fits = payload + EXTENSION_HEADER + needed <= FULL_PAYLOAD;
+        let fits = packet.length + EXTENSION_HEADER + needed <= self.way.size.payload();
         let length = if fits { needed } else { 0 };
         let free = self.receiving.free();
         let header = Header {
@@ -103,7 +119,7 @@ impl Conversation {
             acknowledgement: self.receiving.acknowledgement(),
         };
         let selective = mask.get(..length).filter(|mask| !mask.is_empty());
-        Packet { header, selective, payload: &[] }.write(into);
+        Packet { header, selective, payload: &[] }.write_filled(packet.filling, into);
         if length == needed {
             self.acknowledgements.sent(free);
         }

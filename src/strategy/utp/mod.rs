@@ -15,6 +15,7 @@
 //! - `round_trip`: how long to wait for an answer.
 //! - `delay`: how long packets wait in queues, told by two clocks that do not agree.
 //! - `congestion`: how much may be on its way, from the above.
+//! - `packet_size`: how large a packet may be, so that it arrives.
 //! - `way`: all that is known of the way to the peer.
 //! - `early_memory`: how much may wait on its way in, on all connections together.
 //! - `acknowledgements`: when to say what has come.
@@ -29,6 +30,7 @@ mod delay;
 mod departure;
 mod early_memory;
 mod flights;
+mod packet_size;
 mod question;
 mod receive_window;
 mod round_trip;

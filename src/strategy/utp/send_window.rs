@@ -31,6 +31,15 @@ struct Sent {
     at: Instant,
     times: u8,
     fate: Fate,
+    /// The first time it was larger than it had to be, to try whether such packets arrive.
+    tries_larger: bool,
+}
+
+impl Sent {
+    /// Whether its last flight may have been lost for its size: that says nothing of how much the way carries.
+    fn was_too_large(&self) -> bool {
+        self.tries_larger && self.times == 1
+    }
 }
 
 /// A packet that should leave now.
@@ -43,6 +52,8 @@ pub struct Outgoing {
     start: u64,
     /// Bytes in it.
     pub length: usize,
+    /// Bytes in front of them that mean nothing.
+    pub filling: usize,
 }
 
 /// What an acknowledgement says.
@@ -54,8 +65,8 @@ pub struct News {
     pub packets: usize,
     /// The time from the last flight that landed to now, if it is sure which one it was.
     pub round_trip: Option<Duration>,
-    /// The longest packet that arrived.
-    pub longest: usize,
+    /// Whether the packet that tried a larger size arrived as it was, if it is known by now.
+    pub larger_arrived: Option<bool>,
 }
 
 /// What was sent and what will be.
@@ -131,11 +142,6 @@ impl SendWindow {
         self.sent.len() >= MAX_PACKETS - 1
     }
 
-    /// Bytes of the packet that the peer waits for.
-    pub fn oldest(&self) -> usize {
-        self.sent.front().map_or(0, |sent| sent.length.into())
-    }
-
     /// The number of the next flight.
     pub fn next_flight(&self) -> u64 {
         self.flights.next()
@@ -151,7 +157,16 @@ impl SendWindow {
         let flight = self.flights.next();
         self.lost.push_back(self.next_sequence());
         let (start, fate) = (self.cut, Fate::Lost);
-        self.sent.push_back(Sent { kind, start, length: 0, flight, at: now, times: 0, fate });
+        self.sent.push_back(Sent {
+            kind,
+            start,
+            length: 0,
+            flight,
+            at: now,
+            times: 0,
+            fate,
+            tries_larger: false,
+        });
     }
 
     /// Makes the next packet, of so many of the unsent bytes.
@@ -168,10 +183,26 @@ impl SendWindow {
             at: now,
             times: 1,
             fate: Fate::Flying,
+            tries_larger: false,
         });
         self.cut += length as u64;
         self.in_flight += length;
-        Outgoing { kind, sequence, start, length }
+        Outgoing { kind, sequence, start, length, filling: 0 }
+    }
+
+    /// Makes the next packet, of so many of the unsent bytes, and fills it up to this size. If it is lost, it leaves
+    /// again without the filling.
+    pub fn send_larger(&mut self, length: usize, size: usize, now: Instant) -> Outgoing {
+        let packet = self.send(Kind::Data, length, now);
+        if let Some(sent) = self.sent.back_mut() {
+            sent.tries_larger = true;
+        }
+        Outgoing { filling: size.saturating_sub(packet.length), ..packet }
+    }
+
+    /// A packet without bytes that takes no number.
+    pub fn without_number(&self, kind: Kind) -> Outgoing {
+        Outgoing { kind, sequence: self.next_sequence(), start: self.cut, length: 0, filling: 0 }
     }
 
     /// The next packet that is lost, if the window has room for it. One may leave in any case, and the one that the peer
@@ -190,7 +221,7 @@ impl SendWindow {
                 sent.flight = self.flights.depart(sequence);
                 self.in_flight += length;
                 self.lost.pop_front();
-                return Some(Outgoing { kind: sent.kind, sequence, start: sent.start, length });
+                return Some(Outgoing { kind: sent.kind, sequence, start: sent.start, length, filling: 0 });
             }
             self.lost.pop_front();
         }
@@ -282,7 +313,11 @@ impl SendWindow {
         sent.fate = Fate::Acknowledged;
         news.bytes += usize::from(sent.length);
         news.packets += 1;
-        news.longest = news.longest.max(sent.length.into());
+        if sent.tries_larger {
+            // An answer that comes too soon is one to the first time that it left.
+            let is_first = sent.times == 1 || least.is_some_and(|least| took < least / 2);
+            news.larger_arrived = Some(is_first);
+        }
         self.acknowledged.insert(self.first.wrapping_add(at as u16));
     }
 
@@ -297,7 +332,7 @@ impl SendWindow {
         last
     }
 
-    /// The packet that the peer waits for is lost. Returns its flight, if it was on its way.
+    /// The packet that the peer waits for is lost. Returns its flight, if it was on its way and not too large.
     pub fn lose_first(&mut self) -> Option<u64> {
         let number = self.sent.front()?.flight;
         self.lose(self.first, number).then_some(number)
@@ -311,7 +346,9 @@ impl SendWindow {
                 sent.fate = Fate::Lost;
                 self.in_flight -= usize::from(sent.length);
                 self.lost.push_back(self.first.wrapping_add(number));
-                last = last.max(Some(sent.flight));
+                if !sent.was_too_large() {
+                    last = last.max(Some(sent.flight));
+                }
             }
         }
         last
@@ -327,6 +364,7 @@ impl SendWindow {
         }
     }
 
+    /// Whether it was lost just now, and not for its size.
     fn lose(&mut self, sequence: u16, flight: u64) -> bool {
         let at = usize::try_from(distance(self.first, sequence)).ok();
         let sent = at.and_then(|at| self.sent.get_mut(at));
@@ -335,7 +373,7 @@ impl SendWindow {
         sent.fate = Fate::Lost;
         self.in_flight -= usize::from(sent.length);
         self.lost.push_back(sequence);
-        true
+        !sent.was_too_large()
     }
 
     /// Everything that is not acknowledged is lost.

@@ -2,17 +2,11 @@
 
 use super::congestion::Congestion;
 use super::delay::Delays;
+use super::packet_size::{FULL_PAYLOAD, PacketSize};
 use super::round_trip::RoundTrip;
 use super::send_window::News;
 use std::time::Instant;
 
-/// Bytes of the largest packet behind its header. With all headers it has 1,400 bytes over IPv6, 1,380 over IPv4, which
-/// fits through the usual tunnels; larger ones would save one header in twenty.
-pub const FULL_PAYLOAD: usize = 1332;
-/// The same where large packets seem not to come through: every network carries these.
-const SMALL_PAYLOAD: usize = 528;
-/// So often it is waited in vain before packets are made smaller.
-const TIMEOUTS_OF_LARGE: u32 = 2;
 /// So often the same acknowledgement comes, from a peer that names no early packets, before one is lost.
 const MAX_REPEATS: u8 = 3;
 
@@ -22,9 +16,7 @@ pub struct Way {
     pub round_trip: RoundTrip,
     pub delays: Delays,
     pub congestion: Congestion,
-    /// Bytes of a full packet, and whether one of the largest has arrived.
-    pub payload: usize,
-    large_arrive: bool,
+    pub size: PacketSize,
     /// How often in a row no answer came.
     timeouts: u32,
     /// How often the last acknowledgement was repeated.
@@ -38,8 +30,7 @@ impl Way {
             round_trip: RoundTrip::default(),
             delays: Delays::new(now),
             congestion: Congestion::new(FULL_PAYLOAD, now),
-            payload: FULL_PAYLOAD,
-            large_arrive: false,
+            size: PacketSize::new(),
             timeouts: 0,
             repeats: 0,
         }
@@ -49,7 +40,9 @@ impl Way {
     /// known. `is_full`: the window was what held us back.
     pub fn arrived(&mut self, news: &News, delay: u32, is_full: bool, now: Instant) {
         (self.timeouts, self.repeats) = (0, 0);
-        self.large_arrive |= news.longest > SMALL_PAYLOAD;
+        if let Some(arrived) = news.larger_arrived {
+            self.size.tried(arrived);
+        }
         self.round_trip.answered();
         if let Some(time) = news.round_trip {
             self.round_trip.measured(time);
@@ -73,12 +66,9 @@ impl Way {
         self.timeouts = 0;
     }
 
-    /// No answer came to the oldest packet, which has so many bytes. Returns how often in a row.
-    pub fn timed_out(&mut self, oldest: usize, next_flight: u64) -> u32 {
+    /// No answer came to the oldest packet. Returns how often in a row.
+    pub fn timed_out(&mut self, next_flight: u64) -> u32 {
         self.timeouts += 1;
-        if oldest > SMALL_PAYLOAD && !self.large_arrive && self.timeouts >= TIMEOUTS_OF_LARGE {
-            self.payload = SMALL_PAYLOAD;
-        }
         self.congestion.timed_out(next_flight);
         self.timeouts
     }

@@ -34,6 +34,9 @@ impl Coordinator<'_> {
             self.pieces.rarity_mut().lost_all(pieces);
         }
         self.release_addresses(&peer, now);
+        if why.is_silence() {
+            self.environment.fell_silent(peer.best_address());
+        }
         if matches!(why, PeerError::Ourselves) && !peer.is_incoming() {
             self.environment.met_ourselves(peer.address);
         }

@@ -7,6 +7,8 @@ use super::*;
 pub(super) struct Outside {
     pub(super) workers: BTreeMap<PeerKey, DetachedWorker>,
     pub(super) dialed: Vec<SocketAddr>,
+    /// The addresses whose connections fell silent.
+    pub(super) silent: Vec<SocketAddr>,
     /// The key of the last attempt at each address.
     pub(super) attempts: BTreeMap<SocketAddr, PeerKey>,
     /// How the connections that we made began.
@@ -73,6 +75,10 @@ impl Environment for TestEnvironment {
         outside.dialed.push(address);
         outside.attempts.insert(address, key);
         if outside.no_threads { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    }
+
+    fn fell_silent(&mut self, address: SocketAddr) {
+        self.0.borrow_mut().silent.push(address);
     }
 
     fn greet(

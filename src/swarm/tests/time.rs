@@ -108,7 +108,9 @@ fn a_connection_over_which_nothing_comes_any_more_gives_way_to_a_new_one() {
         }
         assert_eq!(world.hung_up(dead), Some(HangUp::Stalled));
         assert!(waited <= 30, "{waited} s");
+        assert!(world.outside.borrow().silent.is_empty(), "that one peer closed says nothing");
         world.gone(dead, PeerError::HungUp(HangUp::Stalled));
+        assert_eq!(world.outside.borrow().silent, [address(1)], "over TCP it may be otherwise");
         world.outside.borrow_mut().dialed.clear();
         world.wait(3 * SECOND);
         assert!(world.outside.borrow().dialed.contains(&address(1)), "it is connected to again");
