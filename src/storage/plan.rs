@@ -272,11 +272,9 @@ mod tests {
             // Our own damaged work is done again.
             ([Some(99), Some(5), None], remembers(&[]), Ok(remembers(&[]))),
             // What is left of a file that was there before us is still guarded.
-            (
-                [Some(4), None, Some(16)],
-                remembers(&[(0, 9), (1, 5), (2, 3)]),
-                Ok(remembers(&[(0, 4), (2, 3)])),
-            ),
+            ([None, None, Some(16)], remembers(&[(1, 5), (2, 3)]), Ok(remembers(&[(2, 3)]))),
+            // Nor is a byte added to it, if it has become shorter.
+            ([Some(4), None, Some(16)], remembers(&[(0, 9), (2, 3)]), Err(13)),
             // A run that did not select the file has left it as it was: longer than the torrent says.
             ([Some(21), None, None], remembers(&[(0, 21)]), Err(13)),
         ] {
