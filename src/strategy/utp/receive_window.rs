@@ -15,6 +15,8 @@ const MAX_ROOM: usize = 1024 * 1024;
 const KEPT: usize = 128 * 1024;
 /// Bytes that come early for which a connection needs no share of the memory of all.
 const OWN: usize = 8 * 1024;
+/// Bytes that may come early before any came in order: what a peer has on its way at first.
+const EARLY_AT_FIRST: usize = 20 * 1024;
 /// Bytes in order that wait to be read for which it needs none.
 const OWN_READY: usize = 64 * 1024;
 /// What a place in the list costs beside its bytes, and a packet in it.
@@ -229,7 +231,8 @@ impl ReceiveWindow {
             return self.share.claim(self.cost(0, bytes));
         }
         let more = ahead.saturating_sub(self.early.len()) * PLACE + bytes + PACKET;
-        self.early_cost() + more <= OWN.saturating_add(self.in_order) && self.share.claim(self.cost(more, 0))
+        self.early_cost() + more <= EARLY_AT_FIRST.saturating_add(self.in_order)
+            && self.share.claim(self.cost(more, 0))
     }
 
     /// What is early takes.
@@ -299,7 +302,7 @@ mod tests {
     fn who_leaves_a_gap_at_once_has_little_kept_whatever_the_size_of_its_packets() {
         for bytes in [0, 1, 100, 1000] {
             let (window, kept) = with_gap(&Arc::default(), 0, bytes);
-            assert!(kept > 0 && window.early_cost() <= OWN, "{bytes}");
+            assert!(kept > 0 && window.early_cost() <= EARLY_AT_FIRST, "{bytes}");
         }
         let (mut window, now) = (ReceiveWindow::new(1, Instant::now()), Instant::now());
         assert_eq!(window.data(1000, b"far ahead", SECOND, now), Arrival::Useless);
@@ -308,7 +311,7 @@ mod tests {
     #[test]
     fn who_has_sent_much_in_order_has_as_much_kept_and_all_together_have_a_bound() {
         let memory = Arc::<EarlyMemory>::default();
-        assert_eq!(with_gap(&memory, 20 * 1024, 1000).1, 27);
+        assert_eq!(with_gap(&memory, 20 * 1024, 1000).1, 38);
         let mut windows: Vec<_> = (0..100).map(|_| with_gap(&memory, 200 * 1024, 1000)).collect();
         let few = windows.iter().filter(|(_, kept)| *kept < 100).count();
         assert!((75..90).contains(&few), "{few} have little more than their own");
