@@ -34,13 +34,12 @@ STATIC  += $(if $(LLD),-C link-arg=-B$(LLD) -C link-arg=-fuse-ld=lld -C link-arg
 STD     := -Z build-std=std,panic_unwind -Z build-std-features=panic-unwind,optimize_for_size
 OWN_STD := 640000
 # With it no panic passes through what drops values, which leaves more functions without: 0.25 MB, both together. A panic
-# that begins there ends the program. None of ours can by what comes from outside; all others are caught as before.
-OWN     := -Z panic-in-drop=abort
+# that begins there ends the program. None of ours can by what comes from outside; all others are caught as before. They do
+# not say in which line they began, for which each would need its place in the file; those of `make build` do.
+OWN     := -Z panic-in-drop=abort -Z location-detail=none
 
-# A library that panics says so, but not in which of its lines, unless that was compiled with ours: 0.03 MB. What libraries
-# show of their values to programmers are their kinds, without what is in them: 0.02 MB.
-OWN_PLACES := -Z profile-rustflags \
-	--config 'profile.release.package."*".rustflags=["-Zlocation-detail=none","-Zfmt-debug=shallow"]'
+# What libraries show of their values to programmers are their kinds, without what is in them: 0.02 MB.
+OWN_DEBUG := -Z profile-rustflags --config 'profile.release.package."*".rustflags=["-Zfmt-debug=shallow"]'
 
 # Where `make install` puts everything. DESTDIR stands in front of it, for those who make packages.
 PREFIX  := /usr/local
@@ -139,7 +138,7 @@ static: ## one static binary, target/static/femtotorrent, proven in an empty roo
 	with() { env CC_$(UNDER)=$(MUSL_CC) $(if $(filter musl-gcc,$(MUSL_CC)),,CARGO_TARGET_$(shell echo $(UNDER) | tr a-z A-Z)_LINKER=$(CROSS)) \
 		RUSTFLAGS="$(STATIC)$$paths$$own" "$$@"; } && \
 	build="cargo build --release --target $$target --target-dir target/static-build $(if $(filter no,$(TLS)),--no-default-features)" && \
-	{ { rustup component add rust-src && own=" $(OWN)" && with RUSTC_BOOTSTRAP=1 $$build $(STD) $(OWN_PLACES); } || \
+	{ { rustup component add rust-src && own=" $(OWN)" && with RUSTC_BOOTSTRAP=1 $$build $(STD) $(OWN_DEBUG); } || \
 		{ echo "the standard library is linked as it comes with Rust"; most=$$((most + $(OWN_STD))) own=; with $$build; }; } && \
 	cp target/static-build/$$target/release/femtotorrent $(STATIC_BINARY) && \
 	tests/static.py $(STATIC_BINARY) $$most $(RUNNER)
