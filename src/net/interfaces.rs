@@ -15,6 +15,8 @@ pub struct Interface {
     pub index: u32,
     /// It can be used.
     pub is_up: bool,
+    /// Other hosts beside us hear what is said to a group: it is no loopback, no tunnel, and knows multicast.
+    pub has_neighbours: bool,
     /// Its own addresses.
     pub addresses: Vec<IpAddr>,
 }
@@ -56,6 +58,10 @@ mod kernel {
     const LOCAL_ADDRESS: u16 = 2;
     /// The flag of an interface that is up (netdevice(7)).
     const UP: u32 = 1;
+    /// Those of loopback, of a line to one other host such as a tunnel, and of one that knows multicast.
+    const LOOPBACK: u32 = 0x8;
+    const POINT_TO_POINT: u32 = 0x10;
+    const MULTICAST: u32 = 0x1000;
     /// Bytes before the body of a message, and those of what is before the attributes in it.
     const HEADER: usize = 16;
     const LINK_HEADER: usize = 16;
@@ -142,8 +148,10 @@ mod kernel {
     fn link(kind: u16, body: &[u8]) -> Option<Interface> {
         let name = attribute(body.get(LINK_HEADER..)?, LINK_NAME).filter(|_| kind == NEW_LINK)?;
         let name = String::from_utf8_lossy(name.strip_suffix(&[0]).unwrap_or(name)).into_owned();
-        let is_up = number(body, 8)? & UP != 0;
-        Some(Interface { name, index: number(body, 4)?, is_up, addresses: Vec::new() })
+        let flags = number(body, 8)?;
+        let (is_up, index) = (flags & UP != 0, number(body, 4)?);
+        let has_neighbours = flags & (MULTICAST | LOOPBACK | POINT_TO_POINT) == MULTICAST;
+        Some(Interface { name, index, is_up, has_neighbours, addresses: Vec::new() })
     }
 
     /// An address, and the number of its interface. Where there is another end, that has an address here too.
@@ -161,7 +169,7 @@ mod kernel {
         fn loopback_is_listed_with_its_number_and_its_addresses() {
             let all = interfaces().unwrap();
             let lo = all.iter().find(|one| one.addresses.contains(&[127, 0, 0, 1].into())).unwrap();
-            assert!(lo.is_up && lo.index > 0 && !lo.name.is_empty(), "{lo:?}");
+            assert!(lo.is_up && lo.index > 0 && !lo.name.is_empty() && !lo.has_neighbours, "{lo:?}");
             let same = all.iter().filter(|one| one.index == lo.index || one.name == lo.name);
             assert_eq!(same.count(), 1, "{all:?}");
         }

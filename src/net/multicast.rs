@@ -4,7 +4,7 @@
 //! Several programs on one host share the port of a group. All calls run on the thread of the caller: one
 //! thread receives, and any thread may send or [hang up](Group::hang_up).
 
-use super::interfaces::interfaces;
+use super::interfaces::{Interface, interfaces};
 use super::{BindAddress, UdpPort};
 use crate::address::IpFamily;
 use socket2::{InterfaceIndexOrAddress, Socket, Type};
@@ -12,13 +12,18 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Instant;
 
-/// A group that we are in, through one interface of this host.
+/// The most interfaces through which we are in a group.
+const MAX_INTERFACES: usize = 8;
+
+/// A group that we are in, through one interface of this host or several.
 #[derive(Debug)]
 pub struct Group {
     receiver: UdpPort,
-    /// A socket of its own, because the receiver is bound to the group's address and not to the one that
-    /// everything leaves by.
-    sender: UdpPort,
+    /// One for each interface: sockets of their own, because the receiver is bound to the group's address and not to
+    /// the one that everything leaves by.
+    senders: Vec<UdpPort>,
+    /// The interfaces. None where there is one alone, which the user or the system has chosen.
+    through: Vec<LocalNetwork>,
     /// The group's address, with the interface if it is IPv6 and the user named an address.
     group: SocketAddr,
     /// The source address of our packets, when we joined.
@@ -26,7 +31,42 @@ pub struct Group {
     bind_address: BindAddress,
 }
 
+/// A network that this host is in: the number of the interface, and our addresses of one family there, of which there
+/// is one at least.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct LocalNetwork {
+    index: u32,
+    addresses: Vec<IpAddr>,
+}
+
 impl Group {
+    /// Joins a group through each interface that has neighbours, so that a tunnel which everything else leaves by does
+    /// not hide them. Where the user named what everything leaves by, or there is no such interface, as
+    /// [`join`](Self::join).
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    pub fn join_everywhere(group: SocketAddr, bind_address: BindAddress) -> io::Result<Group> {
+        let is_free = bind_address.address().is_none() && bind_address.interface().is_none();
+        let all = if is_free && bind_address.reaches(group) { interfaces() } else { Ok(Vec::new()) };
+        let mut through = local_networks(&all.unwrap_or_default(), IpFamily::of(group.ip()));
+        let mut senders = Vec::new();
+        through.retain(|network| {
+            let network = network.clone();
+            let open = move || sender(group, bind_address, Some(&network));
+            let port = open().and_then(|socket| UdpPort::over(socket, bind_address, open));
+            port.map(|port| senders.push(port)).is_ok()
+        });
+        let Some(our_address) = through.first().and_then(|network| network.addresses.first()).copied() else {
+            return Group::join(group, bind_address);
+        };
+        let networks = through.clone();
+        let open = move || receiver(group, bind_address, &networks);
+        let receiver = UdpPort::over(open()?, bind_address, open)?;
+        Ok(Group { receiver, senders, through, group, our_address, bind_address })
+    }
+
     /// Joins a group through the interface that the user named or that has the bind address, or through one
     /// that the system chooses if there is none.
     ///
@@ -44,26 +84,37 @@ impl Group {
             }
             _ => group,
         };
-        let [receiver, sender] = [receiver, sender].map(|open| {
-            UdpPort::over(open(group, bind_address)?, bind_address, move || open(group, bind_address))
-        });
+        let open = move || receiver(group, bind_address, &[]);
+        let receiver = UdpPort::over(open()?, bind_address, open)?;
+        let open = move || sender(group, bind_address, None);
+        let senders = vec![UdpPort::over(open()?, bind_address, open)?];
         let our_address = match bind_address.address() {
             Some(ip) => ip,
             None => bind_address.udp(group)?.local_addr()?.ip(),
         };
-        Ok(Group { receiver: receiver?, sender: sender?, group, our_address, bind_address })
+        Ok(Group { receiver, senders, through: Vec::new(), group, our_address, bind_address })
     }
 
-    /// The address of this host, as the other hosts of the group see it.
+    /// The addresses of this host in the networks of the group.
+    pub fn our_addresses(&self) -> Vec<IpAddr> {
+        if self.through.is_empty() {
+            return vec![self.our_address()];
+        }
+        self.through.iter().flat_map(|network| network.addresses.iter().copied()).collect()
+    }
+
+    /// The address of this host, as the other hosts of the first network see it.
     pub fn our_address(&self) -> IpAddr {
         // An interface may have come back with another one.
         let now = self.bind_address.interface().map(|device| device.address(IpFamily::of(self.group.ip())));
         now.and_then(Result::ok).unwrap_or(self.our_address)
     }
 
-    /// The same, with the port that we send from.
-    pub fn sends_from(&self) -> SocketAddr {
-        SocketAddr::new(self.our_address(), self.sender.address().port())
+    /// The same of each network, with the port that we send from.
+    pub fn sends_from(&self) -> Vec<SocketAddr> {
+        let first = |network: &LocalNetwork| network.addresses.first().copied();
+        let ours = self.through.iter().filter_map(first).chain([self.our_address()]);
+        ours.zip(&self.senders).map(|(ip, sender)| SocketAddr::new(ip, sender.address().port())).collect()
     }
 
     /// The group's address, at which we receive.
@@ -75,9 +126,10 @@ impl Group {
     ///
     /// # Errors
     ///
-    /// What the system says, mostly that there is no route.
+    /// What the system says, mostly that there is no route, if that holds for all networks.
     pub fn send(&self, packet: &[u8]) -> io::Result<()> {
-        self.sender.send(self.group, packet)
+        let sent = self.senders.iter().map(|sender| sender.send(self.group, packet));
+        sent.reduce(io::Result::or).unwrap_or(Ok(()))
     }
 
     /// As [`UdpPort::receive`]. We receive our own packets too.
@@ -112,8 +164,18 @@ pub fn asking_port(from: Ipv4Addr, bind_address: BindAddress) -> io::Result<UdpP
     UdpPort::over(open()?, bind_address, open)
 }
 
-/// A socket that is in the group.
-fn receiver(group: SocketAddr, bind_address: BindAddress) -> io::Result<Socket> {
+/// The networks of this family that have neighbours, not too many.
+fn local_networks(interfaces: &[Interface], family: IpFamily) -> Vec<LocalNetwork> {
+    let with_neighbours = interfaces.iter().filter(|one| one.is_up && one.has_neighbours);
+    let networks = with_neighbours.map(|one| {
+        let addresses = one.addresses.iter().copied().filter(|ip| IpFamily::of(*ip) == family);
+        LocalNetwork { index: one.index, addresses: addresses.collect() }
+    });
+    networks.filter(|network| !network.addresses.is_empty()).take(MAX_INTERFACES).collect()
+}
+
+/// A socket that is in the group, through these networks or, if there are none, as the user or the system chooses.
+fn receiver(group: SocketAddr, bind_address: BindAddress, through: &[LocalNetwork]) -> io::Result<Socket> {
     let socket = bind_address.socket(IpFamily::of(group.ip()), Type::DGRAM)?;
     socket.set_reuse_address(true)?;
     // Linux shares the port with the option above. Other systems need this one.
@@ -125,7 +187,13 @@ fn receiver(group: SocketAddr, bind_address: BindAddress) -> io::Result<Socket> 
             // Otherwise it would also receive what comes through an interface on which another program
             // joined the group.
             let _ = socket.set_multicast_all_v4(false);
+            let join = |network: &LocalNetwork| {
+                socket.join_multicast_v4_n(four.ip(), &InterfaceIndexOrAddress::Index(network.index))
+            };
             match interface {
+                _ if !through.is_empty() => {
+                    through.iter().map(join).reduce(io::Result::or).unwrap_or(Ok(()))?;
+                }
                 Some(index) => {
                     socket.join_multicast_v4_n(four.ip(), &InterfaceIndexOrAddress::Index(index))?;
                 }
@@ -135,7 +203,9 @@ fn receiver(group: SocketAddr, bind_address: BindAddress) -> io::Result<Socket> 
         SocketAddr::V6(six) => {
             socket.set_only_v6(true)?;
             let _ = socket.set_multicast_all_v6(false);
-            socket.join_multicast_v6(six.ip(), interface.unwrap_or(six.scope_id()))?;
+            let join = |network: &LocalNetwork| socket.join_multicast_v6(six.ip(), network.index);
+            let chosen = || socket.join_multicast_v6(six.ip(), interface.unwrap_or(six.scope_id()));
+            through.iter().map(join).reduce(io::Result::or).unwrap_or_else(chosen)?;
         }
     }
     // Bound to the group's address and not to all of ours, so that what a host sends to us alone does not
@@ -144,12 +214,17 @@ fn receiver(group: SocketAddr, bind_address: BindAddress) -> io::Result<Socket> 
     Ok(socket)
 }
 
-/// A socket that sends to the group.
-fn sender(group: SocketAddr, bind_address: BindAddress) -> io::Result<Socket> {
+/// A socket that sends to the group, in this network or, if there is none, as the user or the system chooses.
+fn sender(
+    group: SocketAddr,
+    bind_address: BindAddress,
+    through: Option<&LocalNetwork>,
+) -> io::Result<Socket> {
     let socket = bind_address.socket(IpFamily::of(group.ip()), Type::DGRAM)?;
     let from: SocketAddr = match group {
         SocketAddr::V4(_) => {
-            let ip = source_v4(bind_address);
+            let here = through.and_then(|network| network.addresses.first());
+            let ip = if let Some(IpAddr::V4(ip)) = here { *ip } else { source_v4(bind_address) };
             socket.set_multicast_if_v4(&ip)?;
             socket.set_multicast_ttl_v4(1)?;
             socket.set_multicast_loop_v4(true)?;
@@ -158,7 +233,7 @@ fn sender(group: SocketAddr, bind_address: BindAddress) -> io::Result<Socket> {
         SocketAddr::V6(six) => {
             socket.set_only_v6(true)?;
             if bind_address.interface().is_none() {
-                socket.set_multicast_if_v6(six.scope_id())?;
+                socket.set_multicast_if_v6(through.map_or(six.scope_id(), |network| network.index))?;
             }
             socket.set_multicast_hops_v6(1)?;
             socket.set_multicast_loop_v6(true)?;
@@ -237,6 +312,37 @@ mod tests {
         for (group, ip) in [(four, "192.0.2.77"), (four, "::1"), (six, "127.0.0.1"), (six, "2001:db8::1")] {
             Group::join(group, BindAddress::only(ip.parse().unwrap())).unwrap_err();
         }
+    }
+
+    #[test]
+    fn a_group_is_joined_through_each_interface_with_neighbours_and_no_tunnel_hides_them() {
+        let one = |index: u32, is_up, has_neighbours, ips: &[&str]| {
+            let addresses = ips.iter().map(|ip| ip.parse().unwrap()).collect();
+            Interface { name: format!("if{index}"), index, is_up, has_neighbours, addresses }
+        };
+        let mut all = vec![
+            one(1, true, false, &["127.0.0.1", "::1"]),
+            one(2, true, true, &["192.168.1.7", "fe80::7"]),
+            one(3, false, true, &["192.168.2.7"]),
+            one(4, true, false, &["10.8.0.2"]),
+            one(5, true, true, &["fe80::9", "2001:db8::9"]),
+        ];
+        let indices = |all: &[Interface], family| {
+            local_networks(all, family).iter().map(|network| network.index).collect::<Vec<_>>()
+        };
+        assert_eq!(indices(&all, IpFamily::V4), [2]);
+        assert_eq!(indices(&all, IpFamily::V6), [2, 5]);
+        assert_eq!(local_networks(&all, IpFamily::V6)[1].addresses.len(), 2);
+        all.extend((10..99).map(|index| one(index, true, true, &["192.168.9.9"])));
+        assert_eq!(indices(&all, IpFamily::V4).len(), MAX_INTERFACES);
+    }
+
+    #[test]
+    fn what_the_user_bound_to_is_the_only_way_to_a_group() {
+        let group = SocketAddr::new(GROUP.parse().unwrap(), free().1);
+        let ours = Group::join_everywhere(group, loopback([127, 0, 0, 3])).unwrap();
+        assert_eq!(ours.our_addresses(), [IpAddr::from([127, 0, 0, 3])]);
+        assert_eq!(ours.sends_from().iter().map(SocketAddr::ip).collect::<Vec<_>>(), ours.our_addresses());
     }
 
     #[test]

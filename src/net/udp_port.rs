@@ -54,6 +54,10 @@ pub struct UdpPort {
     renewal: Option<Renewal>,
     diversion: OnceLock<Weak<dyn Diversion>>,
     hung_up: AtomicBool,
+    /// A packet from the port to itself arrives, as far as is known. Where loopback is down none does.
+    can_be_woken: AtomicBool,
+    /// The thread was woken and may not have noticed.
+    woken_in_vain: AtomicBool,
 }
 
 /// The interface that a socket is bound to, and how another is made like it.
@@ -91,7 +95,10 @@ impl UdpPort {
             bound => bound?,
         };
         let port = socket.local_addr()?.as_socket().map_or(preferred, |address| address.port());
-        UdpPort::over(socket, bind_address, move || bind(at(port), bind_address))
+        let mut opened = UdpPort::over(socket, bind_address, move || bind(at(port), bind_address))?;
+        // The first time that somebody wakes the thread shows it.
+        opened.can_be_woken = AtomicBool::new(false);
+        Ok(opened)
     }
 
     /// A port over a socket that is bound already. `open` makes another one like it.
@@ -109,6 +116,8 @@ impl UdpPort {
             renewal,
             diversion: OnceLock::new(),
             hung_up: AtomicBool::new(false),
+            can_be_woken: AtomicBool::new(true),
+            woken_in_vain: AtomicBool::new(false),
         })
     }
 
@@ -155,9 +164,9 @@ impl UdpPort {
     }
 
     /// Waits for a packet until then. Returns its length, and the source that it names. A packet that is
-    /// longer than `into` is cut, and its length is that of `into`. `None` when the time is over. It is no
-    /// error here if no program took an earlier packet of ours, or its way is gone: that concerns one address
-    /// and not the port.
+    /// longer than `into` is cut, and its length is that of `into`. `None` when the time is over, and where the thread
+    /// was woken but no packet can do that. It is no error here if no program took an earlier packet of ours, or its
+    /// way is gone: that concerns one address and not the port.
     ///
     /// # Errors
     ///
@@ -191,7 +200,7 @@ impl UdpPort {
                 }
             }
             let Some((length, from)) = self.receive_by(into, due)? else {
-                if Instant::now() >= until {
+                if Instant::now() >= until || self.woken_in_vain.swap(false, Ordering::AcqRel) {
                     return Ok(None);
                 }
                 continue;
@@ -220,10 +229,7 @@ impl UdpPort {
 
     /// Waits for one packet. `None` when the time is over, and perhaps earlier.
     fn receive_by(&self, into: &mut [u8], until: Instant) -> io::Result<Option<(usize, SocketAddr)>> {
-        let mut left = until.saturating_duration_since(Instant::now());
-        if self.renewal.is_some() {
-            left = left.min(LOOK_AGAIN);
-        }
+        let left = self.one_wait(until.saturating_duration_since(Instant::now()));
         let socket = self.socket();
         // Even a caller whose deadline has always passed gets the packets that have come.
         socket.set_read_timeout(Some(left.max(MIN_WAIT)))?;
@@ -238,9 +244,19 @@ impl UdpPort {
         }
     }
 
+    /// How long to wait at once of the time that is left.
+    fn one_wait(&self, left: Duration) -> Duration {
+        if self.woken_in_vain.load(Ordering::Acquire) {
+            return Duration::ZERO;
+        }
+        let looks_again = self.renewal.is_some() || !self.can_be_woken.load(Ordering::Acquire);
+        if looks_again { left.min(LOOK_AGAIN) } else { left }
+    }
+
     /// Wakes the thread that waits, with an empty packet from the port to itself. Strangers can send empty
     /// packets too, so one must not cost more than a look for work. Where the socket is bound to an interface,
-    /// only an address of that leads to it, and without one the thread looks by itself after a second.
+    /// only an address of that leads to it. Without one, and where loopback is down, the thread looks by itself within
+    /// a second.
     pub fn wake(&self) {
         let to = match &self.renewal {
             Some(Renewal { device, .. }) => device
@@ -248,7 +264,10 @@ impl UdpPort {
                 .map(|ip| SocketAddr::new(ip, self.address.port())),
             None => Ok(loopback_if_unspecified(self.address)),
         };
-        if let Err(error) = to.and_then(|to| self.send(to, &[])) {
+        let woken = to.and_then(|to| self.send(to, &[]));
+        self.can_be_woken.store(woken.is_ok(), Ordering::Release);
+        if let Err(error) = woken {
+            self.woken_in_vain.store(true, Ordering::Release);
             debug!("cannot wake the thread at {}: {}", self.address, reason(&error));
         }
     }

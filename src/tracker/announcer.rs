@@ -9,6 +9,7 @@
 //! up each download for it.
 
 mod farewell;
+mod orders;
 
 use crate::text::reason;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use fastrand::Rng;
 use log::debug;
+use orders::{OrderInbox, OrderSender, orders};
 
 use super::announce::{Announce, Identity};
 use super::answer::Answer;
@@ -48,9 +50,6 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// `completed` itself.
 const TURN_FOR_COMPLETED: Duration = Duration::from_millis(500);
 
-/// Orders that can wait while an announce is under way.
-const WAITING_ORDERS: usize = 8;
-
 /// What an announcer is told.
 pub enum AnnouncerOrder {
     /// How well we are supplied with peers from now on.
@@ -71,7 +70,7 @@ pub enum AnnouncerOrder {
 
 /// What the other threads hold of one announcer.
 pub struct AnnouncerHandle {
-    orders: Sender<AnnouncerOrder>,
+    orders: OrderSender,
     /// Never carries anything: it disconnects when the thread ends.
     ended: Receiver<()>,
     thread: JoinHandle<()>,
@@ -119,7 +118,7 @@ impl AnnouncerHandle {
         let exchanges = outlet.exchanges.clone();
         let tier = Tier::new(part.trackers, Instant::now(), &mut random)?;
         let first = tier.turn().tracker.clone();
-        let (orders, inbox) = bounded(WAITING_ORDERS);
+        let (orders, inbox) = orders();
         let (end, ended) = bounded(0);
         let client = Arc::new(TrackerClient::new(outlet, &context.user_agent));
         let asked = Asked::default();
@@ -153,16 +152,14 @@ impl AnnouncerHandle {
         }
     }
 
-    /// Gives the thread an order. One place is always kept for the order to stop.
+    /// Gives the thread an order, which waits while an announce is under way.
     pub fn order(&self, order: AnnouncerOrder) {
-        if self.orders.len() < WAITING_ORDERS - 1 {
-            let _ = self.orders.try_send(order);
-        }
+        self.orders.send(order);
     }
 
     /// Has the thread tell its trackers that we leave, and end.
     pub fn ask_to_stop(&self, is_complete: bool, deadline: Instant) {
-        let _ = self.orders.try_send(AnnouncerOrder::Stop { is_complete, deadline });
+        self.orders.send(AnnouncerOrder::Stop { is_complete, deadline });
         if !self.is_known.load(Ordering::Acquire) {
             self.client.abort();
         }
@@ -208,7 +205,7 @@ struct Announcer<News> {
     tier: Tier,
     failures: FailureReports,
     context: AnnouncerContext<News>,
-    orders: Receiver<AnnouncerOrder>,
+    orders: OrderInbox,
     client: Arc<TrackerClient>,
     /// Where peers reach us, which a gateway may change.
     ports: OwnPorts,
@@ -245,7 +242,7 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
         loop {
             let due = self.tier.due();
             let wake = self.keep_until.into_iter().chain(due).min();
-            match self.order_until(wake) {
+            match self.orders.next(wake) {
                 Ok(AnnouncerOrder::Supply(supply)) => self.tier.supply(supply),
                 Ok(AnnouncerOrder::Interrupted(interruption)) => {
                     // What is open may leave by an address that we do not have any more.
@@ -272,19 +269,11 @@ impl<News: Fn(TrackerNews)> Announcer<News> {
                 }
                 // If an order comes first, the announce stays due.
                 Err(RecvTimeoutError::Timeout) => {
-                    if let Some(pass) = self.exchanges.enter_unless(&self.orders) {
+                    if let Some(pass) = self.exchanges.enter_unless(self.orders.bell()) {
                         self.announce_with(pass, self.tier.patience().unwrap_or(MAX_EXCHANGE));
                     }
                 }
             }
-        }
-    }
-
-    /// The next order, if one comes until then.
-    fn order_until(&self, wake: Option<Instant>) -> Result<AnnouncerOrder, RecvTimeoutError> {
-        match wake {
-            Some(wake) => self.orders.recv_deadline(wake),
-            None => self.orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
         }
     }
 

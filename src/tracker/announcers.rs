@@ -101,7 +101,7 @@ impl Announcers {
     }
 
     /// How well we are supplied with peers from now on, which decides when each tier announces again. Never
-    /// blocks. To be told again now and then, since a thread that is announcing may have no room for it.
+    /// blocks.
     pub fn supply(&self, supply: Supply) {
         self.handles.iter().for_each(|handle| handle.order(AnnouncerOrder::Supply(supply)));
     }
@@ -301,6 +301,49 @@ mod tests {
             })
         };
         assert!(announcers.handles.iter().all(ends), "it waits for its turn");
+    }
+
+    #[test]
+    fn that_the_download_is_complete_is_told_whatever_else_was_ordered_while_the_tracker_took_its_time() {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let tiers =
+            vec![vec![TrackerAddress::new(&format!("http://{}/announce", listener.local_addr().unwrap()))]];
+        let totals = Arc::new(Totals::new(Default::default()));
+        let announcers = Announcers::start(tiers, identity(), &totals, &Outlet::default(), "a test", |_| ());
+        listener.set_nonblocking(true).unwrap();
+        let next = || {
+            let coming = (0..2_000).find_map(|_| {
+                std::thread::sleep(Duration::from_millis(10));
+                listener.accept().ok()
+            });
+            let mut stream = coming.expect("the tracker is not asked").0;
+            stream.set_nonblocking(false).unwrap();
+            let (mut head, mut byte) = (Vec::new(), [0]);
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() > 0 {
+                head.push(byte[0]);
+            }
+            (stream, String::from_utf8(head).unwrap())
+        };
+        let answer = |mut stream: std::net::TcpStream| {
+            let body = "d8:intervali1800e5:peers0:e";
+            let head =
+                format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all((head + body).as_bytes());
+        };
+        let (stream, first) = next();
+        assert!(first.contains("event=started"), "{first}");
+        (0..50).for_each(|_| announcers.supply(Supply::Good));
+        announcers.completed();
+        answer(stream);
+        let (stream, second) = next();
+        assert!(second.contains("event=completed"), "{second}");
+        answer(stream);
+        let stopping = std::thread::spawn(move || announcers.stop(false, Duration::from_secs(20)));
+        let (stream, last) = next();
+        assert!(last.contains("event=stopped"), "{last}");
+        answer(stream);
+        stopping.join().unwrap();
     }
 
     fn identity() -> Identity {

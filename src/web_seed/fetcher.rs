@@ -261,7 +261,10 @@ impl Fetcher {
         let Some(address) = address::of_file(&self.seed.address, segment.file, self.has_folder) else {
             return Err(PeerError::WebSeed(WebSeedFailure::NoFile(segment.number)));
         };
-        let answered = self.ask_at(&Site::new(&address, self.seed.word), segment, foreseen)?;
+        let site = Site::new(&address, self.seed.word);
+        // That does not change.
+        self.client.may_begin(&site).map_err(refused)?;
+        let answered = self.ask_at(&site, segment, foreseen)?;
         self.moved = answered.0.moved_to.clone().map(|site| (segment.number, site));
         Ok(answered)
     }

@@ -175,6 +175,8 @@ impl Torrent {
                                 outcome.corrupt.push(assembly.piece());
                                 seen += 1;
                             }
+                            // It is said where reading takes long, as on a host that has much to do.
+                            News::ReadsOn => {}
                             other => panic!("{other:?}"),
                         }
                     }

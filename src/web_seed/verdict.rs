@@ -29,7 +29,7 @@ pub fn judge(
 ) -> Result<Range<u64>, WebSeedFailure> {
     let failed = |why: &str| Err(WebSeedFailure::Failed(why.to_owned()));
     match head.status {
-        200 | 206 if head.is_compressed => {
+        200 | 206 if head.is_encoded && !is_the_file_itself(head, length) => {
             failed("the answer is compressed, although we asked for plain data")
         }
         206 => {
@@ -57,6 +57,16 @@ pub fn judge(
         429 | 503 => Err(WebSeedFailure::Busy(head.retry_after)),
         401 | 407 => Err(WebSeedFailure::Refused("requires a user name and password".to_owned())),
         status => Err(WebSeedFailure::Failed(format!("answered with HTTP status {status}"))),
+    }
+}
+
+/// Whether an answer with a content encoding brings the bytes of the file. Some servers say so of a file that is an
+/// archive (Apache by `AddEncoding x-gzip .gz .tgz`), and send it as it is. What they compress by themselves has
+/// another length, or none.
+fn is_the_file_itself(head: &RangeHead, length: u64) -> bool {
+    match head.status {
+        206 => matches!(&head.range, Some(Some(range)) if range.total == Some(length)),
+        _ => head.length == Some(length),
     }
 }
 
@@ -93,7 +103,8 @@ mod tests {
             part("bytes 2000000-3999999/5000000", Some(2_000_001)),
             part("nonsense", None),
             RangeHead { status: 206, ..RangeHead::default() },
-            RangeHead { is_compressed: true, ..right },
+            RangeHead { is_encoded: true, ..part("bytes 2000000-3999999/*", Some(2_000_000)) },
+            RangeHead { is_encoded: true, ..part("bytes 2000000-3999999/4999999", None) },
         ] {
             assert!(matches!(judged(&wrong), Err(WebSeedFailure::Failed(_))), "{wrong:?}");
         }
@@ -112,11 +123,21 @@ mod tests {
         assert_eq!(judge(&whole(None), &ASKED, 0, LENGTH, u64::MAX), Ok(0..LENGTH));
         assert_eq!(judged(&whole(None)), Err(WebSeedFailure::WholeFilesOnly));
         assert_eq!(judged(&whole(Some(LENGTH + 1))), Err(WebSeedFailure::NoFile(3)), "it is another file");
-        let compressed = RangeHead { is_compressed: true, ..whole(None) };
-        assert!(matches!(
-            judge(&compressed, &(0..1), 0, LENGTH, MAX_SKIPPED),
-            Err(WebSeedFailure::Failed(_))
-        ));
+        for length in [None, Some(LENGTH - 1)] {
+            let compressed = RangeHead { is_encoded: true, ..whole(length) };
+            assert!(matches!(
+                judge(&compressed, &(0..1), 0, LENGTH, MAX_SKIPPED),
+                Err(WebSeedFailure::Failed(_))
+            ));
+        }
+    }
+
+    #[test]
+    fn an_archive_that_the_server_calls_encoded_is_taken_as_it_is_where_its_length_is_right() {
+        let whole = RangeHead { status: 200, length: Some(LENGTH), is_encoded: true, ..RangeHead::default() };
+        assert_eq!(judge(&whole, &(0..1), 0, LENGTH, MAX_SKIPPED), Ok(0..LENGTH));
+        let part = RangeHead { is_encoded: true, ..part("bytes 2000000-3999999/5000000", Some(2_000_000)) };
+        assert_eq!(judged(&part), Ok(ASKED));
     }
 
     #[test]

@@ -232,6 +232,40 @@ fn where_others_have_all_ports_we_give_up_with_a_reason() {
     assert!(why.contains("the ports are taken") && why.contains("718"), "{why}");
 }
 
+#[test]
+fn a_router_that_says_of_a_taken_port_that_the_action_failed_is_asked_for_another() {
+    let router = Router::that(|request, stream| {
+        match request.contains("#AddPortMapping\"") && value(request, "NewExternalPort") == "61234" {
+            true => fault(stream, 501),
+            false => answer_well(request, stream, 1),
+        }
+    });
+    let mapped = router.client(SECOND).mapped();
+    assert!(mapped.tcp != PORT && mapped.tcp == mapped.udp, "{mapped:?}");
+}
+
+#[test]
+fn a_router_whose_action_fails_because_of_the_time_is_asked_to_open_the_port_for_good() {
+    let router = Router::that(|request, stream| {
+        match request.contains("#AddPortMapping\"") && value(request, "NewLeaseDuration") != "0" {
+            true => fault(stream, 501),
+            false => answer_well(request, stream, 1),
+        }
+    });
+    let mapped = router.client(SECOND).mapped();
+    assert!(mapped.tcp != 0 && mapped.tcp == mapped.udp, "{mapped:?}");
+}
+
+#[test]
+fn a_router_that_wants_one_number_inside_and_outside_and_has_given_it_away_says_that_it_is_taken() {
+    let router = Router::that(|request, stream| match request.contains("#AddPortMapping\"") {
+        true => fault(stream, if value(request, "NewExternalPort") == "61234" { 718 } else { 724 }),
+        false => answer_well(request, stream, 1),
+    });
+    let why = router.client(SECOND).refused();
+    assert!(why.contains("the ports are taken") && why.contains("718"), "{why}");
+}
+
 /// What a hostile router says instead of a description.
 type Hostile = fn(&mut TcpStream);
 

@@ -6,9 +6,10 @@
 //!
 //! The nodes of the last run are asked at once. Two seconds later, or at once if there are none, the nodes of
 //! `--dht-node` and the well-known hosts are asked, at all of their addresses. They are asked again after 5,
-//! 10, 20 s and so on up to 15 minutes, for as long as a family knows fewer than eight nodes. The `nodes` of
-//! a torrent are asked in the same way, once. A peer that the user or a link named may run a node at the same
-//! port, and a PORT message (BEP 5) names one too.
+//! 10, 20 s and so on up to 15 minutes, for as long as a family knows fewer than eight nodes. All of that begins
+//! anew when the host was suspended or is in another network. The `nodes` of a torrent are asked in the same way,
+//! once. A peer that the user or a link named may run a node at the same port, and a PORT message (BEP 5) names one
+//! too.
 
 use super::host_names::HostNames;
 use super::shared::{Command, DhtShared};

@@ -41,6 +41,8 @@ const PACKET_BYTES: usize = 1501;
 const MAX_UNDELIVERED: usize = 200;
 /// The time until they are offered again.
 const OFFER_AGAIN: Duration = Duration::from_secs(1);
+/// Each torrent tells of an interruption, and all of them notice it within so long.
+const ONE_INTERRUPTION: Duration = Duration::from_secs(10);
 /// The time between two writes of the file of nodes.
 const SAVE_INTERVAL: Duration = Duration::from_secs(15 * 60);
 
@@ -53,6 +55,8 @@ pub(super) struct Service {
     /// There are few, so a linear search is fast enough.
     recipients: Vec<Recipient>,
     schedule: Schedule,
+    /// When an interruption last made it begin anew.
+    began: Option<Instant>,
     save_at: Instant,
     /// When peers are offered again.
     offer_at: Option<Instant>,
@@ -82,6 +86,7 @@ impl Service {
             node,
             recipients: Vec::new(),
             schedule: Schedule::new(!known.nodes.is_empty(), now),
+            began: None,
             save_at: now + SAVE_INTERVAL,
             offer_at: None,
             logged_error: None,
@@ -156,7 +161,10 @@ impl Service {
                 let [four, six] = &mut *lock(&sights);
                 *(if family == Some(IpFamily::V6) { six } else { four }) = figures;
             }
-            Command::Interrupted(info_hash) => self.node.interrupted(info_hash, now),
+            Command::Interrupted(info_hash) => {
+                self.begin_anew(now);
+                self.node.interrupted(info_hash, now);
+            }
             Command::Forget(info_hash, events) => {
                 let ours = |one: &Recipient| one.info_hash == info_hash && one.events.same_channel(&events);
                 if let Some(at) = self.recipients.iter().position(ours) {
@@ -168,6 +176,22 @@ impl Service {
             Command::Contact(address) | Command::ContactIfFewKnown(address) => {
                 self.node.contact(address, now)
             }
+        }
+    }
+
+    /// The host was suspended, or is in another network. Where few nodes are left, the search for them begins as that
+    /// of a new run does: with those that were known, and after them the well-known hosts.
+    fn begin_anew(&mut self, now: Instant) {
+        if self.began.is_some_and(|then| now.saturating_duration_since(then) < ONE_INTERRUPTION) {
+            return;
+        }
+        self.began = Some(now);
+        self.node.look_again(now);
+        let family = self.shared.ports.get(self.port).map(|port| port.family);
+        if let Some(family) = family.filter(|_| self.node.knows_few_nodes()) {
+            let known = self.shared.saved.known(family).nodes;
+            known.iter().for_each(|address| self.node.contact(*address, now));
+            self.schedule = Schedule::new(!known.is_empty(), now);
         }
     }
 
@@ -252,5 +276,73 @@ impl Recipient {
             // If the torrent has ended, its search is about to end too.
             _ => true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discovery::dht::saved_nodes::SavedNodes;
+    use crate::net::{BindAddress, UdpPort};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// The nodes that are asked by the name of their address: those of the schedule.
+    fn take_asked(service: &Service) -> Vec<SocketAddr> {
+        let commands = mem::take(&mut *service.shared.ports[0].commands());
+        let contacts = commands.into_iter().filter_map(|command| match command {
+            Command::Contact(address) => Some(address),
+            _ => None,
+        });
+        contacts.collect()
+    }
+
+    /// Where packets go to.
+    fn take_sent(service: &mut Service) -> Vec<SocketAddr> {
+        let outputs = std::iter::from_fn(|| service.node.next_output());
+        let sent = outputs.filter_map(|output| match output {
+            Output::Send { to, .. } => Some(to),
+            Output::Found { .. } => None,
+        });
+        sent.collect()
+    }
+
+    #[test]
+    fn in_another_network_nodes_are_searched_for_as_at_the_start_and_once_for_all_torrents() {
+        let port = UdpPort::open(IpFamily::V4, 0, BindAddress::only([127, 0, 0, 1].into())).unwrap();
+        let [known, router] = [[192, 0, 2, 7], [192, 0, 2, 9]].map(|ip| SocketAddr::from((ip, 6881)));
+        let saved = SavedNodes::read(None);
+        saved.update(IpFamily::V4, KnownNodes { id: None, nodes: vec![known] });
+        let shared = Arc::new(DhtShared {
+            ports: vec![Port::new(IpFamily::V4, Arc::new(port))],
+            saved,
+            host_names: Arc::default(),
+            nodes: vec![(router.ip().to_string(), router.port())],
+            tap: Default::default(),
+        });
+        let start = Instant::now();
+        let mut service = Service::new(&shared, 0, IpFamily::V4, false);
+        let mut asked = 0;
+        for second in 0..3_000 {
+            let now = start + SECOND * second;
+            service.node.tick(now);
+            service.do_chores(IpFamily::V4, now);
+            asked += take_asked(&service).len();
+        }
+        assert_eq!(asked, 10, "at longer and longer distances");
+        take_sent(&mut service);
+        for torrent in 0..3 {
+            let now = start + SECOND * 3_000;
+            service.obey(Command::Interrupted(InfoHash([torrent; 20])), now);
+            service.do_chores(IpFamily::V4, now);
+        }
+        assert_eq!((take_sent(&mut service), take_asked(&service)), (vec![known], vec![]));
+        let asked: Vec<u32> = (3_000..3_030)
+            .filter(|second| {
+                service.do_chores(IpFamily::V4, start + SECOND * *second);
+                take_asked(&service) == [router]
+            })
+            .collect();
+        assert_eq!(asked, [3_002, 3_007, 3_017]);
     }
 }

@@ -29,7 +29,7 @@ pub(super) enum Command {
     Announce(InfoHash, [Option<u16>; 2]),
     /// How well this torrent is supplied with peers.
     Supply(InfoHash, Supply),
-    /// The host was suspended, or has another address: search for this torrent anew.
+    /// The host was suspended, or has another address: search for this torrent anew, and for nodes where few are known.
     Interrupted(InfoHash),
     /// Somebody wants to see how the search for this torrent stands.
     Look(InfoHash, SearchSights),

@@ -1,4 +1,5 @@
 mod floods;
+mod outages;
 
 use super::packet::{Body, Method, PROTOCOL_ERROR, Packet, Query, Response, UNKNOWN_METHOD, Want};
 use super::{Contact, Node, NodeId, NodeSettings, Output};

@@ -3,16 +3,19 @@
 //! A host that has a torrent announces it to all hosts on its network by multicast, and receives their
 //! announces.
 //!
-//! Threads: `lan-4` and `lan-6` each block on the socket of a multicast group, and `lan` waits until the next
-//! announce is due. None of them ever waits for a coordinator.
+//! Threads: `lan-4` and `lan-6` each block on the socket of a multicast group, or until there is one, and `lan` waits
+//! until the next announce is due. None of them ever waits for a coordinator. After an interruption `lan` joins the
+//! groups anew: the host may have had no network before, or another one.
 //!
 //! Any host nearby can send anything. So all that a packet can do is to tell us one address, that of its
 //! sender, for torrents that we take part in. A limited number of such packets a second counts. Nothing is
 //! answered. Of two hosts, the one that starts later announces while the other one listens, and the one that
 //! hears the announce connects to its sender.
 
+mod meeting_place;
 mod search_packet;
 
+use meeting_place::MeetingPlace;
 pub use search_packet::{MAX_HASHES, SearchPacket};
 
 use super::STACK_BYTES;
@@ -45,6 +48,8 @@ const INTERVAL: Duration = Duration::from_secs(5 * 60);
 const BETWEEN_PACKETS: Duration = Duration::from_secs(60);
 /// How long a new torrent waits so that others can share its packet: a run starts with all of its torrents.
 const BATCHING_DELAY: Duration = Duration::from_millis(100);
+/// Each torrent tells of an interruption, and all of them notice it within so long.
+const ONE_INTERRUPTION: Duration = Duration::from_secs(10);
 /// Packets that may tell us of a peer, a second and at once, for each family. A hundred hosts that each have
 /// ten packets' worth of torrents send four a second.
 const MAX_PACKETS: u32 = 50;
@@ -66,20 +71,11 @@ pub struct LanRegistration {
     events: Sender<Event>,
 }
 
-/// A multicast group that we are in.
-#[derive(Debug)]
-struct JoinedGroup {
-    group: Group,
-    /// The group's address.
-    address: SocketAddr,
-    /// The thread that receives its packets.
-    thread: &'static str,
-}
-
 /// What the threads share.
 #[derive(Debug)]
 struct LanShared {
-    groups: Vec<JoinedGroup>,
+    /// The groups that we may be in.
+    places: Vec<MeetingPlace>,
     /// The port that peers connect to.
     port: u16,
     /// It is in each packet that we send, so that we recognize our own packets.
@@ -96,6 +92,9 @@ struct TorrentList {
     /// There are few, so a linear search is fast enough.
     torrents: Vec<AnnouncedTorrent>,
     is_closed: bool,
+    /// The groups are to be joined anew, and when that was last said.
+    joins_anew: bool,
+    interrupted: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -123,28 +122,28 @@ impl Lan {
     ///
     /// A thread cannot be started.
     pub fn start(bind_address: BindAddress, port: u16, tap: Tap) -> io::Result<Lan> {
+        let possible = GROUPS.into_iter().filter(|(address, _)| bind_address.reaches(*address));
+        let places = possible.map(|(address, thread)| {
+            let join = move || Group::join_everywhere(address, bind_address);
+            MeetingPlace::new(address, thread, join)
+        });
+        Lan::start_at(places.collect(), port, tap)
+    }
+
+    fn start_at(places: Vec<MeetingPlace>, port: u16, tap: Tap) -> io::Result<Lan> {
         let cookie = format!("{:x}", fastrand::u32(..));
-        let mut groups = Vec::new();
-        for (address, thread) in GROUPS {
-            match Group::join(address, bind_address) {
-                Ok(group) => groups.push(JoinedGroup { group, address, thread }),
-                Err(error) => debug!("no local discovery on {address}: {}", reason(&error)),
-            }
-        }
         let torrents = Mutex::default();
-        let shared = Arc::new(LanShared { groups, port, cookie, tap, torrents, changed: Condvar::new() });
+        let shared = Arc::new(LanShared { places, port, cookie, tap, torrents, changed: Condvar::new() });
+        shared.places.iter().for_each(MeetingPlace::join);
         // If a thread cannot be started, dropping this ends the threads that were.
         let mut lan = Lan { shared, threads: Vec::new() };
-        for (index, joined) in lan.shared.groups.iter().enumerate() {
+        for (index, place) in lan.shared.places.iter().enumerate() {
             let shared = Arc::clone(&lan.shared);
-            let receive =
-                move || shared.groups.get(index).map_or((), |joined| shared.receive_all(&joined.group));
-            lan.threads.push(thread::spawn(joined.thread, STACK_BYTES, receive)?);
+            let receive = move || shared.places.get(index).map_or((), |place| shared.receive_all(place));
+            lan.threads.push(thread::spawn(place.thread, STACK_BYTES, receive)?);
         }
-        if port != 0 && !lan.threads.is_empty() {
-            let shared = Arc::clone(&lan.shared);
-            lan.threads.push(thread::spawn("lan", STACK_BYTES, move || shared.announce_all())?);
-        }
+        let shared = Arc::clone(&lan.shared);
+        lan.threads.push(thread::spawn("lan", STACK_BYTES, move || shared.announce_all())?);
         Ok(lan)
     }
 
@@ -167,7 +166,7 @@ impl Drop for Lan {
     fn drop(&mut self) {
         self.shared.list().is_closed = true;
         self.shared.changed.notify_all();
-        self.shared.groups.iter().for_each(|joined| joined.group.hang_up());
+        self.shared.places.iter().for_each(MeetingPlace::leave);
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
@@ -183,14 +182,16 @@ impl LanRegistration {
         }
     }
 
-    /// The host was suspended, or has another address: the torrent is announced at once.
+    /// The host was suspended, or has another address: the groups are joined anew, and the torrent is announced at
+    /// once.
     pub fn interrupted(&self) {
+        self.shared.list().interrupted(Instant::now());
         self.change(|torrent| (torrent.due, torrent.early) = (Instant::now(), 0));
     }
 
     /// How it stands.
     pub fn sight(&self, now: Instant) -> SourceSight {
-        let groups = self.shared.groups.len();
+        let groups = self.shared.places.iter().filter(|place| place.group().is_some()).count();
         let list = self.shared.list();
         let ours = list.torrents.iter().find(|one| one.info_hash == self.info_hash);
         let heard = ours.map_or(0, |ours| ours.heard);
@@ -240,9 +241,29 @@ impl LanShared {
     }
 
     /// The life of a thread that receives what others announce.
-    fn receive_all(&self, group: &Group) {
-        let mut packet = [0; PACKET_BYTES];
+    fn receive_all(&self, place: &MeetingPlace) {
         let mut bucket = TokenBucket::new(MAX_PACKETS, Instant::now());
+        while let Some(group) = self.wait_for_group(place) {
+            self.receive_from(&group, &mut bucket);
+            place.has_ended(&group);
+        }
+    }
+
+    /// The group, once we are in it. `None` at the end.
+    fn wait_for_group(&self, place: &MeetingPlace) -> Option<Arc<Group>> {
+        let mut list = self.list();
+        while !list.is_closed {
+            if let Some(group) = place.group() {
+                return Some(group);
+            }
+            list = self.changed.wait_timeout(list, INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        None
+    }
+
+    /// Receives what others announce, until we leave the group.
+    fn receive_from(&self, group: &Group, bucket: &mut TokenBucket) {
+        let mut packet = [0; PACKET_BYTES];
         loop {
             let (length, from) = match group.receive(&mut packet, Instant::now() + INTERVAL) {
                 Ok(Some(packet)) => packet,
@@ -256,7 +277,7 @@ impl LanShared {
             let packet = packet.get(..length).unwrap_or_default();
             if bucket.has(1, now)
                 && length < PACKET_BYTES
-                && is_near(from.ip(), group.our_address())
+                && group.our_addresses().into_iter().any(|ours| is_near(from.ip(), ours))
                 && self.receive(packet, from)
             {
                 bucket.take(now);
@@ -294,8 +315,17 @@ impl LanShared {
         let mut next_packet = Instant::now();
         let mut list = self.list();
         while !list.is_closed {
+            if std::mem::take(&mut list.joins_anew) {
+                drop(list);
+                self.places.iter().for_each(MeetingPlace::join);
+                list = self.list();
+                // Those who receive wait for this. Nothing was said in this network yet.
+                self.changed.notify_all();
+                next_packet = Instant::now();
+                continue;
+            }
             let now = Instant::now();
-            let first_due = list.torrents.iter().map(|torrent| torrent.due).min();
+            let first_due = list.torrents.iter().map(|torrent| torrent.due).min().filter(|_| self.port != 0);
             let until = first_due.map_or(now + INTERVAL, |due| due.max(next_packet));
             if now < until {
                 let waited = self.changed.wait_timeout(list, until - now);
@@ -311,11 +341,12 @@ impl LanShared {
     }
 
     fn announce(&self, info_hashes: &[InfoHash]) {
-        for JoinedGroup { group, address, .. } in &self.groups {
-            let packet = SearchPacket::to_wire(*address, self.port, info_hashes, &self.cookie);
-            self.tap.tell(|| {
-                Seen::Packet(Protocol::Lan, Direction::Out, [group.sends_from(), *address], packet.clone())
-            });
+        for (address, group) in self.places.iter().filter_map(|place| Some((place.address, place.group()?))) {
+            let packet = SearchPacket::to_wire(address, self.port, info_hashes, &self.cookie);
+            for from in group.sends_from() {
+                self.tap
+                    .tell(|| Seen::Packet(Protocol::Lan, Direction::Out, [from, address], packet.clone()));
+            }
             if let Err(error) = group.send(&packet) {
                 debug!("cannot announce on {address}: {}", reason(&error));
             }
@@ -324,6 +355,14 @@ impl LanShared {
 }
 
 impl TorrentList {
+    /// The groups are to be joined anew, once for all torrents.
+    fn interrupted(&mut self, now: Instant) {
+        let is_same = |then| now.saturating_duration_since(then) < ONE_INTERRUPTION;
+        if !self.interrupted.is_some_and(is_same) {
+            (self.interrupted, self.joins_anew) = (Some(now), true);
+        }
+    }
+
     /// The torrents to announce now, as many as fit into one packet, those that have waited longest first.
     /// They are due again after [`INTERVAL`].
     fn take_due(&mut self, now: Instant) -> Vec<InfoHash> {

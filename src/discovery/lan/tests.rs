@@ -1,6 +1,7 @@
 use super::*;
 use crate::metainfo::InfoHash;
 use crossbeam_channel::{Receiver, bounded, unbounded};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const DEADLINE: Duration = Duration::from_secs(40);
 
@@ -11,7 +12,8 @@ fn torrent() -> [u8; 20] {
 
 fn lan(ip: [u8; 4], port: u16) -> Lan {
     let lan = Lan::start(BindAddress::only(ip.into()), port, Tap::default()).unwrap();
-    assert_eq!(lan.shared.groups.len(), 1, "the loopback interface takes no multicast on this host");
+    let joined = lan.shared.places.iter().filter(|place| place.group().is_some()).count();
+    assert_eq!(joined, 1, "the loopback interface takes no multicast on this host");
     lan
 }
 
@@ -101,9 +103,48 @@ fn announces_are_packed_and_spread_over_time() {
 #[test]
 fn a_host_that_can_join_no_group_finds_no_peer_and_has_no_error() {
     let lan = Lan::start(BindAddress::only("192.0.2.77".parse().unwrap()), 7001, Tap::default()).unwrap();
-    assert!(lan.threads.is_empty());
     let (events, _inbox) = unbounded();
-    drop((lan.announce(InfoHash(torrent()), events), lan));
+    let registration = lan.announce(InfoHash(torrent()), events);
+    assert!(registration.sight(Instant::now()).is_trouble);
+    drop((registration, lan));
+}
+
+#[test]
+fn a_host_that_comes_into_a_network_later_joins_the_group_then_and_announces_at_once() {
+    let tries = AtomicU32::new(0);
+    let ip = BindAddress::only([127, 0, 46, 1].into());
+    let join = move || match tries.fetch_add(1, Ordering::Relaxed) {
+        0 => Err(ErrorKind::NetworkUnreachable.into()),
+        _ => Group::join(GROUPS[0].0, ip),
+    };
+    let hearer = Group::join(GROUPS[0].0, BindAddress::only([127, 0, 46, 2].into())).unwrap();
+    let place = MeetingPlace::new(GROUPS[0].0, "lan-4", join);
+    let lan = Lan::start_at(vec![place], 7046, Tap::default()).unwrap();
+    let ((events, inbox), hash) = (unbounded(), InfoHash(torrent()));
+    let registration = lan.announce(hash, events);
+    assert!(registration.sight(Instant::now()).is_trouble);
+    registration.interrupted();
+    let (mut packet, far) = ([0; PACKET_BYTES], Instant::now() + DEADLINE);
+    loop {
+        let (length, _) = hearer.receive(&mut packet, far).unwrap().expect("nothing is announced");
+        let heard = SearchPacket::from_wire(&packet[..length]);
+        if heard.is_some_and(|heard| heard.port == 7046 && heard.info_hashes.contains(&hash)) {
+            break;
+        }
+    }
+    say([127, 0, 46, 9], 9, hash);
+    assert_eq!(found(&inbox), [SocketAddr::from(([127, 0, 46, 9], 9))]);
+    assert!(!registration.sight(Instant::now()).is_trouble);
+}
+
+#[test]
+fn all_torrents_tell_of_one_interruption_and_the_groups_are_joined_once() {
+    let (mut list, now) = (TorrentList::default(), Instant::now());
+    let times = (0..30).filter(|second| {
+        list.interrupted(now + Duration::from_secs(*second));
+        std::mem::take(&mut list.joins_anew)
+    });
+    assert_eq!(times.collect::<Vec<_>>(), [0, 10, 20]);
 }
 
 #[test]
@@ -128,7 +169,7 @@ fn a_torrent_without_peers_is_announced_after_one_two_and_four_minutes_and_then_
     let (start, (events, _inbox)) = (Instant::now(), unbounded());
     let info_hash = InfoHash([1; 20]);
     let torrent = AnnouncedTorrent { info_hash, events, announced: None, due: start, early: 0, heard: 0 };
-    let mut list = TorrentList { torrents: vec![torrent], is_closed: false };
+    let mut list = TorrentList { torrents: vec![torrent], ..TorrentList::default() };
     let mut minutes = Vec::new();
     for _ in 0..6 {
         let due = list.torrents[0].due;

@@ -123,11 +123,7 @@ impl WebClient {
         call: impl Fn(RequestBuilder<WithoutBody>) -> Result<Response<Body>, ureq::Error>,
     ) -> Result<(Response<Body>, Site), WebError> {
         for _ in 0..=MAX_REDIRECTS {
-            let uri: Uri = site.address.parse().map_err(|_| WebError::BadAddress)?;
-            if !tls::IS_HERE && uri.scheme_str() == Some("https") {
-                return Err(WebError::NoTls);
-            }
-            self.guard.begin(&uri, site.word, question).map_err(WebError::Refused)?;
+            let uri = self.begin(&site, question)?;
             let proxy = self.guard.proxy_for(&uri).cloned();
             let mut request = self.agent.get(uri);
             if let Some(authorization) = &site.authorization {
@@ -156,6 +152,26 @@ impl WebClient {
             question = Question::Web;
         }
         Err(WebError::Redirects)
+    }
+
+    /// Whether a part of a file may be asked for at `site`, as far as its address says by itself. Which addresses its
+    /// name has, and where it redirects to, is judged when it is asked.
+    ///
+    /// # Errors
+    ///
+    /// It may not, and never will.
+    pub fn may_begin(&self, site: &Site) -> Result<(), WebError> {
+        self.begin(site, Question::Web).map(drop)
+    }
+
+    /// The next request goes to `site`.
+    fn begin(&self, site: &Site, question: Question) -> Result<Uri, WebError> {
+        let uri: Uri = site.address.parse().map_err(|_| WebError::BadAddress)?;
+        if !tls::IS_HERE && uri.scheme_str() == Some("https") {
+            return Err(WebError::NoTls);
+        }
+        self.guard.begin(&uri, site.word, question).map_err(WebError::Refused)?;
+        Ok(uri)
     }
 
     /// A certificate that is too old or too young may be explained by our clock.

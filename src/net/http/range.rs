@@ -2,7 +2,7 @@
 //!
 //! Runs on the thread of the caller. An answer to a range may be as long as the file, so it is read bit by bit into a
 //! buffer of the caller, and each read has a deadline of its own. The bytes are to be those of the file, so no
-//! compression is accepted.
+//! compression is accepted, and nothing is unpacked.
 
 use super::ahead::Foreseen;
 use super::content_range::ContentRange;
@@ -36,8 +36,8 @@ pub struct RangeHead {
     pub length: Option<u64>,
     /// The body ends before the connection does.
     pub is_delimited: bool,
-    /// It is compressed, though we accept no compression.
-    pub is_compressed: bool,
+    /// It says that it is compressed, though we accept no compression. That may be said of the file itself.
+    pub is_encoded: bool,
     /// How long it wants us to wait.
     pub retry_after: Option<Duration>,
 }
@@ -150,7 +150,7 @@ fn head(status: u16, headers: &HeaderMap) -> RangeHead {
         range: get(header::CONTENT_RANGE).map(ContentRange::parse),
         length,
         is_delimited: length.is_some() || get(header::TRANSFER_ENCODING).is_some(),
-        is_compressed: !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity"),
+        is_encoded: !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity"),
         retry_after: get(header::RETRY_AFTER).and_then(|value| retry_after(value, time_at_server(headers))),
     }
 }

@@ -160,3 +160,21 @@ fn who_waits_gets_its_turn_after_some_packets_of_the_other_protocol() {
     assert_eq!(port.receive(&mut [0], Instant::now()).unwrap(), None);
     assert_eq!(other.0.load(Ordering::Relaxed), BURST);
 }
+
+#[test]
+fn where_no_packet_can_wake_the_thread_it_looks_by_itself_within_a_second() {
+    let hour = Duration::from_secs(3_600);
+    let mut port = UdpPort::open(IpFamily::V4, 0, BindAddress::only([127, 0, 0, 1].into())).unwrap();
+    assert_eq!(port.one_wait(hour), LOOK_AGAIN, "nobody knows yet");
+    port.wake();
+    assert_eq!(port.receive(&mut [0], far()).unwrap().unwrap().0, 0);
+    assert_eq!(port.one_wait(hour), hour);
+    // As if loopback were down.
+    port.address = "[2001:db8::1]:9".parse().unwrap();
+    port.wake();
+    let until = Instant::now() + hour;
+    assert_eq!(port.receive(&mut [0], until).unwrap(), None);
+    assert!(Instant::now() < until);
+    assert_eq!(port.one_wait(hour), LOOK_AGAIN);
+    assert_eq!(port.one_wait(LOOK_AGAIN / 2), LOOK_AGAIN / 2);
+}

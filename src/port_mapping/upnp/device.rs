@@ -154,13 +154,26 @@ impl Device {
     pub fn open(&self, wanted: Wanted, halt: &Halt) -> Result<Opened, Failure> {
         let [mut outside, mut udp_outside] = wanted.outside;
         let mut seconds = wanted.seconds;
-        for _ in 0..MAX_PORTS {
+        let (mut refused, mut tried_own) = (None, false);
+        for tries in 1..=MAX_PORTS {
+            tried_own |= outside == wanted.tcp;
             let tcp = match self.add(Transport::Tcp, outside, wanted.tcp, &mut seconds, halt) {
                 Ok(port) => port,
-                Err(CallFailure::Fault(soap::CONFLICT | soap::OTHER_CONFLICT)) => {
+                Err(CallFailure::Fault(fault)) if is_taken(fault) => {
                     outside = fastrand::u16(OTHER_PORTS);
+                    refused = Some(fault);
+                    // Perhaps it is the time that it does not like.
+                    if fault == soap::ACTION_FAILED && tries == MAX_PORTS / 2 {
+                        seconds = 0;
+                    }
                     continue;
                 }
+                Err(CallFailure::Fault(soap::ONLY_SAME_PORTS)) if !tried_own => {
+                    outside = wanted.tcp;
+                    continue;
+                }
+                // Ours is taken, and no other will do.
+                Err(CallFailure::Fault(soap::ONLY_SAME_PORTS)) if refused.is_some() => break,
                 Err(failure) => return Err(failure.into()),
             };
             let is_one_number = wanted.udp == wanted.tcp;
@@ -183,7 +196,7 @@ impl Device {
             let external = self.external(halt).unwrap_or_default();
             return Ok(Opened { tcp, udp, external, seconds, epoch: None });
         }
-        Err(Failure::Refused(soap::reason(soap::CONFLICT)))
+        Err(Failure::Refused(soap::reason(refused.unwrap_or(soap::CONFLICT))))
     }
 
     /// Closes these ports. What comes of it is not looked at: a port that stays open is closed when its time is over.
@@ -214,8 +227,10 @@ impl Device {
             outcome = self.order(Action::AddPortMapping(request(0)), halt);
         }
         match outcome {
-            Err(CallFailure::Fault(fault @ (soap::CONFLICT | soap::OTHER_CONFLICT)))
-                if transport == Transport::Tcp && soap::chooses_ports(self.service.kind) =>
+            Err(CallFailure::Fault(fault))
+                if is_taken(fault)
+                    && transport == Transport::Tcp
+                    && soap::chooses_ports(self.service.kind) =>
             {
                 let any = self.order(Action::AddAnyPortMapping(request(*seconds)), halt);
                 any.and_then(|answer| answer.port.ok_or(CallFailure::Fault(fault)))
@@ -274,6 +289,11 @@ impl Way {
         let site = || format!("router {device}");
         self.tap.tell(|| Seen::Server { site: site(), direction, message, meaning: meaning.to_owned() });
     }
+}
+
+/// Whether a gateway that answers so may open another port outside.
+fn is_taken(fault: u16) -> bool {
+    matches!(fault, soap::CONFLICT | soap::OTHER_CONFLICT | soap::ACTION_FAILED)
 }
 
 /// The addresses of descriptions of gateways, that of the gateway that everything takes first.

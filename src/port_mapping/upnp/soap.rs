@@ -12,6 +12,10 @@ use std::net::{IpAddr, Ipv4Addr};
 pub const CONFLICT: u16 = 718;
 /// The same, by another of the gateway's mechanisms.
 pub const OTHER_CONFLICT: u16 = 729;
+/// Whatever went wrong. Some gateways say it of a port that another program has.
+pub const ACTION_FAILED: u16 = 501;
+/// The port outside has to be the same as ours.
+pub const ONLY_SAME_PORTS: u16 = 724;
 /// The gateway keeps ports open for ever, or not at all.
 pub const ONLY_PERMANENT: u16 = 725;
 /// An argument is not to its taste.
@@ -164,7 +168,8 @@ pub fn reason(fault: u16) -> String {
         INVALID_ARGUMENTS => "invalid request",
         606 => "not allowed",
         CONFLICT | OTHER_CONFLICT => "the ports are taken",
-        724 => "external and internal port must be the same",
+        ACTION_FAILED => "action failed",
+        ONLY_SAME_PORTS => "external and internal port must be the same",
         728 => "no free ports",
         _ => "no reason given",
     };

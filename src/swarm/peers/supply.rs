@@ -49,8 +49,8 @@ impl Coordinator<'_> {
         Supply::of(counts)
     }
 
-    /// Notices that the host was suspended or is in another network. Then no address is kept waiting for what
-    /// failed before, and peers that owe us blocks have to show soon that they are still there: their
+    /// Notices that the host was suspended or is in another network. Then no address and no server is kept waiting
+    /// for what failed before, and peers that owe us blocks have to show soon that they are still there: their
     /// connections may be dead, which nothing would tell us. Where the interface that everything leaves by was made
     /// again, they all are.
     pub(in crate::swarm) fn look_around(&mut self, now: Instant) {
@@ -60,6 +60,7 @@ impl Coordinator<'_> {
                 all.into_iter().for_each(|key| self.disconnect(key, HangUp::InterfaceGone));
             }
             self.dialer.candidates_mut().make_due(now);
+            self.roster.web_seeds_mut().look_again();
             self.timers.dial = Some(now);
             let deadline = now + SIGN_OF_LIFE.saturating_add(self.limited_wait());
             let requests = &self.requests;

@@ -1,6 +1,7 @@
 //! How well we are supplied with peers, and what an interruption changes.
 
 use super::*;
+use crate::message::WebSeedFailure;
 
 impl World {
     fn supply(&self) -> Supply {
@@ -116,4 +117,26 @@ fn connections_of_an_interface_that_is_gone_are_made_again_at_once() {
     // A peer that had sent nothing yet would wait for a second at the least.
     world.wait(SECOND / 2);
     assert_eq!(world.outside.borrow().dialed.len(), before + 2);
+}
+
+#[test]
+fn after_an_interruption_a_web_seed_that_failed_is_asked_at_once() {
+    let mut world =
+        Scene { pieces: 64, web_seeds: vec!["http://one.example/files/"], ..Scene::default() }.start();
+    let asked = |world: &World| world.outside.borrow().asked_web_seeds.len();
+    let fail = |world: &mut World| {
+        let key = world.outside.borrow().asked_web_seeds.last().unwrap().0;
+        world.gone(key, PeerError::WebSeed(WebSeedFailure::Failed("no route".to_owned())));
+    };
+    for _ in 0..8 {
+        fail(&mut world);
+        world.wait(800 * SECOND);
+    }
+    fail(&mut world);
+    let before = asked(&world);
+    world.wait(60 * SECOND);
+    assert_eq!(asked(&world), before);
+    world.outside.borrow_mut().interruption = Some(Interruption::NewNetwork);
+    world.wait(SECOND);
+    assert_eq!(asked(&world), before + 1);
 }

@@ -75,10 +75,19 @@ enum State {
     Idle,
     /// This worker asks it.
     Running(PeerKey),
-    /// It failed, and is not asked before this time.
-    Resting(Instant),
+    /// It is not asked before this time.
+    Resting(Instant, Reason),
     /// It is never asked again.
     Over,
+}
+
+/// Why a server rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    /// It failed, or did not have what we wanted. In another network that may be otherwise.
+    Failure,
+    /// It said for how long, or others are to send the rest.
+    Wish,
 }
 
 impl WebSeeds {
@@ -111,7 +120,7 @@ impl WebSeeds {
         }
         let is_taken = |server: &Server| match server.state {
             State::Running(_) => true,
-            State::Resting(until) => now < until,
+            State::Resting(until, _) => now < until,
             State::Idle | State::Over => false,
         };
         let taken: HashSet<String> =
@@ -148,7 +157,7 @@ impl WebSeeds {
     pub fn runs(&self) -> impl Iterator<Item = (PeerKey, Range<u32>)> {
         self.servers.iter().filter_map(|server| match server.state {
             State::Running(key) => Some((key, server.run.clone())),
-            State::Idle | State::Resting(_) | State::Over => None,
+            State::Idle | State::Resting(..) | State::Over => None,
         })
     }
 
@@ -156,6 +165,22 @@ impl WebSeeds {
     pub fn has_others(&self, key: PeerKey) -> bool {
         let may_be_asked = |server: &Server| matches!(server.state, State::Running(_) | State::Idle);
         self.servers.iter().any(|server| may_be_asked(server) && server.state != State::Running(key))
+    }
+
+    /// The host was suspended, or is in another network: what failed before says nothing any more.
+    pub fn look_again(&mut self) {
+        for server in &mut self.servers {
+            match server.state {
+                State::Resting(_, Reason::Failure) => {
+                    server.state = State::Idle;
+                    server.lacks.clear();
+                }
+                // What it does now may still fail because of what was before.
+                State::Running(_) => {}
+                State::Idle | State::Resting(_, Reason::Wish) | State::Over => continue,
+            }
+            (server.failures, server.missing) = (0, 0);
+        }
     }
 
     /// All workers were dropped.
@@ -190,7 +215,11 @@ impl Server {
 
     /// In how long it is asked again, if it rests.
     pub fn rests_for(&self, now: Instant) -> Option<Duration> {
-        if let State::Resting(until) = self.state { Some(until.saturating_duration_since(now)) } else { None }
+        if let State::Resting(until, _) = self.state {
+            Some(until.saturating_duration_since(now))
+        } else {
+            None
+        }
     }
 
     fn new(seed: WebSeed) -> Server {
@@ -229,17 +258,17 @@ impl Server {
     /// It has none of the files that are wanted. A file that it did not have may be there later.
     pub fn is_of_no_use(&mut self, now: Instant) {
         self.lacks.clear();
-        self.state = State::Resting(now + LONGEST_WAIT);
+        self.state = State::Resting(now + LONGEST_WAIT, Reason::Failure);
     }
 
     /// It sends files only whole, and what others have would come as well: they are to send the rest.
     pub fn is_left_to_others(&mut self, now: Instant) {
-        self.state = State::Resting(now + WHOLE_FILES_REST);
+        self.state = State::Resting(now + WHOLE_FILES_REST, Reason::Wish);
     }
 
     /// No worker could be started.
     pub fn had_no_thread(&mut self, now: Instant) {
-        self.state = State::Resting(now + FIRST_REST);
+        self.state = State::Resting(now + FIRST_REST, Reason::Failure);
     }
 
     /// Whether it is never asked again.
@@ -252,7 +281,7 @@ impl Server {
         self.trouble = Some(self.seed.accused_of(HangUp::WrongData));
         match std::mem::replace(&mut self.state, State::Over) {
             State::Running(key) => Some(key),
-            State::Idle | State::Resting(_) | State::Over => None,
+            State::Idle | State::Resting(..) | State::Over => None,
         }
     }
 
@@ -267,7 +296,8 @@ impl Server {
         if self.state != State::Running(key) {
             return;
         }
-        if let PeerError::HungUp(HangUp::Released) = why {
+        // The last two are of connections from before an interruption, and say nothing about the server either.
+        if let PeerError::HungUp(HangUp::Released | HangUp::InterfaceGone | HangUp::NoSignOfLife) = why {
             self.state = State::Idle;
             return;
         }
@@ -284,11 +314,11 @@ impl Server {
             PeerError::WebSeed(WebSeedFailure::Busy(Some(wait))) => {
                 let least = doubled(FIRST_WAIT, self.failures);
                 self.failures = self.failures.saturating_add(1);
-                State::Resting(now + (*wait).max(least).min(LONGEST_WAIT))
+                State::Resting(now + (*wait).max(least).min(LONGEST_WAIT), Reason::Wish)
             }
             // That says nothing about the server.
             PeerError::WebSeed(WebSeedFailure::Proxy(error)) if error.is_of_the_proxy() => {
-                State::Resting(now + FIRST_REST)
+                State::Resting(now + FIRST_REST, Reason::Failure)
             }
             _ => self.failed(chance, now),
         };
@@ -307,7 +337,7 @@ impl Server {
     fn failed(&mut self, chance: f64, now: Instant) -> State {
         let rest = doubled(FIRST_REST, self.failures).min(LONGEST_REST);
         self.failures = self.failures.saturating_add(1);
-        State::Resting(now + rest.mul_f64(0.75 + chance.clamp(0.0, 1.0) / 2.0))
+        State::Resting(now + rest.mul_f64(0.75 + chance.clamp(0.0, 1.0) / 2.0), Reason::Failure)
     }
 }
 

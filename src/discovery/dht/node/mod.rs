@@ -209,6 +209,15 @@ impl Node {
         self.advance();
     }
 
+    /// The host was suspended, or is in another network. That nodes did not answer says nothing any more: they are
+    /// checked at once, and what asks them now in vain asks no more.
+    pub fn look_again(&mut self, now: Instant) {
+        self.now = now;
+        self.table.check_the_silent();
+        self.lookups.drop_all_but_searches();
+        self.advance();
+    }
+
     /// Its ID.
     pub fn id(&self) -> NodeId {
         self.id

@@ -34,6 +34,8 @@ pub(super) struct TableEntry {
     pub heard: Instant,
     /// When it was last offered for a check.
     pub checked: Instant,
+    /// It is to be checked at once, whatever was before.
+    pub is_due: bool,
     /// Queries in a row that it did not answer.
     pub failures: u8,
 }
@@ -59,6 +61,7 @@ impl TableEntry {
             has_valid_id: contact.id.is_valid_for(contact.address.ip()),
             heard: now,
             checked: now,
+            is_due: false,
             failures: 0,
         }
     }
@@ -73,6 +76,7 @@ impl TableEntry {
 
     pub fn next_check(&self) -> Instant {
         match self.failures {
+            _ if self.is_due => self.checked,
             0 => self.heard.max(self.checked) + CHECK_AFTER,
             1 => self.checked + SECOND_CHECK,
             _ => self.checked + SILENCE,

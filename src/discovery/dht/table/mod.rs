@@ -193,9 +193,15 @@ impl Table {
         let own = self.own;
         let due = self.buckets.iter_mut().flat_map(|bucket| &mut bucket.nodes);
         let due = due.filter(|entry| entry.next_check() <= now).min_by_key(|entry| entry.next_check())?;
-        due.checked = now;
+        (due.checked, due.is_due) = (now, false);
         let shared = own.distance(due.contact.id).shared_bits();
         Some((due.contact.address, own.random_apart(shared, random)))
+    }
+
+    /// Nodes that did not answer are due for a check: perhaps it was our network that was gone.
+    pub fn check_the_silent(&mut self) {
+        let all = self.buckets.iter_mut().flat_map(|bucket| &mut bucket.nodes);
+        all.filter(|entry| entry.failures > 0).for_each(|entry| entry.is_due = true);
     }
 
     /// An ID in the range of a bucket that has room and was never searched, or in which nothing has happened

@@ -177,3 +177,54 @@ fn nobody_says_that_a_server_is_asked_again_when_it_is_not() {
         assert_eq!(seeds.trouble().map(|trouble| trouble.is_final), Some(expected));
     }
 }
+
+#[test]
+fn after_an_interruption_those_that_failed_are_asked_at_once_and_those_that_said_when_are_not() {
+    let addresses = ["http://failed/", "http://busy/", "http://none/", "http://out/"];
+    let (mut seeds, now) = (web_seeds(&addresses), Instant::now());
+    let failed = || WebSeedFailure::Failed("no route".to_owned());
+    for turn in 0..9 {
+        let server = seeds.get_mut(0).unwrap();
+        server.begun(PeerKey(turn), now);
+        server.ended(PeerKey(turn), &failure(failed()), 0.5, now);
+    }
+    let ends = [WebSeedFailure::Busy(Some(SECOND * 60)), failed(), WebSeedFailure::Refused(String::new())];
+    for (number, why) in (1..).zip(ends) {
+        let server = seeds.get_mut(number).unwrap();
+        server.begun(PeerKey(99), now);
+        server.ended(PeerKey(99), &failure(why), 0.5, now);
+    }
+    seeds.get_mut(2).unwrap().is_of_no_use(now);
+    assert_eq!(seeds.due(now), None);
+    seeds.look_again();
+    assert_eq!(begin_all(&mut seeds, 200, now), [0, 2]);
+    // It begins with the shortest rest again.
+    seeds.get_mut(0).unwrap().ended(PeerKey(200), &failure(failed()), 0.5, now);
+    assert_eq!(seeds.due(now + FIRST_REST), Some(0));
+}
+
+#[test]
+fn what_a_server_does_during_an_interruption_may_fail_once_more_at_no_cost() {
+    let (mut seeds, now) = (web_seeds(&["http://one.example/"]), Instant::now());
+    for turn in 0..9 {
+        let server = seeds.get_mut(0).unwrap();
+        server.begun(PeerKey(turn), now);
+        if turn == 8 {
+            seeds.look_again();
+        }
+        let why = failure(WebSeedFailure::Failed("no route".to_owned()));
+        seeds.get_mut(0).unwrap().ended(PeerKey(turn), &why, 0.5, now);
+    }
+    assert_eq!(seeds.due(now + FIRST_REST), Some(0));
+}
+
+#[test]
+fn a_connection_that_an_interruption_broke_is_not_held_against_the_server() {
+    for why in [HangUp::InterfaceGone, HangUp::NoSignOfLife] {
+        let (mut seeds, now) = (web_seeds(&["http://one.example/"]), Instant::now());
+        let server = seeds.get_mut(0).unwrap();
+        server.begun(PeerKey(1), now);
+        server.ended(PeerKey(1), &PeerError::HungUp(why), 0.5, now);
+        assert_eq!(seeds.due(now), Some(0), "{why}");
+    }
+}
