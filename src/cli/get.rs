@@ -24,6 +24,7 @@ pub fn run(arguments: &GetArguments, events: &mut Events) -> Result<Exit, Comman
     let sources = arguments.sources.sources()?;
     arguments.output.check()?;
     sharing.pcap.check(arguments.stream.format.is_some(), "--stdout")?;
+    sharing.trace.check(arguments.stream.format.is_some(), "--stdout")?;
     let aim = arguments.stream.aim(&sources)?;
     // What has left cannot be uploaded.
     let keeps = matches!(aim, Aim::Download);

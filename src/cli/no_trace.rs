@@ -14,6 +14,14 @@ const ALL_MESSAGES: u8 = 2;
 pub struct TraceOption {}
 
 impl TraceOption {
+    pub fn check(&self, _: bool, _: &str) -> Result<(), CommandFailure> {
+        Ok(())
+    }
+
+    pub fn goes_to_output(&self) -> bool {
+        false
+    }
+
     pub fn begin(&self, verbose: u8) -> Result<Trace, CommandFailure> {
         if verbose >= ALL_MESSAGES {
             warn!("this build writes down no messages, so -vv is -v (use the full build)");

@@ -4,12 +4,12 @@ use super::exit::{CommandFailure, Exit};
 use super::help::headings::OUTPUT;
 use super::pcap::{Pcap, PcapSink};
 use super::terminal;
-use super::trace_option::create;
+use super::trace_option::{create, is_standard_output};
 use crate::net::BindAddress;
 use crate::net::tap::Tap;
 use crate::text::{reason, shown};
 use clap::{Args, ValueHint};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Whether all bytes that are said are written down.
 #[derive(Args, Debug)]
@@ -53,8 +53,4 @@ impl PcapOption {
         Pcap::of(tap, sink, bind_address)
             .map_err(|error| (Exit::OTHER, format!("cannot start the thread of --pcap: {}", reason(&error))))
     }
-}
-
-fn is_standard_output(path: &Path) -> bool {
-    path == Path::new("-")
 }

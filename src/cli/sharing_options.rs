@@ -150,6 +150,8 @@ impl SharingOptions {
     ) -> Result<Exit, CommandFailure> {
         self.name.check(sources.len())?;
         self.pcap.check(self.json, "--json")?;
+        self.trace.check(self.json, "--json")?;
+        self.pcap.check(self.trace.goes_to_output(), "the trace")?;
         let outlet = self.network.outlet()?;
         let trace = self.trace.begin(self.verbose)?;
         let outlet = Outlet { tap: trace.tap(), ..outlet };

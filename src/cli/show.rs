@@ -25,9 +25,11 @@ use crate::text::{grouped, printable, shown, size};
 use serde_json::{Value, json};
 use std::fmt;
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The option that names the file for the torrent.
+const SAVE: &str = "--save";
 
 /// Shows the torrents on `out`, as JSON or as text. With `--scrape` it adds the counts of the trackers, and
 /// with `--save` it writes the torrent to a file.
@@ -45,7 +47,7 @@ pub fn run(arguments: &ShowArguments, out: &mut impl Write) -> Result<Exit, Comm
             let text = "--save writes one torrent, and several are named (show them one by one)";
             return Err((Exit::BAD_OPTION, text.to_owned()));
         }
-        Output::new(path).check(false).map_err(|failure| other_name(path, failure))?;
+        Output::named_by(SAVE, path).check(false)?;
     }
     let outlet = arguments.network.outlet()?;
     let shape = if arguments.json { Shape::Json } else { Shape::Text };
@@ -67,8 +69,8 @@ fn show(
         Torrent::Magnet(magnet) => fetch(arguments, outlet.clone(), &magnet)?,
     };
     if let Some(path) = &arguments.save {
-        let output = Output::new(path);
-        output.write(torrent.bytes(), false).map_err(|failure| other_name(path, failure))?;
+        let output = Output::named_by(SAVE, path);
+        output.write(torrent.bytes(), false)?;
         if output.is_standard_output() {
             return Ok(Exit::DONE);
         }
@@ -86,17 +88,6 @@ fn show(
             Ok(Exit::NETWORK)
         }
         None => Ok(Exit::DONE),
-    }
-}
-
-/// Replaces the hint in the error about an existing file with the option that this command has.
-fn other_name(path: &Path, failure: CommandFailure) -> CommandFailure {
-    match failure {
-        (Exit::EXISTS, _) => {
-            let path = shown(path);
-            (Exit::EXISTS, format!("{path} exists (remove it, or choose another name with --save)"))
-        }
-        other => other,
     }
 }
 

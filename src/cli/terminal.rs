@@ -88,6 +88,19 @@ pub fn lines() -> impl Write + Send {
     Lines
 }
 
+/// Standard output for whole lines. Where it is the terminal on which lines are drawn, they stand above those.
+///
+/// # Errors
+///
+/// The system has no more open files.
+#[cfg(feature = "trace")]
+pub fn output_lines() -> io::Result<Box<dyn Write + Send>> {
+    if shows_both() {
+        return Ok(Box::new(Lines));
+    }
+    Ok(Box::new(Filter::new(events()?, printable_lines)))
+}
+
 /// A sentence for standard output, broken between words where that is a terminal.
 pub fn sentence(text: &str) -> String {
     let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));

@@ -189,6 +189,7 @@ impl Turns {
             | Progress::Place(_)
             | Progress::Found(_)
             | Progress::Selected(..)
+            | Progress::Unread
             | Progress::WaitsForCheck
             | Progress::Checking(..)
             | Progress::GoesOnAs(_)

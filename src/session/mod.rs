@@ -82,6 +82,8 @@ pub enum Progress {
     Checking(u64, u64),
     /// The check is over, and this many bytes are on the disk. What comes now is downloaded in this run.
     Found(u64),
+    /// Files were changed since they were read, and count as what they were because the user says so.
+    Unread,
     /// The file system has less free space than the download needs.
     Short(Shortage),
     /// All that is wanted is safe on the disk, and some of it was not at the start.

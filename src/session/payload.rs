@@ -153,6 +153,9 @@ fn open(
     let served_pieces = storage.served_pieces();
     let selected = payload.selection.map(|selection| selection.pieces().clone());
     if selected.as_ref().map_or(stored.is_full(), |selected| *selected == stored) {
+        if storage.has_unread() {
+            (run.show)(Progress::Unread);
+        }
         match storage.finish_watched(watch)? {
             Finished::Durable => {
                 let complete = CheckedPayload::new(geometry, stored, WantedPieces::Nothing, order);

@@ -302,6 +302,11 @@ impl Storage {
         self.files.folder().join(self.files.layout().top())
     }
 
+    /// Whether files count as what they were, although they have changed, because the user says so ([`Check::Never`]).
+    pub fn has_unread(&self) -> bool {
+        self.resume.has_unread()
+    }
+
     /// What is on the disk, for the threads that send it to peers. It outlives the storage.
     pub fn served_pieces(&self) -> Arc<ServedPieces> {
         Arc::clone(self.files.served_pieces())

@@ -23,13 +23,13 @@ pub struct Payload<'a> {
     /// The name that the payload is to have on the disk instead: that of the only file, or of the folder. `None` for
     /// the one that an earlier run was given, or the torrent's own.
     pub output_name: Option<&'a str>,
-    /// The SHA-1 of the `info` value.
+    /// What names the torrent: the SHA-1 of its `info` value, or of version 2 alone the first part of the SHA-256.
     pub info_hash: InfoHash,
     /// The files in the order of the payload.
     pub files: &'a [metainfo::File],
     /// How the payload is cut into pieces.
     pub geometry: Geometry,
-    /// The SHA-1 of each piece.
+    /// The digest of each piece.
     pub digests: &'a Digests,
     /// The files that are to be fetched or examined; `None` means all.
     pub selection: Option<&'a Selection>,

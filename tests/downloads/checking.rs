@@ -55,7 +55,10 @@ fn what_was_complete_and_changed_is_not_called_complete() {
     let code = |check: &[&str]| {
         let dir = folder.path().to_str().unwrap();
         let fixed = ["get", &torrent, "-o", dir, "--bind", "127.0.78.2", "--no-dht", "--no-lan"];
-        Program::start_with_cache(cache.path(), [&fixed, check].concat()).finish(LIMIT).code
+        let outcome = Program::start_with_cache(cache.path(), [&fixed, check].concat()).finish(LIMIT);
+        // What was not read is not said to be verified.
+        assert_eq!(outcome.output.contains("not read"), check == ["--check", "never"], "{}", outcome.output);
+        outcome.code
     };
     assert_eq!(code(&[]), Some(0));
     assert_eq!(code(&["--check", "changed"]), Some(0));

@@ -77,6 +77,33 @@ fn a_download_is_told_message_for_message_and_nowhere_on_standard_output() {
 }
 
 #[test]
+fn a_trace_may_go_to_standard_output_where_nothing_else_does() {
+    let (sample, folder) = (Sample::small(), TestFolder::new());
+    let peer = ScriptedPeer::seed(&sample).speaking(MODERN).then(|talk| talk.serve());
+    let torrent = sample.write_torrent(folder.path());
+    let (output, peer) = (folder.path().to_str().unwrap(), peer.address().to_string());
+    let arguments = ["get", &torrent, "--no-listen", "--peer", &peer, "--trace", "-"];
+    let run = |more: &[&str]| Program::start([&arguments, more].concat()).finish(LIMIT);
+    for (more, other) in [
+        (&["-o", output, "--json"][..], "the trace and --json"),
+        (&["-o", output, "--pcap", "-"], "the capture and the trace"),
+        (&["--stdout"], "the trace and --stdout"),
+    ] {
+        let outcome = run(more);
+        assert_eq!(outcome.code, Some(28), "{}", outcome.output);
+        let sentence = format!("{other} cannot both go to standard output");
+        assert!(outcome.output.contains(&sentence), "{}", outcome.output);
+    }
+    let outcome = run(&["-o", output]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.output);
+    let lines = String::from_utf8(outcome.stdout).unwrap();
+    let blocks = lines.lines().filter(|line| line.contains(" -> us ") && line.contains(" piece ")).count();
+    assert_eq!(blocks, sample.payload.len().div_ceil(16_384), "{lines}");
+    let has_time = |line: &str| line.split(' ').next().is_some_and(|time| time.parse::<f64>().is_ok());
+    assert!(lines.lines().all(has_time), "{lines}");
+}
+
+#[test]
 fn where_a_peer_breaks_a_rule_the_end_of_its_connection_says_which() {
     let (sample, folder, traces) = (Sample::small(), TestFolder::new(), TestFolder::new());
     let over = Gate::new();

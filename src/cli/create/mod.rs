@@ -7,6 +7,7 @@
 //! After the hashing each file is looked at a second time. If its length, its time of last change or its
 //! number in the file system differs, it has changed meanwhile, and no torrent is made.
 
+mod odd_names;
 pub mod output;
 
 use super::exit::{CommandFailure, Exit};
@@ -24,6 +25,7 @@ use crate::piece::Geometry;
 use crate::storage::{self, Gathered, StorageError};
 use crate::text::{grouped, is_hidden, is_printable, printable, shown, size as in_words};
 use clap::{Args, ValueHint};
+use odd_names::odd_names;
 use output::{Output, destination};
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -240,21 +242,6 @@ fn check_before_hashing(
     Ok(())
 }
 
-/// That some names are not what everybody will get. They are valid here, so one line is enough.
-fn odd_names(read: &Metainfo) -> Option<String> {
-    let mut odd = read.files.iter().filter(|file| !file.path.is_portable());
-    let first = odd.next()?;
-    // In quotes, without which a space at the end could not be seen.
-    let (path, becomes) = (shown(&first.path), shown(first.path.portable()));
-    Some(match odd.count() as u64 {
-        0 => format!("not every system takes the name '{path}': others will call it '{becomes}'"),
-        more => format!(
-            "not every system takes the names of {} files: others will call '{path}' '{becomes}'",
-            grouped(more.saturating_add(1))
-        ),
-    })
-}
-
 fn report_left_out(style: Style, gathered: &Gathered) {
     if style == Style::Quiet {
         return;
@@ -357,22 +344,6 @@ mod tests {
         }
         assert_eq!(sharing(Path::new("\u{1b}.torrent"), Path::new("a")), None);
         assert!(sharing(Path::new("x.torrent"), Path::new(".")).unwrap().contains(" -d /"));
-    }
-
-    #[test]
-    fn a_space_at_the_end_of_a_name_can_be_seen() {
-        let said = |names: &[&str]| {
-            let file = |name: &&str| format!("d6:lengthi1e4:pathl{}:{name}ee", name.len());
-            let files: String = names.iter().map(file).collect();
-            let (size, digest) = ("12:piece lengthi16384e", "6:pieces20:....................");
-            let torrent = format!("d4:infod5:filesl{files}e4:name1:t{size}{digest}ee");
-            odd_names(&Metainfo::parse(torrent.into_bytes()).unwrap())
-        };
-        assert_eq!(said(&["a", "b"]), None);
-        let one = "not every system takes the name 't/a ': others will call it 't/a'";
-        assert_eq!(said(&["a ", "b"]).as_deref(), Some(one));
-        let two = "not every system takes the names of 2 files: others will call 't/a ' 't/a'";
-        assert_eq!(said(&["a ", "b", "c "]).as_deref(), Some(two));
     }
 
     #[test]

@@ -27,7 +27,8 @@ use std::path::PathBuf;
 pub struct DemoArguments {
     /// Print each message, or write them to this file
     ///
-    /// As `get --trace` does: its meaning, and why we sent it. The file must not exist.
+    /// As `get --trace` does: its meaning, and why we sent it. The file must not exist; - is standard output, as
+    /// in `get`.
     #[arg(long, value_name = "FILE", num_args = 0..=1, value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
     pub trace: Option<Option<PathBuf>>,
     /// Whether all bytes are written down.
@@ -98,7 +99,12 @@ impl DemoArguments {
                 (Exit::OTHER, format!("cannot start the thread of --trace: {}", reason(&error)))
             });
         }
-        TraceOption { trace: self.trace.clone().flatten() }.begin(self.verbose)
+        self.trace_option().begin(self.verbose)
+    }
+
+    /// Where messages are written as `get` does it, if anywhere.
+    pub(super) fn trace_option(&self) -> TraceOption {
+        TraceOption { trace: self.trace.clone().flatten() }
     }
 
     /// Whether the live view is shown at once.

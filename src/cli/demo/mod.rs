@@ -49,7 +49,10 @@ pub fn run(arguments: &DemoArguments, events: &mut Events) -> Result<Exit, Comma
     if arguments.once && arguments.serve.is_none() {
         return Err((Exit::BAD_OPTION, "--once ends --serve (give both, or leave it out)".to_owned()));
     }
-    arguments.pcap.check(!arguments.quiet || arguments.json, "what the demo says")?;
+    let (speaks, speech) = (!arguments.quiet || arguments.json, "what the demo says");
+    arguments.pcap.check(speaks, speech)?;
+    arguments.trace_option().check(speaks, speech)?;
+    arguments.pcap.check(arguments.trace_option().goes_to_output(), "the trace")?;
     let material = Material::new()?;
     let wanted = arguments.watch().wanted(arguments.style() == Style::Bars, false);
     let is_watched = wanted.opens_at_once();

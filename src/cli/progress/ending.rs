@@ -17,6 +17,8 @@ pub struct Account {
     pub place: Option<String>,
     /// How many files it is about, if not all: `2 of 5 files, `.
     pub files: String,
+    /// Files of it have changed, and were not read because the user says so.
+    pub is_unread: bool,
     /// The bytes that were there before.
     pub found: Option<u64>,
     /// How long it ran since then.
@@ -52,7 +54,11 @@ pub fn sentence(account: &Account, outcome: &Outcome) -> Sentence {
         }
         RunEnd::Done if snapshot.received == 0 => {
             let place = account.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
-            (Tone::Good, "already complete", format!(", {}all pieces verified{place}", account.files))
+            let proof = match account.is_unread {
+                true => "but changed files were not read, as --check never wants it",
+                false => "all pieces verified",
+            };
+            (Tone::Good, "already complete", format!(", {}{proof}{place}", account.files))
         }
         RunEnd::Done => (Tone::Good, "done", format!(", {}", done(account, snapshot))),
         RunEnd::Stopped => (Tone::Warning, "stopped", stopped(account, snapshot)),
@@ -186,6 +192,7 @@ mod tests {
             name: "Album".to_owned(),
             place: Some("./Album".to_owned()),
             files: String::new(),
+            is_unread: false,
             found: Some(29 << 20),
             seconds: 12.6,
             idle_seconds: 25,
@@ -220,6 +227,11 @@ mod tests {
         assert_eq!(
             said(&account(), RunEnd::Done, there),
             "Album: already complete, all pieces verified (./Album)"
+        );
+        let unread = Account { is_unread: true, ..account() };
+        assert_eq!(
+            said(&unread, RunEnd::Done, Snapshot { received: 0, ..album() }),
+            "Album: already complete, but changed files were not read, as --check never wants it (./Album)"
         );
     }
 

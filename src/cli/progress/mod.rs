@@ -130,6 +130,7 @@ impl Screen {
             Progress::GoesOnAs(name) => row.goes_on_as(&name),
             Progress::Place(path) => return row.place(&path),
             Progress::Found(bytes) => return row.found(bytes, now),
+            Progress::Unread => return row.unread(),
             Progress::Selected(files, of) => return row.selected(files, of),
             Progress::WaitsForCheck => return row.waits("waiting to be checked"),
             Progress::Checking(done, total) => return row.checking(done, total, now),

@@ -30,6 +30,8 @@ pub(super) struct TorrentRow {
     place: Option<String>,
     /// How many of the files are downloaded, if not all.
     selected: Option<(usize, usize)>,
+    /// Files of it have changed, and were not read.
+    is_unread: bool,
     view: View,
     /// When its turn began, or the check of what was there was over.
     started: Instant,
@@ -70,6 +72,7 @@ impl TorrentRow {
             name: printable(name),
             place: None,
             selected: None,
+            is_unread: false,
             view: View::Waiting(disk::STARTING),
             started: now,
             found: None,
@@ -107,6 +110,11 @@ impl TorrentRow {
     /// So many of its files are downloaded.
     pub(super) fn selected(&mut self, files: usize, of: usize) {
         self.selected = Some((files, of));
+    }
+
+    /// Files of it have changed, and were not read.
+    pub(super) fn unread(&mut self) {
+        self.is_unread = true;
     }
 
     /// The turn of this torrent begins.
@@ -251,6 +259,7 @@ impl TorrentRow {
             name: self.name.clone(),
             place: self.place.clone(),
             files: self.files(),
+            is_unread: self.is_unread,
             found: self.found,
             seconds: now.saturating_duration_since(self.started).as_secs_f64(),
             idle_seconds: self.idle_seconds(),

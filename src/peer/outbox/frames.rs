@@ -9,15 +9,17 @@ use crate::piece::{Bitfield, Block, PieceIndex};
 use crate::wire::extension::{self, ExtensionHandshake};
 use crate::wire::metadata::MetadataMessage;
 use crate::wire::{BlockRequest, HashRequest, Message};
+use std::time::Instant;
 
 impl Outbox {
     /// Writes what the order asks for.
-    pub(super) fn write_order(&self, order: Order, frames: &mut Vec<u8>) {
+    pub(in crate::peer) fn write_order(&mut self, order: Order, frames: &mut Vec<u8>) {
         match order {
             #[cfg(test)]
             Order::Pex(crate::peer::tests::PANICS, _) => panic!("a panic that a test wants"),
             Order::Introduce { pieces, greeting, upload_only } => {
                 self.write_introduction(&pieces, greeting, upload_only, frames);
+                self.withhold(&pieces, Instant::now());
             }
             Order::UploadOnly(greeting) => self.write_extension_handshake(greeting, true, frames),
             Order::Interested(true) => Message::Interested.write_to(frames),
@@ -32,7 +34,10 @@ impl Outbox {
             }
             // A peer is asked block by block.
             Order::Ahead(_) | Order::ReadOn => {}
-            Order::Have(piece) => Message::Have(piece.get()).write_to(frames),
+            Order::Have(piece) => {
+                self.is_told(piece);
+                Message::Have(piece.get()).write_to(frames);
+            }
             Order::Unchoke => {
                 self.requests.unchoke();
                 Message::Unchoke.write_to(frames);
@@ -80,7 +85,6 @@ impl Outbox {
                 Message::Bitfield(&pieces.to_wire()).write_to(frames);
             }
         }
-        self.context.served_pieces.iter().for_each(|served| served.notice_returns());
         self.write_extension_handshake(greeting, upload_only, frames);
         if let Some(port @ 1..) = self.context.dht_port(self.address).filter(|_| greeting.dht) {
             self.explain("port", 1, || "its handshake says that it speaks DHT (BEP 5)".to_owned());

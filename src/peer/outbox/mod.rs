@@ -21,6 +21,8 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+#[cfg(test)]
+pub(in crate::peer) use taken_back::LOOK;
 use taken_back::TakenBack;
 use upload_limit::UploadLimit;
 
@@ -216,10 +218,12 @@ impl Outbox {
         self.sleep(due)
     }
 
-    /// Sleeps until a signal comes, until `due`, or until the peer has to hear a keep-alive.
+    /// Sleeps until a signal comes, until `due`, until lost pieces are looked for, or until the peer has to hear a
+    /// keep-alive.
     fn sleep(&self, due: Option<Instant>) -> Wakeup {
         let keep_alive = self.last_sent + KEEP_ALIVE;
-        match self.signals.recv_deadline(due.map_or(keep_alive, |due| due.min(keep_alive))) {
+        let earlier = [due, self.taken_back.next_look].into_iter().flatten();
+        match self.signals.recv_deadline(earlier.fold(keep_alive, Instant::min)) {
             Ok(signal) => self.order_of(signal).map_or(Wakeup::Requests, Wakeup::Order),
             Err(RecvTimeoutError::Timeout) if Instant::now() >= keep_alive => Wakeup::KeepAlive,
             Err(RecvTimeoutError::Timeout) => Wakeup::Requests,

@@ -1,7 +1,7 @@
 //! Another program spoils a piece that a peer was told of.
 
 use super::*;
-use crate::peer::outbox::{KEEP_ALIVE, Outbox};
+use crate::peer::outbox::{LOOK, Outbox};
 use crate::piece::PieceIndex;
 use std::sync::OnceLock;
 
@@ -85,18 +85,45 @@ fn once_its_file_was_put_right_the_peer_hears_so() {
     assert!(!std::mem::take(&mut frames).is_empty());
     std::fs::write(torrent.folder.join("payload.bin"), &torrent.payload).unwrap();
     // Nobody has looked yet. This has it looked at, now and then.
-    outbox.give_again(start + KEEP_ALIVE / 2, &mut frames);
+    outbox.give_again(start + LOOK / 2, &mut frames);
     assert!(frames.is_empty() && !torrent.served().offers(lost));
     let mut looks = 0;
     wait_until(|| {
         looks += 1;
-        outbox.give_again(start + looks * KEEP_ALIVE, &mut frames);
+        outbox.give_again(start + looks * LOOK, &mut frames);
         !frames.is_empty()
     });
     assert!(looks > 1, "the first look cannot know");
     let mut expected = Vec::new();
     Message::Have(lost.get()).write_to(&mut expected);
     assert_eq!(frames, expected);
-    outbox.give_again(start + (looks + 1) * KEEP_ALIVE, &mut frames);
+    outbox.give_again(start + (looks + 1) * LOOK, &mut frames);
+    assert_eq!(frames, expected, "it is told once");
+}
+
+#[test]
+fn a_peer_that_came_while_it_was_lost_hears_so_once_its_file_was_put_right() {
+    let torrent = Torrent::new();
+    let lost = torrent.lose_a_piece();
+    let (_worker, _peer, greeting) = torrent.worker();
+    let (requests, stream) = (Arc::new(PeerRequests::default()), Arc::new(OnceLock::new()));
+    let (_signals, signals) = bounded(1);
+    let context = Arc::clone(&torrent.context);
+    let mut outbox = Outbox::new(stream, signals, requests, context, address(), true);
+    let introduction = torrent.introduction(greeting);
+    let mut frames = Vec::new();
+    outbox.write_order(introduction, &mut frames);
+    frames.clear();
+    std::fs::write(torrent.folder.join("payload.bin"), &torrent.payload).unwrap();
+    let (start, mut looks) = (Instant::now(), 0);
+    wait_until(|| {
+        looks += 1;
+        outbox.give_again(start + looks * LOOK, &mut frames);
+        !frames.is_empty()
+    });
+    let mut expected = Vec::new();
+    Message::Have(lost.get()).write_to(&mut expected);
+    assert_eq!(frames, expected);
+    outbox.give_again(start + (looks + 1) * LOOK, &mut frames);
     assert_eq!(frames, expected, "it is told once");
 }

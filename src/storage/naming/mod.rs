@@ -128,7 +128,8 @@ impl OddPath {
 pub(super) fn create(folder: &RootFolder, path: &PathOnDisk) -> io::Result<File> {
     if path.is_partial() {
         match folder.open_file(path, Access::Create) {
-            Err(error) if path.is_odd() && is_refusal(&error) => path.end_partial(),
+            // With the ending a name may be too long here that is not without.
+            Err(error) if is_too_long(&error) || path.is_odd() && is_refusal(&error) => path.end_partial(),
             created => return created,
         }
     }
@@ -173,6 +174,10 @@ pub(super) fn open_to_read(folder: &RootFolder, path: &PathOnDisk) -> io::Result
 /// Whether this error means that there is no such file: a name that the file system refuses is not there.
 pub(super) fn is_missing(path: &PathOnDisk, error: &io::Error) -> bool {
     path.is_odd() && is_refusal(error)
+}
+
+fn is_too_long(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::NAMETOOLONG)
 }
 
 /// Whether the system says that it does not take the name. What it says depends on the file system, and on who

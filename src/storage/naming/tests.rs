@@ -193,6 +193,27 @@ fn only_the_files_whose_names_are_refused_get_another_one() {
 }
 
 #[test]
+fn a_name_that_is_too_long_only_with_the_ending_of_what_is_not_whole_stays_as_it_is() {
+    on(fake_names::refuses_long_ones, || {
+        let long = [b'l'; 141];
+        let (sample, folder) = (Sample::new(b"t", &[&long, b"s"]), NewFolder::somewhere());
+        let parts = Options { parts: true, ..Options::default() };
+        let open = |payload: &Payload<'_>| Storage::open(&folder.0, payload, parts, &|_, _| true);
+        // The folder of the payload is not there yet, so nobody can see what it takes.
+        let (mut storage, _) = sample.with(open).unwrap();
+        sample.write(&mut storage, sample.geometry.pieces().take(1));
+        assert!(listing(&folder.0).contains(&format!("t/{}", "l".repeat(141))));
+        drop(storage);
+        let (mut storage, good) = sample.with(open).unwrap();
+        assert_eq!(good.count(), 1);
+        sample.write(&mut storage, sample.geometry.pieces().skip(1));
+        storage.finish().unwrap();
+        drop(storage);
+        sample.assert_found(&folder.0);
+    });
+}
+
+#[test]
 fn names_that_the_disk_does_not_tell_apart_get_a_number_in_whatever_order_they_come() {
     on(fake_names::folds, || {
         let names: [&[u8]; 5] = [b"README", b"readme", b"ab", b"Ab/x", b"Vol. 1."];

@@ -54,6 +54,8 @@ pub struct ResumeKeeper {
     has_begun: bool,
     /// The survey has read what no record told.
     has_read: bool,
+    /// The survey has believed files that have changed.
+    has_unread: bool,
     thread: Option<(Sender<Cut>, JoinHandle<()>)>,
 }
 
@@ -90,6 +92,7 @@ impl ResumeKeeper {
             changes: 0,
             has_begun: false,
             has_read: survey.has_read,
+            has_unread: !survey.unproven.is_empty(),
             thread: None,
         }
     }
@@ -232,6 +235,11 @@ impl ResumeKeeper {
             let _ = thread.join();
         }
         lock(&self.recorder).error().map_or(Ok(()), Err)
+    }
+
+    /// Whether the survey has believed files that have changed.
+    pub fn has_unread(&self) -> bool {
+        self.has_unread
     }
 
     /// Whether there is something to say that no record beside the download says yet.

@@ -6,6 +6,7 @@
 //!
 //! The writer looks by itself, once, before a download is called done ([`ServedPieces::wrong`]).
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
@@ -185,10 +186,38 @@ fn live(served: &Weak<ServedPieces>, wakes: &Receiver<()>) {
             let begun = Instant::now();
             let looked = served.look(number, &|_, _| is_needed());
             if let Err(error) = &looked {
-                debug!("cannot check {} again: {error}", served.files.path(number).display());
+                debug!("{}", not_checked(&served.files.path(number), error));
                 served.offered.condemn(served.layout.pieces_in(number));
             }
             served.looks.looked(number, begun, Instant::now(), looked.is_err());
         }
+    }
+}
+
+/// What to say of a file that cannot be looked at now. Perhaps no download is under way.
+fn not_checked(path: &Path, error: &StorageError) -> String {
+    let path = path.display();
+    match error {
+        StorageError::Vanished { .. } => {
+            format!("{path}: not there, so nothing of it is uploaded until it is")
+        }
+        other => format!("{path}: not checked again now: {}", other.fault()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn a_file_that_a_seed_misses_was_lost_in_no_download_and_no_command_is_to_be_run_again() {
+        let path = Path::new("x/a");
+        let said = |error| not_checked(path, &error);
+        let vanished = said(StorageError::Vanished { path: path.to_owned() });
+        assert_eq!(vanished, "x/a: not there, so nothing of it is uploaded until it is");
+        let refused = io::Error::from_raw_os_error(13);
+        let refused = said(StorageError::Open { path: path.to_owned(), source: refused });
+        assert_eq!(refused, "x/a: not checked again now: cannot open x/a: permission denied");
     }
 }

@@ -316,7 +316,7 @@ impl ServedPieces {
     }
 
     /// A peer wants a piece that was withdrawn, or would. Perhaps another program has put its files right.
-    pub fn notice_return(&self, piece: PieceIndex) {
+    fn notice_return(&self, piece: PieceIndex) {
         if self.offered.was_withdrawn(piece) {
             let slices = self.layout.slices(piece).filter(|slice| !slice.padding).take(MAX_PARTS);
             slices.for_each(|slice| _ = self.file(slice.file));
@@ -324,13 +324,17 @@ impl ServedPieces {
     }
 
     /// A peer comes, and is not told of what is lost, so it will not ask for it. Perhaps another program has put its files
-    /// right: looks at a few of them.
-    pub fn notice_returns(&self) {
-        let Some(lost) = self.offered.lost() else { return };
+    /// right: looks at a few of them. Returns what was lost, if anything was.
+    pub fn notice_returns(&self) -> Option<Bitfield> {
+        let lost = self.offered.lost()?;
         let mut files = BTreeSet::new();
-        let slices = lost.iter(self.layout.geometry()).flat_map(|piece| self.layout.slices(piece));
+        // From any of them on, so that each file has its turn.
+        let (pieces, first) = (|| lost.iter(self.layout.geometry()), fastrand::u32(..lost.count()) as usize);
+        let pieces_in_turn = pieces().skip(first).chain(pieces().take(first));
+        let slices = pieces_in_turn.flat_map(|piece| self.layout.slices(piece));
         let distinct = slices.filter(|slice| !slice.padding && files.insert(slice.file)).take(MAX_PARTS);
         distinct.for_each(|slice| _ = self.file(slice.file));
+        Some(lost)
     }
 
     /// Closes the files from which nothing was sent since the last call.
