@@ -1,52 +1,91 @@
 //! What the first word of a command line means: a command, or a torrent, which `get` then downloads.
 //!
-//! A word that is neither ends the run before anything starts: whoever mistypes `verify` wants no download.
+//! A word that is neither ends the run before anything starts: whoever mistypes `verify` wants no download. Options may
+//! stand in front of it. They are read as those of `get`, and are those of the command that follows.
 
 use super::exit::{CommandFailure, Exit};
 use super::nearest_file::nearest_file;
 use super::nearest_word::nearest;
+use super::option_words;
 use super::settings::from_home;
 use super::source::shown;
 use super::source_name;
-use clap::Command;
+use clap::{Arg, Command};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-/// Inserts `get` where the first argument is not a command of this program.
+/// Puts the command in front of its options, or `get` where the first word is none of this program. What follows `--` is
+/// no command.
 ///
 /// # Errors
 ///
-/// The first argument is a bare word that names no command, no file and no torrent.
-pub fn with_command(
-    arguments: impl IntoIterator<Item = OsString>,
-    program: &Command,
-) -> Result<Vec<OsString>, CommandFailure> {
-    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+/// The first word is a bare one that names no command, no file and no torrent.
+pub fn with_command(arguments: &mut Vec<OsString>, program: &Command) -> Result<(), CommandFailure> {
     arguments.iter_mut().for_each(make_home);
-    // This option is looked for before all else, so it may stand before the command.
-    let at = 1 + arguments.iter().skip(1).take_while(|word| is_without_settings(word)).count();
-    if let Some(words) = arguments.get_mut(1..=at) {
-        words.rotate_right(1);
+    let Some(first) = arguments.get(1) else { return Ok(()) };
+    if ["-h", "--help", "-V", "--version"].iter().any(|option| first == option) {
+        return Ok(());
     }
-    let Some(first) = arguments.get(1) else { return Ok(arguments) };
-    let word = first.to_string_lossy().into_owned();
-    let is_about_the_program = ["-h", "--help", "-V", "--version"].contains(&word.as_str());
-    if is_about_the_program || commands(program).any(|command| command == word) {
-        return Ok(arguments);
-    }
-    let is_bare = !word.is_empty() && !word.starts_with('-') && !word.contains(['/', '.', ':']);
-    if is_bare
-        && !Path::new(first).exists()
-        && !source_name::is_like_an_info_hash(&source_name::in_text(first))
+    let at = program.find_subcommand("get").and_then(|get| first_word(arguments, get));
+    let named = at.and_then(|at| arguments.get_mut(1..=at));
+    if let Some(words) = named
+        && commands(program).any(|command| words.last().is_some_and(|word| word == command))
     {
+        words.rotate_right(1);
+        return Ok(());
+    }
+    let word = at.and_then(|at| arguments.get(at)).filter(|word| is_nothing(word));
+    let word = word.map(|word| word.to_string_lossy().into_owned());
+    arguments.insert(1, "get".into());
+    word.map_or(Ok(()), |word| {
         let answer = no_command(&word, program).unwrap_or_else(|answer| match nearest_file(&word) {
             Some(near) => format!("{answer} nor a file of that name (did you mean {}?)", shown(&near)),
             None => format!("{answer}; there is no file of that name either (see femtotorrent --help)"),
         });
-        return Err((Exit::BAD_OPTION, answer));
+        Err((Exit::BAD_OPTION, answer))
+    })
+}
+
+/// Where the first word stands that is neither an option of this command nor the value of one. `None` also where an option
+/// stands in front that the command does not have.
+fn first_word(words: &[OsString], command: &Command) -> Option<usize> {
+    let mut is_value = false;
+    for (at, word) in words.iter().enumerate().skip(1) {
+        let word = word.to_string_lossy();
+        match word.strip_prefix('-') {
+            _ if is_value => is_value = false,
+            None | Some("") => return Some(at),
+            Some("-") => return None,
+            Some(option) => is_value = has_value_behind(option, command)?,
+        }
     }
-    arguments.insert(1, "get".into());
-    Ok(arguments)
+    None
+}
+
+/// Whether the next word is the value of this option, which has lost its first dash.
+fn has_value_behind(option: &str, command: &Command) -> Option<bool> {
+    let takes_one = |it: &Arg| it.get_action().takes_values() && !it.is_require_equals_set();
+    if let Some(long) = option.strip_prefix('-') {
+        let (long, is_alone) = long.split_once('=').map_or((long, true), |(long, _)| (long, false));
+        let named = command.get_arguments().find(|it| option_words::names(it).any(|name| name == long))?;
+        return Some(is_alone && takes_one(named));
+    }
+    let mut letters = option.chars();
+    while let Some(letter) = letters.next() {
+        let of = |it: &&Arg| option_words::letters(it).any(|one| one == letter);
+        // What takes a value has the rest of the word for it.
+        if takes_one(command.get_arguments().find(of)?) {
+            return Some(letters.next().is_none());
+        }
+    }
+    Some(false)
+}
+
+/// Whether a word that is no command is a bare one that names no torrent either.
+fn is_nothing(word: &OsStr) -> bool {
+    let text = word.to_string_lossy();
+    let is_bare = !text.is_empty() && text != "-" && !text.contains(['/', '.', ':']);
+    is_bare && !Path::new(word).exists() && !source_name::is_like_an_info_hash(&source_name::in_text(word))
 }
 
 /// `~/` is the home folder also where no shell has made it that: behind the `=` of an option, or in the file of a service.
@@ -80,11 +119,6 @@ pub fn no_command(word: &str, program: &Command) -> Result<String, String> {
     }
 }
 
-/// Whether this is our option that leaves the settings out, or aria2's.
-fn is_without_settings(word: &OsStr) -> bool {
-    word == "--no-config" || word == "--no-conf"
-}
-
 /// The names of the commands and the other names that they have.
 fn commands(program: &Command) -> impl Iterator<Item = &str> {
     let named = program.get_subcommands();
@@ -99,11 +133,12 @@ mod tests {
     use super::*;
 
     fn second(line: &str) -> Result<String, String> {
-        let words = with_command(line.split(' ').map(OsString::from), &program());
-        words.map(|words| words[1].to_string_lossy().into_owned()).map_err(|(exit, message)| {
+        let mut words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        with_command(&mut words, &program()).map_err(|(exit, message)| {
             assert_eq!(exit, Exit::BAD_OPTION);
             message
-        })
+        })?;
+        Ok(words[1].to_string_lossy().into_owned())
     }
 
     #[test]
@@ -156,6 +191,41 @@ mod tests {
         assert_eq!(second("x --no-config a.torrent").as_deref(), Ok("get"));
         for word in ["config", "help", "-h", "--help", "-V", "--version"] {
             assert_eq!(second(&format!("x {word}")).as_deref(), Ok(word));
+        }
+    }
+
+    #[test]
+    fn options_may_stand_in_front_of_the_command() {
+        for line in [
+            "x -q verify a.torrent",
+            "x --no-dht verify a.torrent",
+            "x -o d verify a.torrent",
+            "x -od verify a.torrent",
+            "x -qo d verify a.torrent",
+            "x --output-dir d verify a.torrent",
+            "x --directory-prefix d verify a.torrent",
+            "x --output-dir=d verify a.torrent",
+            "x --stdout verify a.torrent",
+            "x -qq --no-dht --stdout=tar verify a.torrent",
+        ] {
+            assert_eq!(second(line).as_deref(), Ok("verify"), "{line}");
+        }
+        for line in [
+            "x -o verify a.torrent",
+            "x -q -- verify",
+            "x -i show",
+            "x -qoverify a.torrent",
+            "x - verify",
+            "x -q src",
+            "x -q a.torrent verfy",
+            "x --no-such-option verify a.torrent",
+            "x -qZ verify a.torrent",
+        ] {
+            assert_eq!(second(line).as_deref(), Ok("get"), "{line}");
+        }
+        for line in ["x -v verfy a.torrent", "x -o d verfy", "x -i l verfy"] {
+            let why = second(line).unwrap_err();
+            assert_eq!(why, "there is no command 'verfy' (did you mean 'verify'?)", "{line}");
         }
     }
 

@@ -16,7 +16,7 @@ const SAME: &[Same] = &[
     ("get", "down_limit", "limit-rate max-download-limit max-overall-download-limit download-limit", ""),
     ("get", "timeout", "bt-stop-timeout", ""),
     ("get seed", "max_peers", "bt-max-peers", ""),
-    ("get seed doctor", "map_port", "portmap", "m"),
+    ("get seed doctor", "map_port", "portmap", ""),
     ("get seed doctor", "no_map_port", "no-portmap", "M"),
     ("get seed show doctor", "port", "listen-port", "p"),
     ("get seed show doctor", "dht_nodes", "dht-entry-point", ""),
@@ -40,7 +40,7 @@ type Answer = (&'static str, &'static str, &'static str);
 const ANSWERS: &[Answer] = &[
     (
         "get",
-        "--output-document --out --output --remote-name",
+        "--output-document --out --output --remote-name --index-out",
         "-o takes the folder, and -O (--output-name) the name of the file or folder in it",
     ),
     (
@@ -58,15 +58,18 @@ const ANSWERS: &[Answer] = &[
     ("get", "--select-file", "use --select, whose numbers are those of `show` and begin with 0"),
     ("get", "-S --show-files", "`femtotorrent show TORRENT` lists the files"),
     ("get", "--allow-overwrite --force", "use --overwrite"),
-    ("get", "-f --fail", "a failure has an exit code in any case; --overwrite replaces files"),
-    ("get", "-L --location", "redirects are followed in any case"),
-    ("get", "-s --silent --no-progress-meter", "use -q"),
-    ("get", "--max-connection-per-server --split --min-split-size --lowest-speed-limit", SEVERAL_PEERS),
     (
         "get",
-        "-T --connect-timeout --read-timeout --stop --max-time",
-        "use --timeout TIME, which is without data",
+        "-f --fail",
+        "a failure has an exit code in any case; --overwrite replaces files, --on-complete runs a program",
     ),
+    ("get", "--create-dirs", "folders are created in any case"),
+    ("get", "-L --location", "redirects are followed in any case"),
+    ("get", "-s --silent --no-progress-meter -nv --no-verbose", "use -q"),
+    ("get", "-# --progress-bar --show-progress --progress", "the progress is shown unless -q is given"),
+    ("get", "-nc -N --no-clobber --timestamping", "files are overwritten only with --overwrite"),
+    ("get", "--max-connection-per-server --split --min-split-size --lowest-speed-limit", SEVERAL_PEERS),
+    ("get", "-T --connect-timeout --read-timeout --stop --max-time", WITHOUT_DATA),
     ("get", "-t --retry-connrefused", "it tries until all is there, or for --timeout TIME without data"),
     (
         "get",
@@ -78,6 +81,7 @@ const ANSWERS: &[Answer] = &[
         "--bt-metadata-only --bt-save-metadata",
         "`femtotorrent show MAGNET --save FILE` stores the torrent of a link",
     ),
+    (TRANSFER, "--bt-exclude-tracker", "--no-trackers asks none of those in the torrent"),
     ("get", "--bt-prioritize-piece --sequential-download", "use --sequential, or --first FILES"),
     (
         "get seed",
@@ -86,7 +90,7 @@ const ANSWERS: &[Answer] = &[
     ),
     ("get", "--no-seed", "it ends when all is there, unless --seed is given"),
     ("get", "--file-allocation", "use --allocate sparse or --allocate full"),
-    ("get seed", "--check-integrity", "use --check always"),
+    ("get seed", "--check-integrity --verify", "use --check always"),
     ("get", "--downlimit --speed-limit", "use --down-limit, in bytes a second (500K, 1.5M)"),
     (
         TRANSFER,
@@ -97,16 +101,12 @@ const ANSWERS: &[Answer] = &[
     (TRANSFER, "--trace --pcap", "this build writes down no messages (use the full build)"),
     (TRANSFER, "--bt-tracker", "use --tracker, once for each"),
     (TRANSFER, "--enable-peer-exchange", "it is on, and --no-pex turns it off"),
-    (TRANSFER, "--bt-require-crypto --encryption-required", "use --encryption require"),
-    (TRANSFER, "--encryption-preferred", "use --encryption prefer"),
-    (TRANSFER, "--encryption-tolerated", "use --encryption allow"),
+    (TRANSFER, "--bt-require-crypto --encryption-required -er", "use --encryption require"),
+    (TRANSFER, "--encryption-preferred -ep", "use --encryption prefer"),
+    (TRANSFER, "--encryption-tolerated -et", "use --encryption allow"),
     (TRANSFER, "-b --background -D --daemon", "let the shell do it: nohup femtotorrent … &"),
     ("get", "-j --max-concurrent-downloads", "all torrents are downloaded at the same time"),
-    (
-        "get",
-        "-n --no-verbose --no-clobber --summary-interval",
-        "-q prints errors alone; files are overwritten only with --overwrite",
-    ),
+    ("get", "--summary-interval", "without a terminal a line is printed when something changes"),
     (
         "get",
         "--spider --dry-run",
@@ -117,7 +117,7 @@ const ANSWERS: &[Answer] = &[
         "--tries --retry --max-tries --retry-wait --waitretry",
         "it tries until all is there, or for --timeout SECONDS without data",
     ),
-    (TRANSFER, "-l --log --append-output --output-file", "let the shell do it: 2> FILE"),
+    (TRANSFER, "-l -a --log --append-output --output-file", "let the shell do it: 2> FILE"),
     (
         "get",
         "--on-download-complete --on-bt-download-complete --on-done --finish --torrent-done-script",
@@ -125,7 +125,7 @@ const ANSWERS: &[Answer] = &[
     ),
     (
         ALL,
-        "--conf-path --config --config-file -K",
+        "--conf-path --config --config-dir --config-file --execute -K -g",
         "the settings file is $XDG_CONFIG_HOME/femtotorrent/config (femtotorrent config)",
     ),
     (NETWORK, "--enable-dht --enable-dht6", "the DHT is on, and --no-dht turns it off"),
@@ -137,8 +137,15 @@ const ANSWERS: &[Answer] = &[
         "--proxy URL sends everything through a proxy; set all_proxy for web addresses alone",
     ),
     (
+        "get seed show",
+        "-U",
+        "use --user-agent for trackers, or put USER:PASSWORD@ in front of the host in --proxy",
+    ),
+    ("get seed doctor", "-m", "use --map-port"),
+    ("get", "-H --header", "no header can be added; a password stands in http://USER:PASSWORD@HOST/"),
+    (
         "get seed show verify",
-        "-U --proxy-user --proxy-password --proxy-passwd --all-proxy-user --all-proxy-passwd",
+        "--proxy-user --proxy-password --proxy-passwd --all-proxy-user --all-proxy-passwd",
         "put USER:PASSWORD@ in front of the host in --proxy",
     ),
     ("get seed show verify", "--no-proxy", "use --proxy none"),
@@ -157,14 +164,30 @@ const ANSWERS: &[Answer] = &[
     ("create", "--no-date", "no date is stored unless --date is given"),
     ("create", "-n --name", "a torrent has the name of its file or folder"),
     ("create", "--threads", "all cores are used"),
+    ("create", "--source -x --cross-seed", "leave it out: the same files and options make the same torrent"),
+    ("create", "-e --exclude", "all of the folder goes in: put the files into one of their own"),
+    ("create", "-v --verbose", "all is said unless -q is given"),
+    ("show", "-d --dir -o --output-dir", "it looks at no files; `femtotorrent verify TORRENT -d DIR` does"),
     ("show verify", "--info", "`femtotorrent show TORRENT` prints it"),
     (ALL, "-V --version", "use femtotorrent --version"),
 ];
 
 const SEVERAL_PEERS: &str = "pieces come from many peers at once in any case (--max-peers N sets how many)";
 
-/// Letters that mean something else with a number behind them: aria2's. They are looked up first.
-const WITH_A_NUMBER: &[Answer] = &[("get", "-x -s -k", SEVERAL_PEERS)];
+const WITHOUT_DATA: &str =
+    "--timeout TIME ends it after so long without data, `timeout 1h femtotorrent …` in any case";
+
+/// Letters that mean something else with a number behind them: aria2's, and one of curl. They are looked up first.
+const WITH_A_NUMBER: &[Answer] = &[("get", "-x -s -k", SEVERAL_PEERS), ("get", "-m", WITHOUT_DATA)];
+
+/// What wget and transmission-cli write with two letters, of which `clap` names the first.
+const TWO_LETTERS: [&str; 5] = ["-nv", "-nc", "-er", "-ep", "-et"];
+
+/// The option of two letters that these may be.
+pub fn whole<'a>(option: &'a str, value: &str) -> &'a str {
+    let mut all = TWO_LETTERS.into_iter();
+    all.find(|two| two.strip_prefix(option) == Some(value)).unwrap_or(option)
+}
 
 /// The program with the names that its options have elsewhere.
 pub fn taught(program: Command) -> Command {

@@ -18,8 +18,7 @@ use std::time::Duration;
 /// As [`SharingOptions::run`](super::sharing_options::SharingOptions::run).
 pub fn run(arguments: &GetArguments, events: &mut Events) -> Result<Exit, CommandFailure> {
     let sharing = &arguments.sharing;
-    // `--seed-time 0` is how users of aria2 say that nothing is to be seeded.
-    let seeds = (arguments.seed || arguments.goals.are_set()) && arguments.goals.seed_time != Some(0.0);
+    let seeds = (arguments.seed || arguments.goals.are_set()) && !arguments.goals.are_nothing();
     let seeding = seeds.then(|| arguments.goals.goals());
     let sources = arguments.sources.sources()?;
     arguments.output.check()?;

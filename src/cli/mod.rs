@@ -93,10 +93,10 @@ pub use watch::rehearsal;
 /// Runs the program with these arguments, the first of which is its own name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let mut program = arguments::program();
-    let words = match first_word::with_command(arguments, &program) {
-        Ok(words) => words,
-        Err(failure) => return failed(failure),
-    };
+    let mut words: Vec<OsString> = arguments.into_iter().collect();
+    if let Err(failure) = first_word::with_command(&mut words, &program) {
+        return with_events(events::command_of(&words, &program), |_| Err(failure));
+    }
     let typed = match program.try_get_matches_from_mut(&words) {
         Ok(typed) => typed,
         Err(error) => return refuse(error, &words, &program),

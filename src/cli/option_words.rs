@@ -15,6 +15,11 @@ pub fn names(option: &Arg) -> impl Iterator<Item = &str> {
     option.get_long().into_iter().chain(option.get_all_aliases().unwrap_or_default())
 }
 
+/// The single letters of an option.
+pub fn letters(option: &Arg) -> impl Iterator<Item = char> {
+    option.get_short().into_iter().chain(option.get_all_short_aliases().unwrap_or_default())
+}
+
 /// Why a value is refused: what the option says of it, or what it takes instead. `None` if it is not about a value.
 pub fn why_refused(error: &clap::Error) -> Option<String> {
     if !matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {

@@ -101,8 +101,10 @@ fn unknown(error: &clap::Error, words: &[OsString], program: &Command) -> Option
     }
     // What is behind the sign may be a secret.
     let typed = typed.split('=').next().unwrap_or_default();
+    let value = value_behind(typed, words);
+    let typed = foreign_words::whole(typed, value);
     let shown = source::shown(typed);
-    if let Some(answer) = foreign_words::answer(name, typed, value_behind(typed, words)) {
+    if let Some(answer) = foreign_words::answer(name, typed, value) {
         return Some(format!("there is no option '{shown}': {answer}"));
     }
     let known = command.get_arguments().flat_map(option_words::names).chain(["help"]);

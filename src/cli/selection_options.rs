@@ -11,7 +11,7 @@ use clap::builder::NonEmptyStringValueParser;
 pub struct SelectionOptions {
     /// Only these files: '*.mkv', Extras/, 0, 3-5
     ///
-    /// Numbers are those that `show` prints: 3, 2-5, 7-. A pattern with a slash matches the path, such as 'Extras/*';
+    /// Numbers are those that `show` prints: 3, 2-5, 7- (and all after it). A pattern with a slash matches the path, such as 'Extras/*';
     /// Extras/ is the whole folder. `[3]` is a file named 3.
     #[arg(long, value_name = "FILES", value_parser = NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
     pub select: Vec<String>,
@@ -36,7 +36,8 @@ pub struct OrderOptions {
     pub first: Vec<String>,
     /// Fetch pieces in the order of the files
     ///
-    /// One that no peer has is passed over. The swarm is better served by the rarest piece first.
+    /// One that no peer has is passed over, and one that a peer gives while it chokes us may come early. The swarm is
+    /// better served by the rarest piece first.
     #[arg(long, help_heading = FILES)]
     pub sequential: bool,
 }

@@ -227,6 +227,11 @@ impl SeedGoalOptions {
         self.seed_ratio.is_some() || self.seed_time.is_some()
     }
 
+    /// Whether they are reached before anything is seeded: `--seed-time 0` is how users of aria2 say so.
+    pub fn are_nothing(&self) -> bool {
+        self.seed_time == Some(0.0) || self.seed_ratio == Some(0.0)
+    }
+
     /// The goals.
     pub fn goals(&self) -> SeedGoals {
         // `minutes` accepts only numbers that fit into a `Duration`.

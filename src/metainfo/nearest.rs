@@ -8,6 +8,8 @@ const MOST_FILES: usize = 20_000;
 const MOST_CHARACTERS: usize = 48;
 /// How many names are given.
 const NAMES: usize = 3;
+/// How many endings of names are given.
+const ENDINGS: usize = 5;
 
 /// The paths whose last names come next to that of the pattern, the nearest first. None if all are far from it.
 pub(super) fn nearest(pattern: &str, files: &[File]) -> Vec<String> {
@@ -36,6 +38,19 @@ pub(super) fn nearest(pattern: &str, files: &[File]) -> Vec<String> {
     }
     let path = |(_, number): &(usize, usize)| Some(files.get(*number)?.path.display().to_string());
     found.iter().filter_map(path).collect()
+}
+
+/// How the names of the files end, as patterns.
+pub(super) fn endings(files: &[File]) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for file in files.iter().filter(|file| !file.padding).take(MOST_FILES) {
+        let Some(ending) = file.path.extension() else { continue };
+        let ending = format!("*.{}", ending.to_string_lossy());
+        if found.len() < ENDINGS && !found.contains(&ending) {
+            found.push(ending);
+        }
+    }
+    found
 }
 
 /// Whether these letters, two at least, stand in this name.

@@ -6,7 +6,7 @@
 
 use super::File;
 use super::glob::Glob;
-use super::nearest::nearest;
+use super::nearest::{endings, nearest};
 use crate::text::printable;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -116,6 +116,15 @@ pub enum ChoiceError {
         /// How many files there are, without padding.
         files: usize,
     },
+    /// A number is greater than that of the last file.
+    Beyond {
+        /// The number or the range, as it was typed.
+        pattern: String,
+        /// Its first number.
+        first: u32,
+        /// The number of the last file.
+        last: usize,
+    },
     /// A range of numbers ends before it begins.
     Reversed {
         /// The range, as it was typed.
@@ -186,11 +195,17 @@ fn set(selected: &mut [bool], number: usize, value: bool) {
 
 /// Calls `each` for every file that the pattern means; padding is no file.
 fn each_meant(pattern: &FilePattern, files: &[File], mut each: impl FnMut(usize)) -> Result<(), ChoiceError> {
-    if let Meaning::Numbers(range) = &pattern.meaning
-        && range.is_empty()
-    {
-        let (first, last) = (*range.start(), *range.end());
-        return Err(ChoiceError::Reversed { pattern: pattern.text.clone(), first, last });
+    let last = files.iter().rposition(|file| !file.padding).unwrap_or_default();
+    if let Meaning::Numbers(range) = &pattern.meaning {
+        let (first, end, text) = (*range.start(), *range.end(), &pattern.text);
+        if range.is_empty() {
+            return Err(ChoiceError::Reversed { pattern: text.clone(), first, last: end });
+        }
+        // A range without an end has all that there are.
+        let greatest = if text.ends_with('-') { first } else { end };
+        if greatest as usize > last {
+            return Err(ChoiceError::Beyond { pattern: text.clone(), first, last });
+        }
     }
     let (mut text, mut count) = (Vec::new(), 0_usize);
     for (number, file) in files.iter().enumerate().filter(|(_, file)| !file.padding) {
@@ -203,7 +218,10 @@ fn each_meant(pattern: &FilePattern, files: &[File], mut each: impl FnMut(usize)
         return Ok(());
     }
     let by_name = !matches!(pattern.meaning, Meaning::Numbers(_));
-    let nearest = if by_name { nearest(&pattern.text, files) } else { Vec::new() };
+    let mut nearest = if by_name { nearest(&pattern.text, files) } else { Vec::new() };
+    if nearest.is_empty() && pattern.text.starts_with("*.") && !is_several(&pattern.text) {
+        nearest = endings(files);
+    }
     let count = files.iter().filter(|file| !file.padding).count();
     Err(ChoiceError::NoSuchFile { pattern: pattern.text.clone(), nearest, files: count })
 }
@@ -218,6 +236,13 @@ impl fmt::Display for ChoiceError {
         match self {
             ChoiceError::Reversed { pattern, first, last } => {
                 write!(out, "'{}' ends before it begins (write {last}-{first})", printable(pattern))
+            }
+            ChoiceError::Beyond { pattern, first, last } => {
+                let way_out = match (*first as usize) < *last {
+                    true => format!(" (write {first}-)"),
+                    false => String::new(),
+                };
+                write!(out, "'{pattern}' goes beyond the last file, which is number {last}{way_out}")
             }
             ChoiceError::AllExcluded => write!(out, "--exclude leaves no file to download"),
             ChoiceError::NoSuchFile { pattern, nearest, files } => {
@@ -290,12 +315,9 @@ mod tests {
     #[test]
     fn what_means_nothing_is_said_with_the_nearest_names() {
         for (select, exclude, said) in [
-            (
-                &["*.avi"][..],
-                &[][..],
-                "no file of the torrent is '*.avi' (femtotorrent show lists its 5 files and their numbers)",
-            ),
+            (&["*.avi"][..], &[][..], "no file of the torrent is '*.avi' (the nearest: *.MKV, *.mkv, *.txt)"),
             (&["*.mkx"], &[], "(the nearest: t/a.MKV, t/s1/b.mkv)"),
+            (&["*.mp3"], &[], "(the nearest: *.MKV, *.mkv, *.txt)"),
             (&["s1/*.tyt"], &[], "(the nearest: t/s1/x/c.txt)"),
             (&["son"], &[], "(femtotorrent show lists its 5 files"),
             (&["b.m"], &[], "(the nearest: t/s1/b.mkv"),
@@ -304,8 +326,10 @@ mod tests {
             (&["d.mkv"], &[], "(the nearest: t/a.MKV, t/s1/b.mkv)"),
             (&["B.mkv"], &[], "(the nearest: t/s1/b.mkv"),
             (&["1"], &[], "'1' (femtotorrent show lists its 5 files"),
-            (&["9-"], &[], "'9-' (femtotorrent show"),
-            (&["0,9"], &[], "'9' (femtotorrent show"),
+            (&["9-"], &[], "'9-' goes beyond the last file, which is number 5"),
+            (&["0,9"], &[], "'9' goes beyond the last file, which is number 5"),
+            (&["3-99"], &[], "'3-99' goes beyond the last file, which is number 5 (write 3-)"),
+            (&[], &["5-6"], "'5-6' goes beyond the last file, which is number 5"),
             (&["0,x"], &[], "'0,x' (repeat the option"),
             (&["0,,1"], &[], "'0,,1' (femtotorrent show"),
             (&["5-2"], &[], "'5-2' ends before it begins (write 2-5)"),

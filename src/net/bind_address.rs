@@ -139,7 +139,9 @@ impl BindAddress {
     /// this host does not have the interface now.
     pub fn connect(&self, to: SocketAddr, deadline: Duration) -> io::Result<TcpStream> {
         let socket = self.socket_for(to, Type::STREAM)?;
-        socket.connect_timeout(&canonical(to).into(), deadline)?;
+        socket
+            .connect_timeout(&canonical(to).into(), deadline)
+            .map_err(|error| self.in_plain_words(error, to))?;
         Ok(socket.into())
     }
 
@@ -152,7 +154,7 @@ impl BindAddress {
         let socket = self.socket_for(to, Type::STREAM)?;
         socket.set_nonblocking(true)?;
         match socket.connect(&canonical(to).into()) {
-            Err(error) if !is_under_way(&error) => Err(error),
+            Err(error) if !is_under_way(&error) => Err(self.in_plain_words(error, to)),
             _ => Ok(socket),
         }
     }
@@ -166,7 +168,7 @@ impl BindAddress {
     /// the other family.
     pub fn udp(&self, to: SocketAddr) -> io::Result<UdpSocket> {
         let socket = self.socket_for(to, Type::DGRAM)?;
-        socket.connect(&canonical(to).into())?;
+        socket.connect(&canonical(to).into()).map_err(|error| self.in_plain_words(error, to))?;
         Ok(socket.into())
     }
 
@@ -185,15 +187,28 @@ impl BindAddress {
     fn socket_for(&self, to: SocketAddr, kind: Type) -> io::Result<Socket> {
         let to = canonical(to);
         if !self.reaches(to) {
-            let from = self.address().map_or_else(|| "the other family".to_owned(), |ip| ip.to_string());
-            let why = format!("{to} cannot be reached from {from} (--bind)");
-            return Err(io::Error::new(ErrorKind::AddrNotAvailable, why));
+            return Err(self.out_of_reach(to));
         }
         let family = IpFamily::of(to.ip());
         if let Some(device) = self.interface() {
             device.address(family)?;
         }
         self.bound(family, kind)
+    }
+
+    /// That there is no way from the address that the user named to this one.
+    fn out_of_reach(&self, to: SocketAddr) -> io::Error {
+        let from = self.address().map_or_else(|| "the other family".to_owned(), |ip| ip.to_string());
+        let why = format!("{to} cannot be reached from {from} (--bind)");
+        io::Error::new(ErrorKind::AddrNotAvailable, why)
+    }
+
+    /// Linux calls the argument invalid where the way to `to` is not one of the address of this host alone.
+    fn in_plain_words(&self, error: io::Error, to: SocketAddr) -> io::Error {
+        match error.kind() == ErrorKind::InvalidInput && self.address().is_some() {
+            true => self.out_of_reach(canonical(to)),
+            false => error,
+        }
     }
 
     /// A socket at a port that the system chooses. Where the user named nothing, the address is left to it too.
@@ -272,6 +287,20 @@ mod tests {
             let error = bind_address.connect(to, WAIT).unwrap_err();
             assert!(error.to_string().contains(ip), "{error}");
             assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        }
+    }
+
+    #[test]
+    fn from_the_address_of_this_host_alone_no_other_is_reached() {
+        let (here, there) = (BindAddress::only([127, 0, 0, 1].into()), "192.0.2.1:9".parse().unwrap());
+        let errors = [
+            here.connect(there, WAIT).unwrap_err(),
+            here.begin(there).unwrap_err(),
+            here.udp(there).unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
+            assert_eq!(error.to_string(), "192.0.2.1:9 cannot be reached from 127.0.0.1 (--bind)");
         }
     }
 

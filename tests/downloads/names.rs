@@ -168,7 +168,7 @@ fn a_file_that_was_removed_comes_back_beside_a_small_one_that_stays() {
     fs::remove_file(&song).unwrap();
     fs::write(&note, [7; 30]).unwrap();
     let peer = ScriptedPeer::honest(&sample);
-    ends_with(&run(&get, &[&peer]), 13, &["many/note.nfo is not what the torrent holds", "--overwrite"]);
+    ends_with(&run(&get, &[&peer]), 13, &["many/note.nfo existed before, and a piece", "--overwrite"]);
     assert_eq!(fs::read(&note).unwrap(), [7; 30]);
     let peer = ScriptedPeer::honest(&sample);
     ends_with(&run(&[&get[..], &["--overwrite"]].concat(), &[&peer]), 0, &["done"]);

@@ -62,7 +62,7 @@ fn small_files_inside_one_piece_are_compared_with_it_before_anything_is_written(
         let piece = sample.index(0);
         let error = storage.write(piece, &sample.piece(piece)).unwrap_err();
         assert!(matches!(error, StorageError::Guarded { may_continue: false, .. }), "{error}");
-        assert!(error.to_string().contains("t/b is not what the torrent holds"), "{error}");
+        assert!(error.to_string().contains("t/b existed before, and a piece"), "{error}");
         assert!(error.to_string().contains("--overwrite") && error.exit_code() == 13, "{error}");
         drop(storage);
         assert_eq!(fs::read(path("b")).unwrap(), [9; 100]);

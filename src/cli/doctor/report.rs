@@ -199,11 +199,7 @@ fn of_the_folder(facts: &Facts, add: &mut Add<'_>) {
         add("folder", Mark::Bad, why.clone());
     }
     if folder.is_unread {
-        add(
-            "folder",
-            Mark::Note,
-            "the files that are there were not all read: that takes too long".to_owned(),
-        );
+        add("folder", Mark::Note, "the existing files were not all read: that takes too long".to_owned());
     }
     if let Some((why, _)) = &folder.too_long {
         add("folder", Mark::Bad, why.clone());

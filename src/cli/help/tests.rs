@@ -93,7 +93,8 @@ fn every_example_is_understood() {
         for (words, _) in chapter.examples {
             let words = format!("femtotorrent {words}");
             let words = words.split(' ').map(|word| word.trim_matches('\'').into());
-            let words = super::super::first_word::with_command(words, &program()).unwrap();
+            let mut words: Vec<std::ffi::OsString> = words.collect();
+            super::super::first_word::with_command(&mut words, &program()).unwrap();
             let parsed = program().try_get_matches_from(&words);
             assert!(parsed.is_ok(), "{words:?}: {}", parsed.unwrap_err());
         }

@@ -76,12 +76,15 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// A value is not one of its option, or the command line goes against a setting that protects the user.
+    /// A value is not one of its option, be it of another command, or the command line goes against a setting that protects the user.
     pub fn beside(&self, typed: &ArgMatches, program: &Command) -> Result<Additions, CommandFailure> {
         let (warnings, notes) = (self.warnings.clone(), self.notes.clone());
         let mut additions = Additions { warnings, notes, words: Vec::new() };
         let Some((name, typed)) = typed.subcommand() else { return Ok(additions) };
         let Some(command) = named(program, name) else { return Ok(additions) };
+        for other in options::commands(program) {
+            verdicts(self, other, None).map_err(bad)?;
+        }
         for verdict in verdicts(self, command, Some(typed)).map_err(bad)? {
             let Verdict { setting, beaten_by, .. } = &verdict;
             match beaten_by {

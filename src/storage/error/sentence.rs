@@ -27,7 +27,7 @@ impl StorageError {
             }
             StorageError::Guarded { path, .. } => write!(
                 to,
-                "{} is not what the torrent holds, in a piece of several files, and was there before",
+                "{} existed before, and a piece that it shares with other files differs from the torrent",
                 path.display()
             ),
             StorageError::Appeared { path } => {

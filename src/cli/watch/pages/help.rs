@@ -8,7 +8,7 @@ use crate::cli::terminal::full::{Look, StyledLine};
 const LINES: [(&str, &str); 33] = [
     ("", "Keys"),
     ("q, w", "back to the bar; the download goes on"),
-    ("Ctrl-C", "ends the download; what is there is kept"),
+    ("Ctrl-C", "ends the download; the same command goes on"),
     ("1-6, Tab", "another page"),
     ("[ ]", "another torrent"),
     ("j k, up down", "a line down, up"),
