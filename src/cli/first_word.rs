@@ -46,8 +46,8 @@ pub fn with_command(arguments: &mut Vec<OsString>, program: &Command) -> Result<
     })
 }
 
-/// Where the first word stands that is neither an option of this command nor the value of one. `None` also where an option
-/// stands in front that the command does not have.
+/// Where the first word stands that is neither an option of this command nor the value of one. `None` also where an
+/// option stands in front that the command does not have.
 fn first_word(words: &[OsString], command: &Command) -> Option<usize> {
     let mut is_value = false;
     for (at, word) in words.iter().enumerate().skip(1) {
@@ -88,7 +88,8 @@ fn is_nothing(word: &OsStr) -> bool {
     is_bare && !Path::new(word).exists() && !source_name::is_like_an_info_hash(&source_name::in_text(word))
 }
 
-/// `~/` is the home folder also where no shell has made it that: behind the `=` of an option, or in the file of a service.
+/// `~/` is the home folder also where no shell has made it that: behind the `=` of an option, or in the file of a
+/// service.
 fn make_home(word: &mut OsString) {
     let Some(text) = word.to_str() else { return };
     let value = if text.starts_with("--") { text.find('=').map_or(0, |at| at + 1) } else { 0 };

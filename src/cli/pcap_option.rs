@@ -16,8 +16,8 @@ use std::path::PathBuf;
 pub struct PcapOption {
     /// Write what is said, decrypted, to this file for Wireshark
     ///
-    /// With peers, trackers and web seeds; our reasons are the comments of packets. Keys and passwords are left out. A file
-    /// of the format pcapng, which must not exist; - is standard output.
+    /// With peers, trackers and web seeds; our reasons are the comments of packets. Keys and passwords are left out. A
+    /// file of the format pcapng, which must not exist; - is standard output.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
     pub pcap: Option<PathBuf>,
 }

@@ -11,8 +11,8 @@ use clap::builder::NonEmptyStringValueParser;
 pub struct SelectionOptions {
     /// Only these files: '*.mkv', Extras/, 0, 3-5
     ///
-    /// Numbers are those that `show` prints: 3, 2-5, 7- (and all after it). A pattern with a slash matches the path, such as 'Extras/*';
-    /// Extras/ is the whole folder. `[3]` is a file named 3.
+    /// Numbers are those that `show` prints: 3, 2-5, 7- (and all after it). A pattern with a slash matches the path,
+    /// such as 'Extras/*'; Extras/ is the whole folder. `[3]` is a file named 3.
     #[arg(long, value_name = "FILES", value_parser = NonEmptyStringValueParser::new(), allow_hyphen_values = true)]
     pub select: Vec<String>,
     /// As --select, ignoring case

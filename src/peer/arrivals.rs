@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
 const AT_ONCE: u32 = 240;
 /// For how many connections one counts that led nowhere. Of several at once no more than one is owed for.
 const IN_VAIN: u32 = 8;
-/// For each so many pieces that such a one told us of it counts as one more: each takes some steps, and a bitfield says the
-/// same with few.
+/// For each so many pieces that such a one told us of it counts as one more: each takes some steps, and a bitfield says
+/// the same with few.
 const TOLD_IN_VAIN: u32 = 500;
 /// How long it takes until one more may come.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -155,8 +155,8 @@ impl Arrivals {
         from.to_canonical().is_loopback() || self.exchanges.take(now)
     }
 
-    /// A connection from here, which was counted when it came, has ended and was of no use to either side. It has told us of
-    /// so many pieces, one by one.
+    /// A connection from here, which was counted when it came, has ended and was of no use to either side. It has told
+    /// us of so many pieces, one by one.
     pub fn came_in_vain(&mut self, from: IpAddr, told: u32, now: Instant) {
         if is_local(from) {
             return;

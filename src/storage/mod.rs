@@ -24,9 +24,9 @@
 //! The files may have another top name than the torrent's, and until they are whole another ending
 //! ([`partial_names`]).
 //!
-//! Inside, [`layout`] says where each byte lies, [`folder`] is the only way to a file by name, [`file_pool`]
-//! bounds the open files, [`files`] puts the three together, and [`space`] measures the free space. The system calls
-//! that read and change files go through [`calls`]. Peers get what is there from [`ServedPieces`], which also notices changes.
+//! Inside, [`layout`] says where each byte lies, [`folder`] is the only way to a file by name, [`file_pool`] bounds the
+//! open files, [`files`] puts the three together, and [`space`] measures the free space. The system calls that read and
+//! change files go through [`calls`]. Peers get what is there from [`ServedPieces`], which also notices changes.
 
 mod cache_file;
 mod calls;
@@ -213,7 +213,8 @@ impl Storage {
         Ok((storage, good))
     }
 
-    /// Makes sure that the next run knows this download, whatever happens. Done before anything is written, at the latest.
+    /// Makes sure that the next run knows this download, whatever happens. Done before anything is written, at the
+    /// latest.
     ///
     /// # Errors
     ///
@@ -277,8 +278,8 @@ impl Storage {
         self.next_save().into_iter().chain(idle).min()
     }
 
-    /// Nothing waits to be written at the moment that [`Storage::next_rest`] has named: closes the files that are idle, if
-    /// it is time for that, and does [`Storage::save_if_due`], which may be due each second.
+    /// Nothing waits to be written at the moment that [`Storage::next_rest`] has named: closes the files that are idle,
+    /// if it is time for that, and does [`Storage::save_if_due`], which may be due each second.
     ///
     /// # Errors
     ///

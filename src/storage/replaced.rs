@@ -1,9 +1,9 @@
 //! Which files are not the ones that an earlier run of this download has left, and are not the torrent's either.
 //!
 //! Beside an unfinished download there is a marker, so what is under its names is taken for our own work, and what is
-//! wrong in it is written anew. But a user may have put another file there since, or while the run before went on, which
-//! then ended. That file is the user's. The resume file knows our own ones by their inode numbers, and by the time at which
-//! they were created, since many file systems give a new file the number of one that is gone.
+//! wrong in it is written anew. But a user may have put another file there since, or while the run before went on,
+//! which then ended. That file is the user's. The resume file knows our own ones by their inode numbers, and by the
+//! time at which they were created, since many file systems give a new file the number of one that is gone.
 //!
 //! Another number alone proves nothing: a download that was copied, moved to another disk or restored from a backup has
 //! new ones, and some file systems make them up each time. So such a file is the user's only if

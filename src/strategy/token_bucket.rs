@@ -50,8 +50,8 @@ impl TokenBucket {
         true
     }
 
-    /// Takes this many tokens whether or not it has them. What is missing drops in before there is one again: as many as a
-    /// full bucket has, at most.
+    /// Takes this many tokens whether or not it has them. What is missing drops in before there is one again: as many
+    /// as a full bucket has, at most.
     pub fn charge(&mut self, tokens: u32, now: Instant) {
         self.charge_up_to(tokens, self.burst, now);
     }

@@ -54,7 +54,8 @@ impl Coordinator<'_> {
     }
 
     fn hear(&mut self, key: PeerKey, news: News, now: Instant) {
-        // A peer that we have let go may go on telling its pieces, such as a seed to a seed. Each would cost a step in vain.
+        // A peer that we have let go may go on telling its pieces, such as a seed to a seed. Each would cost a step in
+        // vain.
         if news.is_of_pieces() && self.roster.get(key).is_none_or(|peer| peer.leaving) {
             return;
         }
@@ -234,8 +235,8 @@ impl Coordinator<'_> {
         self.gained_pieces(key, new.iter(self.geometry), now);
     }
 
-    /// A peer has these pieces now. Nearly always that is one. What follows from each alone is a step or two: a peer may tell
-    /// of a million.
+    /// A peer has these pieces now. Nearly always that is one. What follows from each alone is a step or two: a peer
+    /// may tell of a million.
     pub(super) fn gained_pieces(
         &mut self,
         key: PeerKey,

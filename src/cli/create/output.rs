@@ -68,8 +68,8 @@ impl<'a> Output<'a> {
         self.kind == Kind::StandardOutput
     }
 
-    /// Fails if the path exists and must not be replaced, or no file can be created there: whoever calls this has hours of
-    /// work before there is something to write.
+    /// Fails if the path exists and must not be replaced, or no file can be created there: whoever calls this has hours
+    /// of work before there is something to write.
     pub fn check(&self, overwrite: bool) -> Result<(), CommandFailure> {
         if self.kind != Kind::File {
             return Ok(());

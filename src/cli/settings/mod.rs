@@ -76,7 +76,8 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// A value is not one of its option, be it of another command, or the command line goes against a setting that protects the user.
+    /// A value is not one of its option, be it of another command, or the command line goes against a setting that
+    /// protects the user.
     pub fn beside(&self, typed: &ArgMatches, program: &Command) -> Result<Additions, CommandFailure> {
         let (warnings, notes) = (self.warnings.clone(), self.notes.clone());
         let mut additions = Additions { warnings, notes, words: Vec::new() };

@@ -36,7 +36,8 @@ impl Outbox {
         }
     }
 
-    /// The peer was told of these pieces, and not of those that are lost: it is to hear of them once they are there again.
+    /// The peer was told of these pieces, and not of those that are lost: it is to hear of them once they are there
+    /// again.
     pub(super) fn withhold(&mut self, told: &Bitfield, now: Instant) {
         let lost = self.context.served_pieces.as_ref().and_then(|served| served.notice_returns());
         let Some(lost) = lost else { return };
@@ -52,8 +53,8 @@ impl Outbox {
         self.taken_back.pieces.remove(&piece);
     }
 
-    /// Now and then looks whether pieces that were taken back or withheld are there again, and says so to the peer. It will not ask
-    /// for them, so nobody else would notice that their files were put right.
+    /// Now and then looks whether pieces that were taken back or withheld are there again, and says so to the peer. It
+    /// will not ask for them, so nobody else would notice that their files were put right.
     pub(in crate::peer) fn give_again(&mut self, now: Instant, frames: &mut Vec<u8>) {
         if self.taken_back.next_look.is_none_or(|next| now < next) {
             return;

@@ -323,8 +323,8 @@ impl ServedPieces {
         }
     }
 
-    /// A peer comes, and is not told of what is lost, so it will not ask for it. Perhaps another program has put its files
-    /// right: looks at a few of them. Returns what was lost, if anything was.
+    /// A peer comes, and is not told of what is lost, so it will not ask for it. Perhaps another program has put its
+    /// files right: looks at a few of them. Returns what was lost, if anything was.
     pub fn notice_returns(&self) -> Option<Bitfield> {
         let lost = self.offered.lost()?;
         let mut files = BTreeSet::new();

@@ -52,7 +52,8 @@ impl UtpAnswers {
         }
     }
 
-    /// A connection to this address came about and then fell silent. If it was over uTP, TCP is to be first the next time.
+    /// A connection to this address came about and then fell silent. If it was over uTP, TCP is to be first the next
+    /// time.
     pub fn fell_silent(&mut self, address: SocketAddr) {
         if matches!(self.known.get(&canonical(address)), Some(Answer::Speaks | Answer::ClosesTcp)) {
             self.set(address, Answer::Stalls);

@@ -6,10 +6,10 @@
 //! its share of that, the rate is only what these few peers take, and the rule would hold us to it: four peers that
 //! take 15 kB/s each are 60 kB/s, for which four slots are right. So while others wait, we *try* half as many slots
 //! again, and keep them if the total grew by more than half of what it would if the new peers took as much as the
-//! others do. Then twice as many are tried, and so on, up to the point where each has enough. If the total did not grow, our line is the limit: the slots
-//! are taken back, since few slots make whole pieces pass on sooner, and the next trial comes after a pause, which
-//! doubles. Slots that were found so are tried for in the other direction as well: a third of them is taken away,
-//! for good if next to nothing was lost by it.
+//! others do. Then twice as many are tried, and so on, up to the point where each has enough. If the total did not
+//! grow, our line is the limit: the slots are taken back, since few slots make whole pieces pass on sooner, and the
+//! next trial comes after a pause, which doubles. Slots that were found so are tried for in the other direction as
+//! well: a third of them is taken away, for good if next to nothing was lost by it.
 //!
 //! While something is missing it is the same with the slots that nobody has a claim to, since no other peer gives us
 //! anything for them. If the line is full, who had one would take from those that give.
@@ -37,8 +37,8 @@ const FEW: usize = 8;
 /// ...and more of them only while each sends so much, in bytes a second. Where other torrents or programs share the line,
 /// more slots always bring us more, at their cost. So there has to be an end.
 const LEAST_EACH: f64 = 8.0 * 1024.0;
-/// While we seed, more slots are tried only while each sends less than this, in bytes a second. Where each sends more, the
-/// rule gives more than eight, which is as many as other clients have.
+/// While we seed, more slots are tried only while each sends less than this, in bytes a second. Where each sends more,
+/// the rule gives more than eight, which is as many as other clients have.
 const MOST_EACH: f64 = 32.0 * 1024.0;
 /// From this share of the user's limit on, the limit is reached.
 const AT_LIMIT: f64 = 0.9;

@@ -1,8 +1,9 @@
 //! The memory for bytes that came and cannot be used yet, of all connections over uTP of one port together.
 //!
-//! With TCP the system keeps such bytes. Here they are ours, and whoever leaves a gap and goes on behind it can have us keep
-//! all that a window has room for, on each of hundreds of connections. So a connection has a little of its own, and what
-//! all of them have beyond that has a bound. What finds no room is dropped, as a path would do, and comes again.
+//! With TCP the system keeps such bytes. Here they are ours, and whoever leaves a gap and goes on behind it can have us
+//! keep all that a window has room for, on each of hundreds of connections. So a connection has a little of its own,
+//! and what all of them have beyond that has a bound. What finds no room is dropped, as a path would do, and comes
+//! again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

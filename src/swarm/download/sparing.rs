@@ -2,10 +2,10 @@
 //!
 //! Who sends a wrong piece alone is banned. But an old torrent may have one seed left, whose disk has lost a bit, whose
 //! memory flips one now and then, or whose router rewrites what looks like an address. All other pieces of such a seed
-//! are right, and mostly the wrong one is, too, when it comes again. So a peer that has pieces of which no other connected
-//! peer has a copy is spared once after each piece of its that was right, and if nobody has lied before: it is asked for
-//! all others first, and for the wrong one when nothing else is left to ask it for. Thus a liar that nobody can replace
-//! costs two pieces, and one more for each right one that it sends.
+//! are right, and mostly the wrong one is, too, when it comes again. So a peer that has pieces of which no other
+//! connected peer has a copy is spared once after each piece of its that was right, and if nobody has lied before: it
+//! is asked for all others first, and for the wrong one when nothing else is left to ask it for. Thus a liar that
+//! nobody can replace costs two pieces, and one more for each right one that it sends.
 
 use crate::message::PeerKey;
 use crate::piece::PieceIndex;

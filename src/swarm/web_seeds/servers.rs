@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 const MOST_KEPT: usize = 100;
 /// Servers that are asked at a time: each has a thread and a connection. The others replace those that fail.
 const MOST_RUNNING: usize = 4;
-/// One that has sent nothing for so long takes no place from another: it may be dead, and many of them may come before one
-/// that is not...
+/// One that has sent nothing for so long takes no place from another: it may be dead, and many of them may come before
+/// one that is not...
 const SLOW_START: Duration = Duration::from_secs(3);
 /// ...up to so many at a time.
 const MOST_STARTED: usize = 16;

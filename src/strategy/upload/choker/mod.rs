@@ -33,13 +33,13 @@
 //! seconds more peers may be unchoked than there are slots, but never more than twice as many, those aside that are
 //! tried because others ask for nothing.
 //!
-//! Nor does a peer use its slot that asks for nothing in it, though it says that it is interested. Its first
-//! request takes a round trip, which is about as long as it took to say that it is interested. When half as long again
-//! is over, and five seconds at the most, another is unchoked beside it. As many as hesitate so are tried at once beyond the slots that are free, so that
-//! their number doubles at every look: a crowd of two hundred is seen through in two seconds. After three seconds, or twice that time,
-//! such a peer may be choked for another, and from then on it comes behind all others that wait, until it asks for
-//! something. One at a time is unchoked beyond the slots, so that it can. Otherwise peers that want nothing would
-//! keep all others waiting.
+//! Nor does a peer use its slot that asks for nothing in it, though it says that it is interested. Its first request
+//! takes a round trip, which is about as long as it took to say that it is interested. When half as long again is over,
+//! and five seconds at the most, another is unchoked beside it. As many as hesitate so are tried at once beyond the
+//! slots that are free, so that their number doubles at every look: a crowd of two hundred is seen through in two
+//! seconds. After three seconds, or twice that time, such a peer may be choked for another, and from then on it comes
+//! behind all others that wait, until it asks for something. One at a time is unchoked beyond the slots, so that it
+//! can. Otherwise peers that want nothing would keep all others waiting.
 //!
 //! With n peers and s slots a peer's turn at a seed comes within 10 s × n / (s/4).
 //!

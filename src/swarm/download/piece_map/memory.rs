@@ -103,8 +103,8 @@ impl PieceMemory {
         self.verified = self.verified.saturating_sub(bytes.into());
     }
 
-    /// Whether one piece alone is in memory, of which there is nothing left to ask for: then the next may open before there
-    /// is room for it.
+    /// Whether one piece alone is in memory, of which there is nothing left to ask for: then the next may open before
+    /// there is room for it.
     fn may_open_early(&self, piece: u32) -> bool {
         let is_asked = self.is_all_asked || self.used == self.verified;
         self.may_be_early && is_asked && self.pieces == 1 && self.used <= piece.into()

@@ -160,7 +160,8 @@ impl Requests {
         self.open.get(assembly.piece()).is_some_and(|open| !Arc::ptr_eq(&open.assembly, assembly))
     }
 
-    /// Of this piece, if there is one, no more than so many blocks are asked for from now on. Of all others each block is.
+    /// Of this piece, if there is one, no more than so many blocks are asked for from now on. Of all others each block
+    /// is.
     pub fn limit(&mut self, limited: Option<(PieceIndex, u32)>) {
         self.limited = limited;
     }
