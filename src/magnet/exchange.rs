@@ -11,8 +11,8 @@ use crate::metainfo::MAX_PIECES;
 use crate::net::PeerStream;
 use crate::peer::{MessagePace, ReadBuffer};
 use crate::wire::extension::{self, ExtensionHandshake, UT_METADATA};
-use crate::wire::metadata::MetadataMessage;
-use crate::wire::{FrameLimits, Message};
+use crate::wire::metadata::{MetadataMessage, PIECE};
+use crate::wire::{EXTENDED, FrameLimits, HASHES, Message};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,15 +21,19 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 const SILENT: PeerError = PeerError::TimedOut(Wait::Metadata);
 /// No wait is of no time at all.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
-/// How long a connection may last in all.
+/// How long a connection may last, and how much longer with each piece that it brings, but not for ever.
 const MAX_DURATION: Duration = Duration::from_secs(180);
+const MORE_FOR_A_PIECE: Duration = Duration::from_secs(10);
+const LONGEST_DURATION: Duration = Duration::from_secs(15 * 60);
 /// Pieces of the metadata that are requested of one peer at once.
 const AT_ONCE: usize = 4;
 /// A peer that has sent some pieces and rejects others limits how many it sends. So long later it is asked again, or at
 /// once where some came since the last time.
 const PAUSE: Duration = Duration::from_secs(2);
-/// How long a peer is left alone for which there is no memory now.
-const PAUSE_FOR_ROOM: Duration = Duration::from_millis(250);
+/// How often a peer is thought of again that is asked for nothing, since others are asked for all that is missing, or
+/// there is no memory for what it has: soon at first, and then after a quarter of the time that it has waited.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// Requests for hashes that one peer is sent at once: each file has its own, and most of these are small.
 const HASHES_AT_ONCE: usize = 32;
 /// A peer that rejects so many of them has hardly any, and is not asked for hundreds of thousands.
@@ -67,8 +71,19 @@ pub(super) struct MetadataExchange<'a> {
     sent_since: bool,
     /// When it is to be asked again for what it rejected.
     again: Option<Instant>,
-    /// When it last did what it was asked for.
+    /// When some of what it was asked for came last, or it was asked for nothing.
     last_answer: Instant,
+    /// How many bytes have come of an answer that is not whole.
+    part: usize,
+    /// Since when it is asked for nothing.
+    unasked: Option<Instant>,
+    /// It has connected to us.
+    incoming: bool,
+    /// How long a connection like this one takes for an answer.
+    round_trip: Duration,
+    /// When the connection has lasted long enough.
+    begun: Instant,
+    until: Instant,
     /// How many messages of each kind it may still send.
     pace: MessagePace,
 }
@@ -88,21 +103,40 @@ impl MetadataExchange<'_> {
             sent_since: false,
             again: None,
             last_answer: now,
+            part: 0,
+            unasked: None,
+            incoming: false,
+            round_trip: Duration::ZERO,
+            begun: now,
+            until: now + MAX_DURATION,
             pace,
         }
+    }
+
+    /// The same, with a peer that took so long to answer our handshake.
+    #[must_use]
+    pub(super) fn greeted_in(self, round_trip: Duration) -> Self {
+        Self { round_trip, ..self }
+    }
+
+    /// The same, with a peer that has connected to us, and may be one that we cannot connect to.
+    #[must_use]
+    pub(super) fn that_came(self, incoming: bool) -> Self {
+        Self { incoming, ..self }
     }
 
     /// Requests pieces until the metadata is complete. Returns the frames that are kept for the swarm.
     pub(super) fn run(mut self, stream: &PeerStream) -> Result<Vec<u8>, PeerError> {
         let mut buffer = ReadBuffer::new(Arc::clone(&self.context.read_memory));
         let mut kept = KeptFrames::new(Arc::clone(&self.context.kept_memory));
-        let (mut answers, until) = (Vec::new(), Instant::now() + MAX_DURATION);
+        let mut answers = Vec::new();
         loop {
             answers.clear();
             let now = Instant::now();
             if self.hear_all(&mut buffer, &mut kept, &mut answers, now)? {
                 return Ok([&kept.take(), buffer.unused()].concat());
             }
+            self.hear_part(buffer.unused(), now);
             let (is_alone, before) = (answers.is_empty(), self.outstanding);
             self.request(&mut answers);
             // Behind rejects the reasons would be told of those.
@@ -121,23 +155,52 @@ impl MetadataExchange<'_> {
             if !answers.is_empty() {
                 stream.write_all(&answers).map_err(PeerError::Lost)?;
             }
-            let waits_for_room = self.outstanding == 0 && self.context.assembly().waits_for_room(self.key);
-            if waits_for_room {
-                self.last_answer = now;
+            let pause = self.pause(now);
+            if self.incoming && pause.is_some() && self.context.assembly().is_taken() {
+                // Others have sent all of it, and nothing more is asked that it could answer.
+                return Ok([&kept.take(), buffer.unused()].concat());
             }
             // This also ends a peer that sends much, but nothing that it was asked for.
-            if self.last_answer.elapsed() >= PATIENCE || Instant::now() >= until {
+            if self.last_answer.elapsed() >= PATIENCE || Instant::now() >= self.until {
                 return Err(SILENT);
             }
-            let wait = self.again.map_or(PATIENCE, |again| again.saturating_duration_since(Instant::now()));
-            let wait = if waits_for_room { wait.min(PAUSE_FOR_ROOM) } else { wait };
-            stream.wait_at_most(wait.max(SHORTEST_WAIT)).map_err(PeerError::Lost)?;
+            let again = self.again.map(|again| again.saturating_duration_since(now));
+            let looks = pause.into_iter().chain(again).min();
+            stream.wait_at_most(looks.unwrap_or(PATIENCE).max(SHORTEST_WAIT)).map_err(PeerError::Lost)?;
             match buffer.fill(stream, &self.context.down) {
-                Err(PeerError::TimedOut(_)) if self.again.is_some() || waits_for_room => {}
+                Err(PeerError::TimedOut(_)) if looks.is_some() => {}
                 Err(PeerError::TimedOut(_)) => return Err(SILENT),
                 filled => filled?,
             }
         }
+    }
+
+    /// A part of an answer is an answer: on a thin line the rest takes its time.
+    fn hear_part(&mut self, begun: &[u8], now: Instant) {
+        let is_asked_for = match begun {
+            [_, _, _, _, EXTENDED, UT_METADATA, ..] | [_, _, _, _, HASHES, ..] => self.outstanding > 0,
+            _ => false,
+        };
+        if is_asked_for && begun.len() > self.part {
+            self.last_answer = now;
+            let mut assembly = self.context.assembly();
+            assembly.passed(now);
+            assembly.heard(self.key);
+        }
+        self.part = if is_asked_for { begun.len() } else { 0 };
+    }
+
+    /// When to look again whether the peer is to be asked for something, if it is asked for nothing.
+    fn pause(&mut self, now: Instant) -> Option<Duration> {
+        if self.message_id.is_none() || self.outstanding > 0 {
+            self.unasked = None;
+            return None;
+        }
+        if !self.rejects && self.context.assembly().is_source(self.key) {
+            self.last_answer = now;
+        }
+        let unasked = now.saturating_duration_since(*self.unasked.get_or_insert(now));
+        Some((unasked / 4).clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
     }
 
     /// Hears what has come. Frames for the swarm go to `kept`, what is to be said at once to `answers`. Returns whether
@@ -240,9 +303,16 @@ impl MetadataExchange<'_> {
         let (Some(message_id @ 1..), Some(size @ 1..)) = (theirs.metadata, theirs.metadata_size) else {
             return Err(PeerError::HungUp(HangUp::NoMetadata));
         };
-        self.context.assembly().joined(self.key, size).map_err(PeerError::Violation)?;
+        let now = Instant::now();
+        let limit = self.context.down.limit();
+        let at_the_limit = limit.map_or(0.0, |limit| f64::from(PIECE) / limit.max(1) as f64);
+        let mut assembly = self.context.assembly();
+        assembly.passed(now);
+        assembly.joined(self.key, size).map_err(PeerError::Violation)?;
+        assembly.answers_in(self.key, self.round_trip * 2 + Duration::from_secs_f64(at_the_limit));
+        drop(assembly);
         self.message_id = Some(message_id);
-        self.last_answer = Instant::now();
+        self.last_answer = now;
         Ok(())
     }
 
@@ -252,7 +322,10 @@ impl MetadataExchange<'_> {
         total_size: Option<u64>,
         bytes: &[u8],
     ) -> Result<MessageUse, PeerError> {
-        let verdict = self.context.assembly().received(self.key, piece, total_size, bytes);
+        let mut assembly = self.context.assembly();
+        assembly.passed(Instant::now());
+        let verdict = assembly.received(self.key, piece, total_size, bytes);
+        drop(assembly);
         (self.sends, self.sent_since) = (true, true);
         self.judged(verdict)
     }
@@ -265,6 +338,7 @@ impl MetadataExchange<'_> {
             Verdict::Kept | Verdict::Wrong(_) => {
                 self.outstanding = self.outstanding.saturating_sub(1);
                 self.last_answer = Instant::now();
+                self.until = (self.until + MORE_FOR_A_PIECE).min(self.begun + LONGEST_DURATION);
                 Ok(MessageUse::Done)
             }
             Verdict::Complete => Ok(MessageUse::Completes),

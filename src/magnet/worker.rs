@@ -20,6 +20,7 @@ use crate::wire::extension::{self, ExtensionHandshake, UT_METADATA};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The coordinator's end of a worker. Dropping it ends the worker.
 pub struct MetadataWorker {
@@ -125,7 +126,9 @@ impl MetadataConnection {
         let (info_hash, peer_id) = (context.info_hash, context.peer_id);
         // No peer may learn of our DHT node while the torrent may be private (BEP 27).
         let ours = OurHandshake { info_hash, peer_id, dht: false };
+        let begun = Instant::now();
         let (greeting, _) = greet(stream, received, ours, context.encryption)?;
+        let round_trip = begun.elapsed();
         stream.is_about(info_hash, greeting.peer_id);
         if !greeting.extensions {
             return Err(PeerError::HungUp(HangUp::NoExtensions));
@@ -139,7 +142,9 @@ impl MetadataConnection {
         });
         stream.write_all(&self.introduction(greeting, context)).map_err(PeerError::Lost)?;
         stream.wait_at_most(PATIENCE).map_err(PeerError::Lost)?;
-        let kept = MetadataExchange::new(self.key, context).run(stream)?;
+        let exchange =
+            MetadataExchange::new(self.key, context).greeted_in(round_trip).that_came(self.incoming);
+        let kept = exchange.run(stream)?;
         self.hand_over(stream, greeting, kept, context)
     }
 
@@ -156,7 +161,7 @@ impl MetadataConnection {
             dont_have: Some(extension::LT_DONTHAVE),
             port: context.ports.seen_from(self.address.ip()),
             your_address: of_a_host(self.address.ip()),
-            prefers_encryption: context.encryption.is_preferred(),
+            prefers_encryption: context.encryption.is_preferred().then_some(true),
             ..ExtensionHandshake::default()
         };
         Message::Extended(extension::HANDSHAKE, &ours.to_wire()).write_to(&mut frames);

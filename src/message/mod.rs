@@ -104,7 +104,7 @@ pub struct TrackerReport {
     /// The tracker's address, fit to be printed.
     pub url: String,
     /// How many peers it named, or why it named none, fit to be printed. The peers themselves come
-    /// before this report, as [`Event::Found`].
+    /// behind this report, as [`Event::Found`].
     pub outcome: Result<usize, String>,
     /// Our address as the tracker sees it.
     pub external_ip: Option<IpAddr>,

@@ -287,8 +287,8 @@ impl std::error::Error for PeerError {}
 impl fmt::Display for Wait {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            Wait::Connection => "no connection in 10 s (firewall?)",
-            Wait::Handshake => "no answer to the handshake in 10 s",
+            Wait::Connection => "no connection in time (firewall?)",
+            Wait::Handshake => "no answer to the handshake in time",
             Wait::Message => "silent for 150 s",
             Wait::Metadata => "no metadata in 20 s",
         })

@@ -305,8 +305,10 @@ impl Coordinator<'_> {
         if let Some(limit) = handshake.request_queue {
             peer.download.pipeline.set_queue_limit(limit);
         }
-        peer.flags.upload_only = handshake.upload_only;
-        peer.messages.prefers_encryption = handshake.prefers_encryption;
+        // What a later handshake does not mention stays as it was (BEP 10).
+        peer.flags.upload_only = handshake.upload_only.unwrap_or(peer.flags.upload_only);
+        let encrypted = &mut peer.messages.prefers_encryption;
+        *encrypted = handshake.prefers_encryption.unwrap_or(*encrypted);
         if let Some(id) = handshake.pex {
             // Zero takes the extension back (BEP 10).
             peer.messages.pex_id = Some(id).filter(|id| *id != 0);

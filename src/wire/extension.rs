@@ -47,10 +47,10 @@ pub struct ExtensionHandshake {
     pub port: Option<u16>,
     /// Our address as the peer sees it (`yourip`).
     pub your_address: Option<IpAddr>,
-    /// It downloads nothing (any more), even if it lacks pieces (`upload_only`, BEP 21).
-    pub upload_only: bool,
-    /// It prefers encrypted connections (`e`, as µTorrent introduced it).
-    pub prefers_encryption: bool,
+    /// Whether it downloads nothing (any more), even if it lacks pieces (`upload_only`, BEP 21).
+    pub upload_only: Option<bool>,
+    /// Whether it prefers encrypted connections (`e`, as µTorrent introduced it).
+    pub prefers_encryption: Option<bool>,
     /// The extended message id that it chose for messages about the metadata (`ut_metadata`, BEP 9). 0: it no
     /// longer understands them.
     pub metadata: Option<u8>,
@@ -80,8 +80,8 @@ impl ExtensionHandshake {
             request_queue: number("reqq").map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
             port: number("p").and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0),
             your_address: fields.get("yourip").and_then(Value::bytes).and_then(read_ip),
-            upload_only: number("upload_only").is_some_and(|flag| flag != 0),
-            prefers_encryption: number("e").is_some_and(|flag| flag != 0),
+            upload_only: number("upload_only").map(|flag| flag != 0),
+            prefers_encryption: number("e").map(|flag| flag != 0),
             metadata: extension("ut_metadata"),
             pex: extension("ut_pex"),
             dont_have: extension("lt_donthave"),
@@ -113,8 +113,8 @@ impl ExtensionHandshake {
             self.request_queue.map(|most| ("reqq", i64::from(most).into())),
             self.port.map(|port| ("p", i64::from(port).into())),
             self.your_address.map(|ip| ("yourip", ip_bytes(ip).as_slice().into())),
-            self.upload_only.then(|| ("upload_only", 1_i64.into())),
-            self.prefers_encryption.then(|| ("e", 1_i64.into())),
+            self.upload_only.map(|flag| ("upload_only", i64::from(flag).into())),
+            self.prefers_encryption.map(|flag| ("e", i64::from(flag).into())),
             size.map(|size| ("metadata_size", size.into())),
         ];
         Item::dictionary(fields.into_iter().flatten()).encode()
@@ -139,8 +139,8 @@ mod tests {
                 request_queue: Some(500),
                 port: Some(6881),
                 your_address,
-                upload_only: your_address.is_some(),
-                prefers_encryption: your_address.is_some(),
+                upload_only: your_address.map(|ip: IpAddr| ip.is_ipv4()),
+                prefers_encryption: your_address.map(|ip| ip.is_ipv6()),
                 metadata: Some(UT_METADATA),
                 pex: Some(if your_address.is_some() { 0 } else { UT_PEX }),
                 dont_have: your_address.map(|_| LT_DONTHAVE),

@@ -26,11 +26,12 @@ const HAVE_ALL: u8 = 14;
 const HAVE_NONE: u8 = 15;
 const REJECT: u8 = 16;
 const ALLOWED_FAST: u8 = 17;
-/// BEP 10.
-const EXTENDED: u8 = 20;
+/// The id of all messages of BEP 10.
+pub const EXTENDED: u8 = 20;
 /// BEP 52, as are the next two.
 const HASH_REQUEST: u8 = 21;
-const HASHES: u8 = 22;
+/// The id of the answer to a request for hashes.
+pub const HASHES: u8 = 22;
 const HASH_REJECT: u8 = 23;
 
 /// The longest frame of a message whose id does not limit its length. The extension messages in use

@@ -33,4 +33,4 @@ pub mod utp;
 
 pub use handshake::{HANDSHAKE_LENGTH, Handshake, HandshakeError, PREFIX, PREFIX_LENGTH, PeerId};
 pub use hashes::HashRequest;
-pub use message::{BlockRequest, Frame, FrameError, FrameLimits, Message};
+pub use message::{BlockRequest, EXTENDED, Frame, FrameError, FrameLimits, HASHES, Message};

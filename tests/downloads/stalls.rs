@@ -281,7 +281,7 @@ fn where_nothing_comes_back_the_name_server_and_a_firewall_are_named() {
         (
             &torrent,
             "--no-dht --peer 198.51.100.7:6881",
-            "the only known peer cannot be reached: 198.51.100.7:6881: no connection in 10 s (firewall?)"
+            "the only known peer cannot be reached: 198.51.100.7:6881: no connection in time (firewall?)"
                 .to_owned(),
         ),
     ] {

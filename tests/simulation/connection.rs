@@ -47,7 +47,7 @@ impl Connection {
                 request_queue: Some(REQUEST_QUEUE),
                 port: settings.port,
                 your_address: Some(self.address.ip()),
-                upload_only,
+                upload_only: upload_only.then_some(true),
                 pex: settings.pex.then_some(extension::UT_PEX),
                 ..ExtensionHandshake::default()
             })

@@ -56,7 +56,7 @@ impl Message {
         match self {
             Message::Handshake(_) => (0, 0),
             Message::Pieces(pieces) => (1, u64::from(pieces.count())),
-            Message::Extensions(said) => (2, u64::from(said.upload_only)),
+            Message::Extensions(said) => (2, u64::from(said.upload_only == Some(true))),
             Message::Choke => (3, 0),
             Message::Unchoke => (4, 0),
             Message::Interested(interested) => (5, u64::from(*interested)),

@@ -136,7 +136,7 @@ fn extensions(said: &ExtensionHandshake, payload: &[u8]) -> String {
     if let Some(address) = said.your_address {
         let _ = write!(text, "; sees the other side at {address}");
     }
-    if said.upload_only {
+    if said.upload_only == Some(true) {
         text.push_str("; downloads nothing");
     }
     text

@@ -1,4 +1,4 @@
-//! How long a peer is waited for that is asked for nothing, since there is no memory for what it has.
+//! How long a peer is waited for that is asked for nothing, or of which a part of an answer has come.
 
 use super::super::{MetadataAssembly, MetadataContext, Verdict};
 use super::*;
@@ -87,10 +87,54 @@ fn who_waits_for_memory_is_not_held_to_be_silent() {
             exchange.run(&ours)
         });
         // Some looks at whether there is memory now.
-        std::thread::sleep(PAUSE_FOR_ROOM * 3);
+        std::thread::sleep(LONGEST_PAUSE * 3);
         assert!(!asked.is_finished(), "{:?}", asked.join());
         OTHERS.iter().for_each(|other| context.assembly().left(*other));
         give_all(&theirs, &metadata);
         assert!(asked.join().unwrap().is_ok());
     });
+}
+
+#[test]
+fn a_part_of_an_answer_is_an_answer_and_a_part_of_anything_else_is_none() {
+    let (context, _inbox) = context_without_room(&vec![5; 4 << 20]);
+    let now = Instant::now();
+    let long_ago = now.checked_sub(PATIENCE * 2).unwrap();
+    let data = MetadataMessage::Data { piece: 0, total_size: None, bytes: &[5; 1000] }.to_wire();
+    let (mut answer, mut other, mut block) = (Vec::new(), Vec::new(), Vec::new());
+    Message::Extended(UT_METADATA, &data).write_to(&mut answer);
+    Message::Extended(UT_METADATA + 1, &data).write_to(&mut other);
+    Message::Piece { index: 0, begin: 0, data: &data }.write_to(&mut block);
+    for (frame, owed, counts) in
+        [(&answer, 1, true), (&answer, 0, false), (&other, 1, false), (&block, 1, false)]
+    {
+        let mut exchange = MetadataExchange::new(PEER, &context);
+        (exchange.outstanding, exchange.last_answer) = (owed, long_ago);
+        exchange.hear_part(&frame[..100], now);
+        assert_eq!(exchange.last_answer == now, counts, "{owed} {frame:?}");
+        // Nothing more of it has come.
+        exchange.last_answer = long_ago;
+        exchange.hear_part(&frame[..100], now);
+        assert_eq!(exchange.last_answer, long_ago);
+    }
+}
+
+#[test]
+fn who_came_to_us_and_is_asked_for_nothing_goes_on_when_others_have_sent_all() {
+    let metadata = vec![5; 4 << 20];
+    let (context, _inbox) = context_without_room(&metadata);
+    let giver = PeerKey(9);
+    {
+        let mut assembly = context.assembly();
+        OTHERS.iter().for_each(|other| assembly.left(*other));
+        assembly.joined(giver, metadata.len() as u64).unwrap();
+        while let Some(piece) = assembly.next(giver) {
+            assembly.received(giver, piece, None, &[5; PIECE as usize]);
+        }
+        assert!(assembly.take().is_some());
+    }
+    let (ours, _theirs) = PeerStream::in_memory();
+    let mut exchange = MetadataExchange::new(PEER, &context).that_came(true);
+    exchange.message_id = Some(3);
+    assert!(exchange.run(&ours).unwrap().is_empty());
 }

@@ -19,10 +19,11 @@
 //!   When that is used up, an attempt at a usual size displaces larger ones, and after that an attempt that more
 //!   peers claim displaces others.
 //!
-//! A silent peer delays nothing: when no other piece is left to request, its pieces are requested from other
-//! peers, too. The threads that call this decide how long to wait for an answer. There is one for each peer
-//! (`magnet/worker.rs`), and a lock lets one in at a time. Nothing here waits.
+//! A silent peer delays little: its pieces are soon requested from other peers, too ([`asking`]). The threads
+//! that call this decide how long to wait for an answer. There is one for each peer (`magnet/worker.rs`), and
+//! a lock lets one in at a time. Nothing here waits.
 
+mod asking;
 mod hashes;
 mod room;
 
@@ -32,6 +33,7 @@ use crate::metainfo::{self, Called, MAX_TORRENT_BYTES, Version};
 use crate::piece::PeerKey;
 use crate::piece::merkle::Node;
 use crate::wire::metadata::PIECE;
+use asking::{Asked, Pace, Progress};
 use room::Room;
 use std::cmp::Reverse;
 use std::time::Instant;
@@ -52,6 +54,8 @@ pub struct MetadataAssembly {
     attempts: Vec<MetadataAttempt>,
     /// How much memory they may take together.
     room: Room,
+    /// What time it is.
+    now: Instant,
     /// The verified metadata, until it is taken, and how many pieces it had.
     verified: Option<FoundMetadata>,
     pieces: u32,
@@ -91,9 +95,10 @@ struct MetadataPeer {
     /// Bytes in the metadata, as it claims: at least 1 and at most [`MAX_METADATA_SIZE`].
     size: u64,
     /// The pieces that we requested and that have not come.
-    requested: Vec<u32>,
+    requested: Vec<Asked>,
     /// The pieces that it will not send.
     rejected: Vec<u32>,
+    pace: Pace,
 }
 
 /// How little an attempt is worth. The attempt with the greatest rank is displaced first. In this order:
@@ -110,6 +115,7 @@ struct MetadataAttempt {
     owner: Option<PeerKey>,
     /// The pieces that came, in order.
     pieces: Vec<MetadataPiece>,
+    progress: Progress,
 }
 
 #[derive(Debug)]
@@ -127,6 +133,7 @@ impl MetadataAssembly {
             peers: Vec::new(),
             attempts: Vec::new(),
             room: Room::new(),
+            now: Instant::now(),
             verified: None,
             pieces: 0,
             layers: LayerAssembly::default(),
@@ -137,6 +144,7 @@ impl MetadataAssembly {
     /// It is now this time: whoever asks peers says so, beginning with the first one.
     pub fn passed(&mut self, now: Instant) {
         self.room.passed(now);
+        self.now = now;
     }
 
     /// Whether this peer is asked for nothing as long as the attempts have no more memory.
@@ -167,6 +175,7 @@ impl MetadataAssembly {
             size: claimed_size,
             requested: Vec::new(),
             rejected: Vec::new(),
+            pace: Pace::new(self.now),
         });
         let same = self.attempts.iter().find(|attempt| attempt.size == claimed_size);
         // If the other peers do not share an attempt any more, this peer gets one of its own, too.
@@ -175,34 +184,8 @@ impl MetadataAssembly {
             Some(MetadataAttempt { owner: Some(_), .. }) => Some(key),
             None => None,
         };
-        self.attempts.push(MetadataAttempt { size: claimed_size, owner, pieces: Vec::new() });
+        self.attempts.push(MetadataAttempt::new(claimed_size, owner, self.now));
         Ok(())
-    }
-
-    /// The piece to request from this peer now. It counts as requested from then on. No piece is requested
-    /// from one peer twice at a time, and those that are requested from the fewest peers come first. `None`
-    /// if the peer has nothing that we need, or there is no memory for it now.
-    pub fn next(&mut self, key: PeerKey) -> Option<u32> {
-        let at = self.attempt_of(key)?;
-        if !self.has_room(at) {
-            return None;
-        }
-        let attempt = self.attempts.get(at).filter(|_| self.verified.is_none())?;
-        let peer = self.peers.iter().find(|peer| peer.key == key)?;
-        // From how many peers each piece is requested. `None` for pieces not to request from this peer.
-        let mut requests = vec![Some(0_u32); attempt.count() as usize];
-        let sharing = self.peers.iter().filter(|peer| attempt.is_for(peer));
-        for piece in sharing.flat_map(|peer| &peer.requested) {
-            requests.get_mut(*piece as usize).into_iter().flatten().for_each(|times| *times += 1);
-        }
-        let there = attempt.pieces.iter().map(|piece| &piece.number);
-        for piece in there.chain(&peer.requested).chain(&peer.rejected) {
-            requests.get_mut(*piece as usize).into_iter().for_each(|times| *times = None);
-        }
-        let open = (0..).zip(requests).filter_map(|(piece, times)| Some((times?, piece)));
-        let (_, piece) = open.min()?;
-        self.peers.iter_mut().find(|peer| peer.key == key)?.requested.push(piece);
-        Some(piece)
     }
 
     /// A peer sent a piece. `total_size` is the size of the whole metadata that it gave with the piece.
@@ -216,7 +199,7 @@ impl MetadataAssembly {
                 .answered(key, piece)
                 .map_or(Verdict::Broke(Violation::UnaskedMetadata), |_| Verdict::Kept);
         }
-        let (Some(size), Some(at)) = (self.answered(key, piece), self.attempt_of(key)) else {
+        let (Some((size, asked)), Some(at)) = (self.answered(key, piece), self.attempt_of(key)) else {
             return Verdict::Broke(Violation::UnaskedMetadata);
         };
         if total_size.is_some_and(|total| total != size) {
@@ -226,6 +209,7 @@ impl MetadataAssembly {
         if bytes.len() as u64 != length {
             return Verdict::Broke(Violation::MetadataPieceLength);
         }
+        self.paced(key, asked);
         if !self.make_room(at) {
             return Verdict::Kept;
         }
@@ -259,6 +243,11 @@ impl MetadataAssembly {
         self.attempts.retain(|attempt| peers.iter().any(|peer| attempt.is_for(peer)));
     }
 
+    /// Whether the verified metadata has been taken.
+    pub fn is_taken(&self) -> bool {
+        self.complete && self.verified.is_none()
+    }
+
     /// The verified metadata, which can be taken once.
     pub fn take(&mut self) -> Option<FoundMetadata> {
         let found = self.verified.take_if(|_| self.complete)?;
@@ -275,13 +264,12 @@ impl MetadataAssembly {
         ahead.map_or((0, 0), |attempt| (u32::try_from(attempt.pieces.len()).unwrap_or(0), attempt.count()))
     }
 
-    /// The peer answered a request. Returns the size that it claims, or `None` if there was no such
-    /// request.
-    fn answered(&mut self, key: PeerKey, piece: u32) -> Option<u64> {
+    /// The peer answered a request. Returns the size that it claims and when it was asked, or `None` if there
+    /// was no such request.
+    fn answered(&mut self, key: PeerKey, piece: u32) -> Option<(u64, Instant)> {
         let peer = self.peers.iter_mut().find(|peer| peer.key == key)?;
-        let place = peer.requested.iter().position(|requested| *requested == piece)?;
-        peer.requested.swap_remove(place);
-        Some(peer.size)
+        let place = peer.requested.iter().position(|asked| asked.piece == piece)?;
+        Some((peer.size, peer.requested.swap_remove(place).since))
     }
 
     fn attempt_of(&self, key: PeerKey) -> Option<usize> {
@@ -313,13 +301,9 @@ impl MetadataAssembly {
             return Verdict::Wrong(vec![liar]);
         }
         self.attempts.swap_remove(at);
-        self.attempts.extend(
-            self.peers.iter().filter(|peer| peer.size == size).map(|peer| MetadataAttempt {
-                size,
-                owner: Some(peer.key),
-                pieces: Vec::new(),
-            }),
-        );
+        let claimants = self.peers.iter().filter(|peer| peer.size == size);
+        let now = self.now;
+        self.attempts.extend(claimants.map(|peer| MetadataAttempt::new(size, Some(peer.key), now)));
         // What a peer has sent is the beginning of its own attempt: if any of it was wrong, that attempt
         // fails.
         for piece in pieces {
@@ -375,6 +359,10 @@ impl MetadataAssembly {
 }
 
 impl MetadataAttempt {
+    fn new(size: u64, owner: Option<PeerKey>, now: Instant) -> MetadataAttempt {
+        MetadataAttempt { size, owner, pieces: Vec::new(), progress: Progress::new(now) }
+    }
+
     fn is_for(&self, peer: &MetadataPeer) -> bool {
         self.size == peer.size && self.owner.is_none_or(|owner| owner == peer.key)
     }

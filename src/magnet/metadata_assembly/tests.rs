@@ -4,7 +4,7 @@ use sha1::{Digest, Sha1};
 use std::time::Duration;
 
 /// What a link with this info-hash calls its torrent.
-fn called(hash: [u8; 20]) -> Called {
+pub(super) fn called(hash: [u8; 20]) -> Called {
     InfoHash(hash).into()
 }
 
@@ -97,7 +97,9 @@ fn each_piece_is_requested_once_before_any_is_requested_again() {
     join(&mut assembly, &bytes, &[(1, Behavior::Honest), (2, Behavior::Honest)]);
     let asked: Vec<_> = (0..5).map(|turn| assembly.next(PeerKey(1 + turn % 2)).unwrap()).collect();
     assert_eq!(asked, [0, 1, 2, 3, 4]);
+    assert_eq!([1, 2].map(|key| assembly.next(PeerKey(key))), [None, None]);
     // Pieces 1 and 3 were requested from the second peer, and the others from the first.
+    assembly.passed(Instant::now() + Duration::from_secs(60));
     let again: Vec<_> = std::iter::from_fn(|| assembly.next(PeerKey(2))).collect();
     assert_eq!(again, [0, 2, 4]);
     assert_eq!(std::iter::from_fn(|| assembly.next(PeerKey(1))).count(), 2);
@@ -197,6 +199,7 @@ fn a_peer_that_never_answers_and_one_that_rejects_make_no_other_peer_wait() {
     let peers = [(1, Behavior::Silent), (2, Behavior::Rejects), (3, Behavior::Honest)];
     join(&mut assembly, &bytes, &peers);
     while assembly.next(PeerKey(1)).is_some() {}
+    assembly.passed(Instant::now() + Duration::from_secs(60));
     assert!(run(&mut assembly, &bytes, &peers).is_empty());
     assert_eq!(info(&mut assembly), Some(bytes));
 }

@@ -129,8 +129,9 @@ impl Coordinator<'_> {
         peer.download.last_block = now;
         peer.messages.pex_history = PexHistory::new(now);
         if self.resolve_duplicate(key, now)
-            && let Some(peer) = self.roster.get(key)
+            && let Some(peer) = self.roster.get_mut(key)
         {
+            let pieces = peer.introduced_with(pieces, self.geometry);
             peer.order(Order::Introduce { pieces: Arc::new(pieces), greeting, upload_only });
             self.find_moved(key);
             self.super_seed_greeted(key, now);

@@ -14,8 +14,6 @@ use std::time::Instant;
 /// The most connections from one address. Several peers may share it: a household, or the customers of a
 /// small provider.
 const MAX_FROM_ONE: usize = 8;
-/// The most pieces that we tell one by one, by `have` messages, to a peer that was told that we have none.
-const MAX_TOLD: u32 = 1000;
 
 /// Why a peer that connects to us is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,17 +61,14 @@ impl Coordinator<'_> {
             debug!("{address}: not continued: already connected, or not to be connected to");
             return;
         }
-        // The peer was told that we have nothing, and it may be sent no second bitfield: it would have to be
-        // told of each stored piece by a `have` message.
-        let too_late = self.pieces.stored_bytes() > 0 && self.environment.served_pieces().count() > MAX_TOLD;
         let has_room = self.roster.len() < self.settings.limits.max_peers;
         let key = self.roster.next_key();
-        let worker = (!self.is_leaving() && !too_late && has_room)
+        let worker = (!self.is_leaving() && has_room)
             .then(|| self.environment.resume(key, handed_over))
             .and_then(Result::ok);
         match worker {
-            Some(worker) if incoming => self.roster.add(key, Peer::incoming(address, worker, now)),
-            Some(worker) => self.roster.add(key, Peer::outgoing(address, worker, now)),
+            Some(worker) if incoming => self.roster.add(key, Peer::incoming(address, worker, now).going_on()),
+            Some(worker) => self.roster.add(key, Peer::outgoing(address, worker, now).going_on()),
             // We can connect to it again.
             None if !incoming => self.dialer.candidates_mut().release(address, now),
             None => {}

@@ -145,6 +145,8 @@ pub struct Upload {
     pub interested_after: Option<Duration>,
     /// Pieces that it will be told of when it has read what it was sent before.
     pub(super) untold: Vec<PieceIndex>,
+    /// It was told that we have no piece, before its connection came to the swarm.
+    pub(super) told_of_none: bool,
 }
 
 /// What a peer said that is not about blocks.
@@ -194,6 +196,13 @@ impl Peer {
     /// A peer that we connect to, whose worker is just starting.
     pub fn outgoing(address: SocketAddr, worker: Worker, now: Instant) -> Peer {
         Peer { dial: Some(address), kind: PeerKind::Outgoing, ..Peer::incoming(address, worker, now) }
+    }
+
+    /// The same, with a connection over which the metadata came.
+    #[must_use]
+    pub fn going_on(mut self) -> Peer {
+        self.upload.told_of_none = true;
+        self
     }
 
     /// A peer that has connected to us, whose worker is just starting.
@@ -246,6 +255,7 @@ impl Peer {
                 counted_at: now,
                 interested_after: None,
                 untold: Vec::new(),
+                told_of_none: false,
             },
             messages: Messages {
                 pex_id: None,

@@ -5,12 +5,14 @@
 
 use super::Peer;
 use crate::message::{HangUp, Order};
-use crate::piece::{Block, PieceIndex};
+use crate::piece::{Bitfield, Block, Geometry, PieceIndex};
 
 /// Orders that a peer may leave unread. A connection takes in thousands before its outbox has to wait.
 const MAX_ORDERS: usize = 2000;
 /// The most pieces that a peer that reads slowly has yet to be told of.
 const MAX_UNTOLD: usize = 64 * 1024;
+/// The most of them that we have at the beginning, which leaves room for those that come.
+const MAX_FIRST: usize = MAX_UNTOLD / 2;
 
 impl Peer {
     /// Gives its outbox an order, and hangs up if it leaves too many unread.
@@ -39,12 +41,27 @@ impl Peer {
         }
     }
 
-    /// Tells it of the pieces that wait, once it has read everything else.
+    /// The pieces that it is to be introduced with. A peer that has given us the metadata was told then that we have none,
+    /// and may be sent no second bitfield (BEP 3): it is told of these one by one and a few at a time, later.
+    pub fn introduced_with(&mut self, pieces: Bitfield, geometry: Geometry) -> Bitfield {
+        if !self.upload.told_of_none {
+            return pieces;
+        }
+        self.upload.untold.extend(pieces.iter(geometry).take(MAX_FIRST));
+        Bitfield::none(geometry.piece_count())
+    }
+
+    /// Tells it of the pieces that wait, once it has read everything else. A seed wants none of them.
     pub fn catch_up(&mut self) {
+        if self.is_seed() {
+            self.upload.untold.clear();
+        }
         let untold = &mut self.upload.untold;
         if !untold.is_empty() && self.worker.backlog() == 0 {
             for piece in untold.drain(..untold.len().min(MAX_ORDERS / 4)) {
-                self.worker.explain("have", 1, || "it reads slowly, so it is told only now".to_owned());
+                let later =
+                    || "it was told of none at first, or reads slowly, so it is told only now".to_owned();
+                self.worker.explain("have", 1, later);
                 // These are fewer than `MAX_ORDERS`, so the backlog need not be checked.
                 self.worker.order(Order::Have(piece));
             }

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::wire::extension::ExtensionHandshake;
-use crate::wire::pex::{PREFERS_ENCRYPTION, PeerExchange, REACHABLE};
+use crate::wire::pex::{PREFERS_ENCRYPTION, PeerExchange, REACHABLE, UPLOAD_ONLY};
 
 fn scene(encryption: Encryption) -> World {
     Scene { encryption, ..Scene::default() }.start()
@@ -91,8 +91,14 @@ fn other_peers_are_told_which_ones_prefer_encryption_and_what_they_tell_decides_
     let handshake = ExtensionHandshake { pex: Some(1), ..ExtensionHandshake::default() };
     world.hear(teller, [News::ExtensionHandshake(handshake)]);
     let (met, says) = (world.dial(address(2), 2), world.dial(address(3), 3));
-    let handshake = ExtensionHandshake { prefers_encryption: true, ..ExtensionHandshake::default() };
-    world.hear(says, [News::ExtensionHandshake(handshake)]);
+    let yes = Some(true);
+    let handshake =
+        ExtensionHandshake { prefers_encryption: yes, upload_only: yes, ..ExtensionHandshake::default() };
+    // What it does not mention a second time stays as it was.
+    for handshake in [handshake, ExtensionHandshake::default()] {
+        world.hear(says, [News::ExtensionHandshake(handshake)]);
+    }
+    assert!(world.coordinator.roster.get(says).unwrap().flags.upload_only);
     world.gone(met, PeerError::Closed);
     world.wait(3 * SECOND);
     let met = world.answer(address(2));
@@ -104,9 +110,9 @@ fn other_peers_are_told_which_ones_prefer_encryption_and_what_they_tell_decides_
         .filter_map(|order| if let Order::Pex(_, told) = order { Some(told) } else { None })
         .collect();
     let flags = |host| told.iter().flat_map(|told| &told.added).filter(move |(at, _)| *at == address(host));
-    for host in [2, 3] {
+    for (host, more) in [(2, 0), (3, UPLOAD_ONLY)] {
         let last = flags(host).next_back().map(|(_, flags)| *flags);
-        assert_eq!(last, Some(REACHABLE | PREFERS_ENCRYPTION), "{host}: {told:?}");
+        assert_eq!(last, Some(REACHABLE | PREFERS_ENCRYPTION | more), "{host}: {told:?}");
     }
 
     world.hear(teller, [News::Pex(vec![(address(7), PREFERS_ENCRYPTION), (address(8), 0)])]);

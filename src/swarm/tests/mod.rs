@@ -23,8 +23,8 @@ mod web_seeds;
 
 use super::*;
 use crate::message::{
-    Event, Greeting, HangUp, InboxSlot, Incoming, MessageKind, News, Order, PeerError, PeerKey, Sight,
-    Snapshot, Stall, Violation,
+    Event, Greeting, HandedOver, HangUp, InboxSlot, Incoming, MessageKind, News, Order, PeerError, PeerKey,
+    Sight, Snapshot, Stall, Violation,
 };
 use crate::net::PeerStream;
 use crate::net::proxy::Proxies;

@@ -142,3 +142,41 @@ fn slots_that_no_giver_claims_are_filled_where_the_line_has_room() {
         );
     }
 }
+
+/// A peer that gave us the metadata: the connection that it came over goes on. It has these pieces.
+fn giver(world: &mut World, host: u8, pieces: News) -> PeerKey {
+    let (stream, _) = PeerStream::in_memory();
+    let (address, greeting) = (address(host), greeting(host));
+    let handed = HandedOver { address, incoming: true, stream, greeting, heard: Vec::new() };
+    world.tell(Event::HandedOver(handed));
+    let key = world.coordinator.roster.all().last().map(|(key, _)| key).expect("it goes on");
+    world.tell(Event::Greeted(key, greeting));
+    world.hear(key, [pieces]);
+    key
+}
+
+#[test]
+fn a_peer_that_gave_the_metadata_is_told_of_what_we_have_little_by_little_and_a_seed_of_nothing() {
+    let mut world =
+        Scene { pieces: 40_000, blocks: 1, stored: (0..39_999).collect(), ..Scene::default() }.start();
+    let nothing = world.bitfield(&[]);
+    let (leecher, seed) =
+        (giver(&mut world, 1, News::Bitfield(nothing)), giver(&mut world, 2, News::HaveAll));
+    let told_of = |orders: Vec<Order>| orders.iter().filter(|order| matches!(order, Order::Have(_))).count();
+    let mut told = Vec::new();
+    for _ in 0..100 {
+        let before = told.len();
+        for order in world.orders(leecher) {
+            match order {
+                Order::Introduce { pieces, .. } => assert_eq!(pieces.count(), 0),
+                Order::Have(piece) => told.push(piece.get()),
+                _ => {}
+            }
+        }
+        assert!(told.len() - before <= 500, "{}", told.len() - before);
+        assert_eq!(told_of(world.orders(seed)), 0);
+        world.wait(SECOND / 4);
+    }
+    assert!(told.iter().copied().eq(0..32 * 1024), "{}", told.len());
+    assert_eq!([leecher, seed].map(|key| world.hung_up(key)), [None, None]);
+}

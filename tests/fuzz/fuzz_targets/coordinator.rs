@@ -383,8 +383,8 @@ impl Scene {
                 request_queue: choices.coin().then(|| choices.number()),
                 port: choices.coin().then(|| choices.number() as u16),
                 your_address: choices.coin().then(|| address(choices).ip()),
-                upload_only: choices.coin(),
-                prefers_encryption: choices.coin(),
+                upload_only: choices.coin().then(|| choices.coin()),
+                prefers_encryption: choices.coin().then(|| choices.coin()),
                 pex: choices.coin().then(|| choices.byte()),
                 ..ExtensionHandshake::default()
             }),
