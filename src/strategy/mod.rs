@@ -43,7 +43,4 @@ pub use peers::{
     Source, Supply, SupplyReports, Surroundings, UtpAnswers, may_share,
 };
 pub use token_bucket::TokenBucket;
-pub use upload::{
-    Choker, ChokerPeer, Leecher, Leechers, Rate, SlotCount, SuperSeeding, Uploading, allowed_fast,
-    unchoke_slots,
-};
+pub use upload::{Choker, ChokerPeer, Leecher, Leechers, Rate, SuperSeeding, allowed_fast, unchoke_slots};

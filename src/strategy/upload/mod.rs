@@ -2,8 +2,7 @@
 //!
 //! Upload is what a client pays with, and there is never enough for all. So each peer is either *choked*,
 //! which means that we do not answer its requests, or *unchoked*. The `choker` decides that for all peers
-//! together, from the `rate` at which each uploads to us and downloads from us. How many are unchoked at
-//! once beyond those with a claim to it, the `slot_count` finds by trying. Two additions help in cases
+//! together, from the `rate` at which each uploads to us and downloads from us. Two additions help in cases
 //! in which choking alone does not:
 //!
 //! - `allowed_fast`: a new peer has nothing to trade. It may request a few pieces even while it is choked.
@@ -13,11 +12,9 @@
 mod allowed_fast;
 mod choker;
 mod rate;
-mod slot_count;
 mod super_seeding;
 
 pub use allowed_fast::allowed_fast;
 pub use choker::{Choker, ChokerPeer, unchoke_slots};
 pub use rate::Rate;
-pub use slot_count::{SlotCount, Uploading};
 pub use super_seeding::{Leecher, Leechers, SuperSeeding};

@@ -87,62 +87,6 @@ fn have_is_told_to_every_peer_but_seeds() {
     assert!(!world.orders(seed).iter().any(is_have));
 }
 
-/// A line over which each unchoked peer takes so much in a quarter of a second, and all of them together no more than
-/// `capacity`. Returns for how many of these peers there was a slot on average.
-fn take(world: &mut World, peers: &[PeerKey], seconds: u32, each: u32, capacity: u32) -> f64 {
-    let mut slots = 0;
-    for _ in 0..4 * seconds {
-        let unchoked = peers.iter().filter(|key| world.coordinator.slots.is_unchoked(**key));
-        let unchoked: Vec<PeerKey> = unchoked.copied().collect();
-        slots += unchoked.len();
-        let taken = each.min(capacity / (unchoked.len() as u32).max(1));
-        for key in unchoked {
-            world.outside.borrow().workers[&key].requests().sent(taken);
-        }
-        world.wait(SECOND / 4);
-    }
-    slots as f64 / f64::from(4 * seconds)
-}
-
-#[test]
-fn a_seed_serves_as_many_as_it_takes_to_fill_its_line() {
-    let mut world = seeding(SeedGoals::default()).start();
-    let peers: Vec<PeerKey> = (1..=40).map(|host| leecher(&mut world, host)).collect();
-    peers.iter().for_each(|key| world.hear(*key, [News::Interested(true)]));
-    take(&mut world, &peers, 60, 4096, u32::MAX);
-    assert_eq!(take(&mut world, &peers, 20, 4096, u32::MAX), 40.0, "each takes 16 KiB/s");
-    // 200 KiB/s in all, of which each could take everything.
-    take(&mut world, &peers, 600, u32::MAX, 51200);
-    let mean = take(&mut world, &peers, 600, u32::MAX, 51200);
-    assert!((7.0..8.0).contains(&mean), "{mean}");
-}
-
-#[test]
-fn slots_that_no_giver_claims_are_filled_where_the_line_has_room() {
-    for (capacity, expected) in [(u32::MAX, 3.0..4.1), (4096, 1.9..2.5)] {
-        let mut world = Scene { pieces: 64, blocks: 64, stored: vec![63], ..Scene::default() }.start();
-        let giver = world.dial(address(1), 1);
-        let pieces: Vec<u32> = (0..63).collect();
-        world.hear(giver, [News::Bitfield(world.bitfield(&pieces)), News::Unchoked]);
-        let mut peers: Vec<PeerKey> = (2..=11).map(|host| leecher(&mut world, host)).collect();
-        peers.push(giver);
-        peers.iter().for_each(|key| world.hear(*key, [News::Interested(true)]));
-        let mut live = |seconds| {
-            let one_second = |world: &mut World| {
-                world.deliver(giver, 1);
-                take(world, &peers, 1, 4096, capacity)
-            };
-            (0..seconds).map(|_| one_second(&mut world)).sum::<f64>() / f64::from(seconds)
-        };
-        live(240);
-        let mean = live(300);
-        assert!(
-            expected.contains(&mean),
-            "{mean} slots of four at {capacity} bytes in a quarter of a second"
-        );
-    }
-}
-
 /// A peer that gave us the metadata: the connection that it came over goes on. It has these pieces.
 fn giver(world: &mut World, host: u8, pieces: News) -> PeerKey {
     let (stream, _) = PeerStream::in_memory();

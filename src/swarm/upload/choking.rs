@@ -2,7 +2,7 @@
 //! decisions.
 
 use crate::message::Order;
-use crate::strategy::{self, ChokerPeer, Uploading};
+use crate::strategy::{self, ChokerPeer};
 use crate::swarm::Coordinator;
 use log::debug;
 use std::time::Instant;
@@ -25,7 +25,7 @@ impl Coordinator<'_> {
                 counted_at: peer.upload.counted_at,
             })
             .collect();
-        let (seeding, slots) = (self.is_seeding(), self.slot_count(&views, now));
+        let (seeding, slots) = (self.is_seeding(), self.slot_count());
         for (key, unchoke) in self.slots.decide(&views, seeding, slots, now, &mut self.random) {
             if let Some(peer) = self.roster.get(key) {
                 debug!("{}: {}", peer.address, if unchoke { "unchoked by us" } else { "choked by us" });
@@ -37,25 +37,11 @@ impl Coordinator<'_> {
     }
 
     /// How many peers we upload to at once.
-    fn slot_count(&mut self, peers: &[ChokerPeer], now: Instant) -> usize {
-        let limit = self.settings.uploads.limit;
-        let by_rule = match limit {
-            Some(0) => return 0,
+    fn slot_count(&self) -> usize {
+        match self.settings.uploads.limit {
+            Some(0) => 0,
             Some(limit) => strategy::unchoke_slots(limit as f64),
             None => strategy::unchoke_slots(self.statistics.upload_rate()),
-        };
-        let wanted = peers.iter().filter(|peer| peer.peer_interested).count();
-        let takes = |peer: &&ChokerPeer| peer.peer_interested && peer.asked_at.is_some();
-        let served = peers.iter().filter(takes).filter(|peer| self.slots.is_unchoked(peer.key)).count();
-        let sent = self.statistics.bytes_uploaded();
-        if self.is_seeding() {
-            return self.slots.count(Uploading { by_rule, seeding: true, wanted, served, sent, limit }, now);
         }
-        let claimed = self.slots.claimed().min(by_rule);
-        let state =
-            Uploading { by_rule: claimed, seeding: false, wanted: wanted.min(by_rule), served, sent, limit };
-        let filled = self.slots.count(state, now);
-        self.slots.set_spare(filled.saturating_sub(claimed));
-        by_rule
     }
 }

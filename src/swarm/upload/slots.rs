@@ -1,7 +1,7 @@
 //! The upload slots: when the choker looks at the peers, and which ones it has unchoked.
 
 use crate::message::PeerKey;
-use crate::strategy::{Choker, ChokerPeer, SlotCount, Uploading};
+use crate::strategy::{Choker, ChokerPeer};
 use std::time::{Duration, Instant};
 
 /// The least time between two looks of the choker at the peers, apart from those in every tick. There has to
@@ -12,7 +12,6 @@ const MIN_INTERVAL: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct UploadSlots {
     choker: Choker,
-    count: SlotCount,
     last: Instant,
     /// When the choker is to look again, if that is before the next tick.
     due: Option<Instant>,
@@ -21,22 +20,7 @@ pub struct UploadSlots {
 impl UploadSlots {
     /// No peer is unchoked.
     pub fn new(now: Instant) -> UploadSlots {
-        UploadSlots { choker: Choker::new(now), count: SlotCount::new(now), last: now, due: None }
-    }
-
-    /// How many slots are to be filled.
-    pub fn count(&mut self, state: Uploading, now: Instant) -> usize {
-        self.count.slots(state, now)
-    }
-
-    /// How many slots there was a claim to in the last decision.
-    pub fn claimed(&self) -> usize {
-        self.choker.claimed()
-    }
-
-    /// How many slots may go to peers without a claim to one.
-    pub fn set_spare(&mut self, spare: usize) {
-        self.choker.set_spare(spare);
+        UploadSlots { choker: Choker::new(now), last: now, due: None }
     }
 
     /// Has the choker look at the peers. The peers to choke or to unchoke.

@@ -1,7 +1,6 @@
 //! A peer that competes for an upload slot: what it does with the one that it has, and what its claim to one is.
 
-use super::patience::patience;
-use super::{ChokeRecord, ChokerPeer, ROUND};
+use super::{ChokeRecord, ChokerPeer, LEAST_PATIENCE, PATIENCE, ROUND, USE_DEADLINE};
 use std::time::{Duration, Instant};
 
 /// For how long after it connected a peer is a newcomer.
@@ -79,15 +78,14 @@ impl Contender {
         let unchanged_for =
             |time| record.changed.is_none_or(|changed| now.saturating_duration_since(changed) >= time);
         let mut record = record;
-        record.patience = patience(&peer);
         let is_unchoked = record.slot != HeldSlot::None;
         let last = peer.asked_at.max(record.changed);
         let has_asked = is_unchoked && peer.asked_at.is_some() && last == peer.asked_at;
         if is_unchoked && peer.peer_interested {
-            let silent =
-                last.is_some_and(|last| now.saturating_duration_since(last) >= record.use_deadline());
+            let silent = last.is_some_and(|last| now.saturating_duration_since(last) >= USE_DEADLINE);
             record.wastes_slots = silent || (record.wastes_slots && !has_asked);
         }
+        let patience = peer.interested_after.unwrap_or(PATIENCE).clamp(LEAST_PATIENCE, PATIENCE);
         let known_for = |since| peer.counted_at.saturating_duration_since(since);
         Contender {
             slot_before: record.slot,
@@ -96,8 +94,7 @@ impl Contender {
             is_newcomer: now.saturating_duration_since(peer.connected_at) < NEWCOMER_TIME,
             earned: false,
             has_asked,
-            had_its_time: is_unchoked
-                && record.changed.is_some_and(|since| known_for(since) >= record.patience),
+            had_its_time: is_unchoked && record.changed.is_some_and(|since| known_for(since) >= patience),
             peer,
             record,
         }
@@ -142,11 +139,6 @@ impl Contender {
     /// Whether it could use a slot now.
     pub(super) fn waits(&self) -> bool {
         !self.is_unchoked() && self.peer.peer_interested && self.may_change
-    }
-
-    /// Whether it can still show for the first time what it gives, if it has a slot.
-    pub(super) fn is_new(&self) -> bool {
-        !self.earned && !self.record.had_its_chance
     }
 
     /// Whether it uploads to us, and wants something for it.

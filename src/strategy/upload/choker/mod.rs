@@ -16,10 +16,8 @@
 //!   something.
 //! - If no peer uploads to us, every slot is optimistic: two peers that meet without any pieces start at
 //!   once. If some do, slots that no peer earned go to peers that had no chance yet. A peer that had its
-//!   thirty seconds and gave nothing shares the few optimistic slots with them, so that it takes nothing from the peers
-//!   that give. It has one of the others, a *spare* slot, only where nobody else wants it and our line has room for
-//!   it, which `slot_count.rs` finds out: an empty slot helps nobody, and near our end most peers give nothing
-//!   because they have nothing that we lack.
+//!   thirty seconds and gave nothing gets one of the few optimistic slots only, so that it takes nothing from
+//!   the peers that give.
 //! - *Seeding*, no peer can earn anything. In every round a quarter of the slots, at least one, passes to the
 //!   peers that have waited longest, so that every peer gets a turn, of at least twenty seconds. A peer that
 //!   downloads twice as fast as others keeps its slot longer than they do.
@@ -30,16 +28,15 @@
 //! A peer that is no longer interested uses no slot. It stays unchoked until the next round, and beyond it if
 //! slots are left. In a swarm that waits for its seed, interest comes and goes with every piece, and a peer
 //! that was choked for that would have to wait ten seconds for what the next piece brings. So for up to ten
-//! seconds more peers may be unchoked than there are slots, but never more than twice as many, those aside that are
-//! tried because others ask for nothing.
+//! seconds more peers may be unchoked than there are slots, but never more than twice as many.
 //!
-//! Nor does a peer use its slot that asks for nothing in it, though it says that it is interested. Its first request
-//! takes a round trip, which is about as long as it took to say that it is interested. When half as long again is over,
-//! and five seconds at the most, another is unchoked beside it. As many as hesitate so are tried at once beyond the
-//! slots that are free, so that their number doubles at every look: a crowd of two hundred is seen through in two
-//! seconds. After three seconds, or twice that time, such a peer may be choked for another, and from then on it comes
-//! behind all others that wait, until it asks for something. One at a time is unchoked beyond the slots, so that it
-//! can. Otherwise peers that want nothing would keep all others waiting.
+//! Nor does a peer use its slot that asks for nothing in it, though it says that it is interested. Its first
+//! request takes a round trip, which is no longer than it took to say that it is interested. When that is over
+//! another is unchoked beside it. As many as hesitate so are tried at once beyond the slots that are free, so that
+//! their number doubles at every look: a crowd of two hundred is seen through in two seconds. After three seconds
+//! such a peer may be choked for another, and from then on it comes behind all others that wait, until it asks for
+//! something. One at a time is unchoked beyond the slots, so that it can. Otherwise peers that want nothing would
+//! keep all others waiting.
 //!
 //! With n peers and s slots a peer's turn at a seed comes within 10 s × n / (s/4).
 //!
@@ -51,12 +48,10 @@
 //! choking can change that.
 
 mod contender;
-mod patience;
 mod slots;
 
 use crate::piece::PeerKey;
 use contender::{Contender, HeldSlot};
-use patience::PATIENCE;
 use slots::SlotAllocation;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -64,12 +59,18 @@ use std::time::{Duration, Instant};
 /// The time between two rounds, and the least time between two changes of one peer, unless it makes no use of
 /// its slot.
 const ROUND: Duration = Duration::from_secs(10);
+/// The shortest and the longest time that an unchoked peer has for its first request. When it is over, another is
+/// unchoked beside it.
+const LEAST_PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_secs(1);
+/// An unchoked peer that asks for nothing for this long makes no use of its slot.
+const USE_DEADLINE: Duration = Duration::from_secs(3);
 /// How long an optimistic unchoke lasts.
 const OPTIMISTIC_TURN: Duration = Duration::from_secs(30);
 /// How long a turn lasts while we seed.
 const SEEDING_TURN: Duration = Duration::from_secs(20);
 const MIN_SLOTS: usize = 4;
-pub(super) const MAX_SLOTS: usize = 200;
+const MAX_SLOTS: usize = 200;
 /// So many times as many peers as there are slots may be unchoked, if all but a few of them make no use of that.
 const MOST_UNCHOKED: usize = 64;
 
@@ -97,8 +98,7 @@ pub struct ChokerPeer {
     pub counted_at: Instant,
 }
 
-/// Unchoke slots for an upload rate in bytes a second: the user's limit, or what was measured. At least 4. A seed may
-/// find that more are of use ([`SlotCount`](super::SlotCount)).
+/// Unchoke slots for an upload rate in bytes a second: the user's limit, or what was measured. At least 4.
 ///
 /// They grow with the square root of the rate, so that a faster line serves more peers and each of them
 /// faster: 5 at 100 KiB/s, 16 at 1 MiB/s, 50 at 10 MiB/s. More than 200 would serve no peer better.
@@ -111,10 +111,6 @@ pub fn unchoke_slots(upload_rate: f64) -> usize {
 pub struct Choker {
     records: HashMap<PeerKey, ChokeRecord>,
     next_round: Instant,
-    /// How many slots may go to peers without a claim to one.
-    spare: usize,
-    /// How many slots there was a claim to in the last decision.
-    claimed: usize,
 }
 
 /// What the choker remembers of a peer.
@@ -129,25 +125,12 @@ struct ChokeRecord {
     had_its_chance: bool,
     /// When it last had a slot, it asked for nothing.
     wastes_slots: bool,
-    /// How long it has for its first request.
-    patience: Duration,
 }
 
 impl Choker {
     /// A choker that knows no peer.
     pub fn new(now: Instant) -> Choker {
-        Choker { records: HashMap::new(), next_round: now + ROUND, spare: 0, claimed: 0 }
-    }
-
-    /// From now on this many of the slots may go to peers that had their chance and gave nothing, if nobody else
-    /// wants them. None at first.
-    pub fn set_spare(&mut self, spare: usize) {
-        self.spare = spare;
-    }
-
-    /// How many slots there was a claim to in the last decision.
-    pub fn claimed(&self) -> usize {
-        self.claimed
+        Choker { records: HashMap::new(), next_round: now + ROUND }
     }
 
     /// Which peers change; `true` means unchoke. The chokes come first.
@@ -169,14 +152,12 @@ impl Choker {
             record.was_interested |= peer.peer_interested;
             Contender::new(*peer, record, turn, now)
         };
-        let contenders = peers.iter().map(contender).collect();
-        let mut allocation = SlotAllocation::new(contenders, seeding, slots, self.spare, now);
+        let mut allocation = SlotAllocation::new(peers.iter().map(contender).collect(), seeding, slots, now);
         if now >= self.next_round {
             self.next_round = now + ROUND;
             allocation.round();
         }
         allocation.fill(random);
-        self.claimed = allocation.claimed();
         let changes = allocation.changes();
         self.records = allocation.records().collect();
         changes
@@ -186,7 +167,7 @@ impl Choker {
     pub fn had_its_time(&self, key: PeerKey, now: Instant) -> bool {
         let had = |record: &ChokeRecord| {
             let since = record.changed.filter(|_| record.slot != HeldSlot::None);
-            since.is_some_and(|since| now.saturating_duration_since(since) >= record.patience)
+            since.is_some_and(|since| now.saturating_duration_since(since) >= PATIENCE)
         };
         self.records.get(&key).is_some_and(|record| record.wastes_slots || had(record))
     }
@@ -221,7 +202,6 @@ impl ChokeRecord {
             was_interested: false,
             had_its_chance: false,
             wastes_slots: false,
-            patience: PATIENCE,
         }
     }
 }

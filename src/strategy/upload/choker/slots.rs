@@ -17,8 +17,6 @@ pub(super) struct SlotAllocation {
     slots: usize,
     /// How many of the slots go to peers that did not earn them.
     temporary_slots: usize,
-    /// How many more of them may go to peers without any claim to one.
-    spare: usize,
     now: Instant,
 }
 
@@ -27,7 +25,6 @@ impl SlotAllocation {
         contenders: Vec<Contender>,
         seeding: bool,
         slots: usize,
-        spare: usize,
         now: Instant,
     ) -> SlotAllocation {
         let givers = contenders.iter().filter(|contender| contender.gives()).count();
@@ -38,7 +35,7 @@ impl SlotAllocation {
             // unchokes in all other slots.
             _ => (slots / 5).min(givers / 4).max(1).min(slots.saturating_sub(1)),
         };
-        SlotAllocation { contenders, seeding, slots, temporary_slots, spare, now }
+        SlotAllocation { contenders, seeding, slots, temporary_slots, now }
     }
 
     /// A round: gives the slots anew to the peers that are unchoked and to those that earned one.
@@ -51,13 +48,9 @@ impl SlotAllocation {
         }
         let waiting = self.contenders.iter().filter(|it| it.waits() && !it.earned);
         let waiting = waiting.filter(|contender| !contender.record.wastes_slots).count();
-        // Peers that have a better claim to a slot than those that had their chance.
-        let may_stay_or_come = |it: &&Contender| it.is_unchoked() || (it.waits() && !it.record.wastes_slots);
-        let mut new = self.contenders.iter().filter(|it| it.is_new()).filter(may_stay_or_come).count();
         // Left for the peers that wait, which `fill` chooses from.
         let kept_free = if self.seeding { waiting.min((self.slots / 4).max(1)) } else { waiting };
         let (slots, temporary_slots, seeding) = (self.slots, self.temporary_slots, self.seeding);
-        let with_spare = temporary_slots.saturating_add(self.spare);
         let mut order: Vec<&mut Contender> = self
             .contenders
             .iter_mut()
@@ -69,7 +62,6 @@ impl SlotAllocation {
         let mut tried = asking.max(slots);
         let (mut used, mut temporary) = (0, 0);
         for contender in order {
-            new = new.saturating_sub(usize::from(contender.is_unchoked() && contender.is_new()));
             let counts = match contender.slot_use() {
                 Some(SlotUse::Hesitates) => false,
                 Some(SlotUse::MayAsk) => {
@@ -81,13 +73,11 @@ impl SlotAllocation {
             let stays = match contender.claim() {
                 SlotClaim::Settling => true,
                 SlotClaim::Earned | SlotClaim::NotInterested => used < slots,
-                SlotClaim::InTurn if contender.record.had_its_chance => {
-                    let is_spare = temporary < with_spare && used + new < slots;
-                    is_spare || (temporary < temporary_slots && used < slots)
+                SlotClaim::InTurn => {
+                    used < slots && (temporary < temporary_slots || !contender.record.had_its_chance)
                 }
-                SlotClaim::InTurn => used < slots,
                 SlotClaim::TurnOver | SlotClaim::Unused => {
-                    used + kept_free < slots && temporary + kept_free < with_spare
+                    used + kept_free < slots && temporary + kept_free < temporary_slots
                 }
             };
             contender.record.slot = match (stays, contender.earned) {
@@ -146,17 +136,6 @@ impl SlotAllocation {
         }
     }
 
-    /// How many slots there is a claim to: those that were earned, and those that are optimistic or go to peers that
-    /// had no chance yet.
-    pub(super) fn claimed(&self) -> usize {
-        let count = |is_one: &dyn Fn(&Contender) -> bool| {
-            self.contenders.iter().filter(|contender| contender.is_unchoked() && is_one(contender)).count()
-        };
-        let regular = count(&|it| it.record.slot == HeldSlot::Regular);
-        let new = count(&|it| it.record.slot == HeldSlot::Temporary && !it.record.had_its_chance);
-        self.slots.min(regular + new.max(self.temporary_slots))
-    }
-
     fn give(&mut self, key: PeerKey, slot: HeldSlot) {
         for contender in self.contenders.iter_mut().filter(|contender| contender.peer.key == key) {
             contender.record.slot = slot;
@@ -206,8 +185,7 @@ impl SlotAllocation {
         Some((longest.peer.key, HeldSlot::Temporary))
     }
 
-    /// The peer that uploads to us fastest, if regular slots are left; otherwise one drawn at random. A spare
-    /// slot goes to the one that has waited longest, if none that waits has a claim to it.
+    /// The peer that uploads to us fastest, if regular slots are left; otherwise one drawn at random.
     fn next(&self, random: &mut fastrand::Rng) -> Option<(PeerKey, HeldSlot)> {
         let used = |slot| {
             let those = self.contenders.iter();
@@ -233,11 +211,7 @@ impl SlotAllocation {
             }
         };
         let all: u32 = self.contenders.iter().map(lots).sum();
-        if all == 0 {
-            let with_spare = self.temporary_slots.saturating_add(self.spare);
-            return self.longest_waiting(false).filter(|_| self.room(with_spare, is_temporary) > 0);
-        }
-        let mut drawn = random.u32(..all);
+        let mut drawn = (all > 0).then(|| random.u32(..all))?;
         let winner = self.contenders.iter().find(|contender| match drawn.checked_sub(lots(contender)) {
             Some(left) => {
                 drawn = left;

@@ -118,39 +118,6 @@ fn a_peer_that_had_its_chance_and_gave_nothing_takes_no_upload_from_those_that_g
 }
 
 #[test]
-fn spare_slots_go_to_peers_that_had_their_chance_and_to_others_first() {
-    let mut crowd = Crowd::new(10);
-    crowd.peers[0].download_rate = 1000.0;
-    crowd.live(120, false, 8);
-    assert_eq!((crowd.unchoked().len(), crowd.choker.claimed()), (2, 2));
-    crowd.choker.set_spare(6);
-    crowd.live(11, false, 8);
-    let mut served = vec![0; 10];
-    for _ in 0..400 {
-        crowd.live(1, false, 8);
-        assert!(crowd.is_unchoked(0));
-        assert_eq!((crowd.unchoked().len(), crowd.choker.claimed()), (8, 2));
-        crowd.unchoked().into_iter().for_each(|key| served[key as usize] += 1);
-    }
-    assert!(served.iter().all(|seconds| *seconds > 200), "they take turns: {served:?}");
-    // Those that had no chance yet have a slot within two rounds, and so has one that gives.
-    for key in 90..96 {
-        let newcomer = ChokerPeer { key: PeerKey(key), connected_at: crowd.now, ..crowd.peers[3] };
-        crowd.peers.push(newcomer);
-    }
-    crowd.live(21, false, 8);
-    assert!((90..96).all(|key| crowd.is_unchoked(key)), "{:?}", crowd.unchoked());
-    let choked = (1..10).find(|key| !crowd.is_unchoked(*key)).unwrap();
-    crowd.peers[choked as usize].download_rate = 500.0;
-    crowd.live(21, false, 8);
-    assert!(crowd.is_unchoked(choked) && crowd.is_unchoked(0) && crowd.unchoked().len() == 8);
-    // Where the line has no room any more, they are choked again.
-    crowd.choker.set_spare(0);
-    crowd.live(120, false, 8);
-    assert_eq!(crowd.unchoked().len(), 3);
-}
-
-#[test]
 fn a_snubbing_peer_has_no_regular_slot_and_may_have_an_optimistic_one() {
     let mut crowd = Crowd::new(12);
     crowd.peers.iter_mut().take(4).for_each(|peer| peer.download_rate = 1000.0);
@@ -276,22 +243,6 @@ fn a_far_peer_has_the_time_for_its_first_request() {
         crowd.now += Duration::from_millis(400);
         crowd.decide(true, 4);
         assert_eq!(crowd.unchoked().len(), expected, "{interested_after} ms");
-    }
-    for (round_trip, waits) in [(2000, 2500), (3500, 4750), (5000, 4750)] {
-        // None of them is tried beyond the slots while the first requests may be on their way.
-        let mut crowd = Crowd::new(20);
-        crowd.never_ask = 0..20;
-        let after = Some(Duration::from_millis(round_trip));
-        crowd.peers.iter_mut().for_each(|peer| peer.interested_after = after);
-        crowd.decide(true, 4);
-        for _ in 0..waits / 250 {
-            crowd.now += Duration::from_millis(250);
-            crowd.decide(true, 4);
-            assert_eq!(crowd.unchoked().len(), 4, "{round_trip} ms");
-        }
-        assert!((0..20).all(|key| !crowd.choker.records[&PeerKey(key)].wastes_slots));
-        crowd.live(6, true, 4);
-        assert!(crowd.unchoked().len() > 4, "but no longer: {round_trip} ms");
     }
     // It is not held against a peer that nobody has looked yet.
     let mut crowd = Crowd::new(20);
