@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 
 /// For how long after it came a peer may do nothing, if we seed...
 const FIRST_STEPS: Duration = Duration::from_secs(2);
+/// ...if it has not said yet that it is interested, which it cannot do before it was told what we have. So a peer that
+/// is far away needs a round trip of its line for it...
+const FIRST_STEPS_IN_SILENCE: Duration = Duration::from_secs(5);
 /// ...and while something is missing. It may well get a piece that we want.
 const FIRST_STEPS_OF_A_SOURCE: Duration = Duration::from_secs(30);
 /// A peer that did something within this time is doing something.
@@ -29,13 +32,18 @@ impl Coordinator<'_> {
         now: Instant,
     ) -> bool {
         let is_known = |ip| self.roster.is_bystander(ip, now);
-        let patience = if self.is_downloading() { FIRST_STEPS_OF_A_SOURCE } else { FIRST_STEPS };
+        let downloading = self.is_downloading();
+        let patience = |peer: &Peer| match peer.upload.interested_after {
+            _ if downloading => FIRST_STEPS_OF_A_SOURCE,
+            None => FIRST_STEPS_IN_SILENCE,
+            Some(_) => FIRST_STEPS,
+        };
         let newcomer_is_known = is_known(newcomer);
         let bystanders =
             self.roster.greeted().filter(|(key, peer)| may_go(peer) && self.does_nothing(*key, peer, now));
         let may_go = bystanders.filter_map(|(key, peer)| {
             let is_known = is_known(peer.address.ip());
-            let had_its_time = now.saturating_duration_since(peer.since) >= patience;
+            let had_its_time = now.saturating_duration_since(peer.since) >= patience(peer);
             (had_its_time || (is_known && !newcomer_is_known)).then_some((!is_known, peer.since, key))
         });
         let Some((_, _, key)) = may_go.min() else { return false };

@@ -40,6 +40,22 @@ fn a_peer_at_an_ipv4_and_an_ipv6_address_keeps_the_connection_that_libtorrent_ke
 }
 
 #[test]
+fn all_addresses_of_a_peer_that_was_let_go_are_tried_again_if_pieces_were_lost() {
+    let mut world = Scene { pieces: 1, ..Scene::default() }.start();
+    let stays = world.seed(b'z');
+    let goes = world.dial(six(1), b'z');
+    assert_eq!((world.hung_up(stays), world.hung_up(goes)), (None, Some(HangUp::Duplicate)));
+    world.gone(goes, PeerError::HungUp(HangUp::Duplicate));
+    let piece = world.piece(0);
+    world.hear(stays, [News::Verified(piece, Vec::new())]);
+    world.tell(Event::Stored(vec![piece]));
+    assert!(world.outside.borrow().finish_told);
+    world.tell(Event::Lost(vec![piece]));
+    world.wait(5 * SECOND);
+    assert_eq!((attempts(&world, address(b'z')), attempts(&world, six(1))), (2, 2));
+}
+
+#[test]
 fn a_second_address_that_comes_later_goes_whatever_the_peer_id() {
     for id in [b'!', b'z'] {
         let mut world = Scene::default().start();

@@ -310,12 +310,23 @@ fn strangers_that_do_nothing_make_room_for_a_newcomer_after_seconds() {
         let strangers: Vec<_> = (1..=20).map(|host| come_in(&mut world, host, wants).unwrap()).collect();
         assert!(come_in(&mut world, 99, true).is_none(), "they have just come");
         // Those that say that they want something have their turn first, twice as many at each look.
-        world.wait(if wants { 3 * SECOND } else { 2 * SECOND });
+        world.wait(if wants { 3 * SECOND } else { 5 * SECOND });
         let newcomer = come_in(&mut world, 99, true).expect("it is let in");
         assert_eq!(world.hung_up(strangers[0]), Some(HangUp::Idle), "the idlest goes");
         world.wait(SECOND / 10);
         assert!(world.orders(newcomer).iter().any(|order| matches!(order, Order::Unchoke)), "{wants}");
     }
+}
+
+#[test]
+fn a_far_peer_keeps_its_place_while_its_interest_is_on_its_way() {
+    let mut world = full_seed(4);
+    let far: Vec<_> = (1..=4).map(|host| come_in(&mut world, host, false).unwrap()).collect();
+    world.wait(3 * SECOND);
+    assert!(come_in(&mut world, 99, true).is_none());
+    assert!(far.iter().all(|key| world.hung_up(*key).is_none()));
+    world.wait(2 * SECOND);
+    assert!(come_in(&mut world, 99, true).is_some(), "nothing has come");
 }
 
 #[test]
@@ -326,7 +337,7 @@ fn strangers_that_come_again_and_again_do_not_keep_a_newcomer_out() {
     for _ in 0..10 {
         for host in 1..=200 {
             inside.extend(come_in(&mut world, host, false));
-            world.wait(SECOND / 20);
+            world.wait(SECOND / 8);
             let_go(&mut world, &inside);
         }
     }

@@ -28,8 +28,8 @@ impl Coordinator<'_> {
             if let Some(pieces) = peer.partial_pieces() {
                 self.pieces.rarity_mut().lost_all(pieces);
             }
-            if let Some(address) = peer.dial {
-                self.dialer.candidates_mut().release(address, now);
+            for address in peer.dial.iter().chain(&peer.also_at) {
+                self.dialer.candidates_mut().release(*address, now);
             }
         }
         self.tell_all_gone();
