@@ -30,6 +30,8 @@ const AT_ONCE: usize = 4;
 /// A peer that has sent some pieces and rejects others limits how many it sends. So long later it is asked again, or at
 /// once where some came since the last time.
 const PAUSE: Duration = Duration::from_secs(2);
+/// So many bytes of an answer show that it is on its way.
+const LEAST_PART: usize = 256;
 /// How often a peer is thought of again that is asked for nothing, since others are asked for all that is missing, or
 /// there is no memory for what it has: soon at first, and then after a quarter of the time that it has waited.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
@@ -75,6 +77,8 @@ pub(super) struct MetadataExchange<'a> {
     last_answer: Instant,
     /// How many bytes have come of an answer that is not whole.
     part: usize,
+    /// How many of them the assembly has heard of.
+    told_part: usize,
     /// Since when it is asked for nothing.
     unasked: Option<Instant>,
     /// It has connected to us.
@@ -104,6 +108,7 @@ impl MetadataExchange<'_> {
             again: None,
             last_answer: now,
             part: 0,
+            told_part: 0,
             unasked: None,
             incoming: false,
             round_trip: Duration::ZERO,
@@ -183,11 +188,16 @@ impl MetadataExchange<'_> {
         };
         if is_asked_for && begun.len() > self.part {
             self.last_answer = now;
+        }
+        self.part = if is_asked_for { begun.len() } else { 0 };
+        // Whoever sends a byte now and then is as good as silent to others.
+        self.told_part = self.told_part.min(self.part);
+        if self.part >= self.told_part.saturating_add(LEAST_PART) {
+            self.told_part = self.part;
             let mut assembly = self.context.assembly();
             assembly.passed(now);
             assembly.heard(self.key);
         }
-        self.part = if is_asked_for { begun.len() } else { 0 };
     }
 
     /// When to look again whether the peer is to be asked for something, if it is asked for nothing.

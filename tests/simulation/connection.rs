@@ -42,7 +42,7 @@ impl Connection {
     /// What the outbox would write of the orders that wait, in one write.
     pub fn written(&mut self, settings: &Settings) -> Segment {
         let mut segment = Vec::new();
-        let extensions = |upload_only| {
+        let extensions = |upload_only: bool| {
             Message::Extensions(ExtensionHandshake {
                 request_queue: Some(REQUEST_QUEUE),
                 port: settings.port,

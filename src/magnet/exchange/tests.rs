@@ -120,6 +120,25 @@ fn a_part_of_an_answer_is_an_answer_and_a_part_of_anything_else_is_none() {
 }
 
 #[test]
+fn who_sends_an_answer_byte_by_byte_is_as_good_as_silent_to_others() {
+    let (context, _inbox) = context_without_room(&vec![5; 4 << 20]);
+    let mut exchange = MetadataExchange::new(PEER, &context);
+    exchange.outstanding = 1;
+    let data = MetadataMessage::Data { piece: 0, total_size: None, bytes: &[5; 1000] }.to_wire();
+    let mut answer = Vec::new();
+    Message::Extended(UT_METADATA, &data).write_to(&mut answer);
+    let now = Instant::now();
+    let heard_at: Vec<usize> = (7..600)
+        .filter(|bytes| {
+            let before = exchange.told_part;
+            exchange.hear_part(&answer[..*bytes], now);
+            exchange.told_part != before
+        })
+        .collect();
+    assert_eq!(heard_at, [256, 512]);
+}
+
+#[test]
 fn who_came_to_us_and_is_asked_for_nothing_goes_on_when_others_have_sent_all() {
     let metadata = vec![5; 4 << 20];
     let (context, _inbox) = context_without_room(&metadata);
