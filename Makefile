@@ -8,7 +8,7 @@ TARGET  ?= $(ARCH)-unknown-linux-musl
 HOST    := $(ARCH)-unknown-linux-gnu
 STATIC_BINARY := target/static/femtotorrent$(if $(filter $(ARCH)-%,$(TARGET)),,-$(firstword $(subst -, ,$(TARGET))))$(if $(filter no,$(TLS)),-no-tls)
 # The most bytes of it, by processor.
-MOST_x86_64  := 3900000
+MOST_x86_64  := 3910000
 MOST_i686    := 4300000
 MOST_aarch64 := 3980000
 MOST_gnu     := 4650000

@@ -27,6 +27,11 @@ pub fn with_command(arguments: &mut Vec<OsString>, program: &Command) -> Result<
         return Ok(());
     }
     let at = program.find_subcommand("get").and_then(|get| first_word(arguments, get));
+    let version = arguments.iter().position(|word| word == "-V" || word == "--version");
+    if let (None, Some(words)) = (at, version.and_then(|version| arguments.get_mut(1..=version))) {
+        words.rotate_right(1);
+        return Ok(());
+    }
     let named = at.and_then(|at| arguments.get_mut(1..=at));
     if let Some(words) = named
         && commands(program).any(|command| words.last().is_some_and(|word| word == command))

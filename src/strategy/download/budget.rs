@@ -63,8 +63,10 @@ pub struct Budget {
     block: u64,
     /// The part that is being tried.
     allowance: u64,
-    /// What was granted, if that is less than what was claimed.
+    /// What was granted of what was claimed.
     granted: u64,
+    /// More was claimed.
+    is_short: bool,
     /// Since when nothing was granted of what was claimed.
     denied_since: Option<Instant>,
     /// Requests that each peer may have on their way.
@@ -107,7 +109,17 @@ impl Budget {
         let phase = BudgetPhase::Resting { until: now };
         let (granted, denied_since, share) = (u64::MAX, None, u32::MAX);
         let block = BLOCK_LENGTH.min(piece_length).max(1).into();
-        Budget { memory, block, allowance, granted, denied_since, share, phase, rest: FIRST_REST }
+        Budget {
+            memory,
+            block,
+            allowance,
+            granted,
+            is_short: false,
+            denied_since,
+            share,
+            phase,
+            rest: FIRST_REST,
+        }
     }
 
     /// Bytes that open and verified pieces may take now.
@@ -122,7 +134,7 @@ impl Budget {
 
     /// So many bytes were granted when these were wanted.
     pub fn granted(&mut self, granted: u64, wanted: u64, now: Instant) {
-        self.granted = granted;
+        (self.granted, self.is_short) = (granted, granted < wanted);
         let is_denied = granted == 0 && wanted > 0;
         self.denied_since = is_denied.then(|| self.denied_since.unwrap_or(now));
     }
@@ -141,7 +153,9 @@ impl Budget {
     /// Those that need less than an equal share leave the rest to the others.
     pub fn share_out(&mut self, mut wanted: Vec<u32>) {
         wanted.sort_unstable();
-        let mut left = self.allowance() / 4 * 3 / self.block;
+        // What nobody could use was not claimed, and is there all the same.
+        let bytes = if self.is_short { self.allowance() } else { self.allowance };
+        let mut left = bytes / 4 * 3 / self.block;
         let mut share = left;
         for (peers, wants) in (1..=wanted.len() as u64).rev().zip(wanted.iter().copied().map(u64::from)) {
             share = left / peers;
@@ -264,8 +278,19 @@ mod tests {
         let now = Instant::now();
         let mut budget = Budget::new(32 << 20, 64, now);
         let left = 400_000;
-        budget.granted(left, left, now);
+        budget.granted(left, 2 * left, now);
         budget.share_out(vec![1000]);
         assert_eq!(budget.share(), 4687);
+    }
+
+    #[test]
+    fn what_was_not_claimed_for_want_of_use_is_shared_out_all_the_same() {
+        let now = Instant::now();
+        let mut budget = Budget::new(32 << 20, 1 << 20, now);
+        for (granted, wanted, share) in [(0, 0, 480), (1 << 20, 1 << 20, 480), (1 << 20, 2 << 20, 48)] {
+            budget.granted(granted, wanted, now);
+            budget.share_out(Vec::new());
+            assert_eq!(budget.share(), share, "{granted} of {wanted}");
+        }
     }
 }

@@ -120,7 +120,9 @@ impl Coordinator<'_> {
         let neighbours: Vec<PeerKey> =
             self.roster.peers().filter(|(_, peer)| is_one(peer)).map(|(key, _)| key).collect();
         for key in neighbours {
-            debug!("{:?}: {}", self.roster.get(key).map(|peer| peer.address), HangUp::NearLiars);
+            if let Some(peer) = self.roster.get(key) {
+                debug!("{}: {}", peer.address, HangUp::NearLiars);
+            }
             self.disconnect(key, HangUp::NearLiars);
             self.refuse(key);
         }

@@ -4,7 +4,6 @@
 //! four times a second, and whenever there is none and a piece could be opened. A torrent that is complete, or whose
 //! peers send nothing, claims nothing. Where others wait for memory, what a stored piece took is given back at once.
 
-use crate::message::PeerKey;
 use crate::strategy::MemoryClaim;
 use crate::swarm::Coordinator;
 use std::time::Instant;
@@ -42,14 +41,10 @@ impl Coordinator<'_> {
         self.pieces.allow(self.budget.allowance(), !self.environment.is_memory_wanted());
     }
 
-    /// Claims memory for a first piece, if there is none and this peer could send one, and shares it out.
-    pub(in crate::swarm) fn claim_first_piece(&mut self, key: PeerKey, now: Instant) {
-        let could_send = self.roster.get(key).is_some_and(|peer| peer.may_be_asked().is_some());
-        if could_send && self.pieces.memory_used() == 0 && !self.pieces.has_room() {
+    /// Claims memory for a first piece, if there is none.
+    pub(in crate::swarm) fn claim_first_piece(&mut self, now: Instant) {
+        if self.pieces.memory_used() == 0 && !self.pieces.has_room() {
             self.claim_memory(now);
-            if self.pieces.has_room() {
-                self.share_out_memory(now);
-            }
         }
     }
 

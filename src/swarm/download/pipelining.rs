@@ -23,8 +23,8 @@ impl Coordinator<'_> {
     /// Asks a peer for as many blocks as its pipeline has room for.
     pub(in crate::swarm) fn fill(&mut self, key: PeerKey, now: Instant) {
         let in_flight = self.requests.count(key) as u32;
-        self.claim_first_piece(key, now);
         let Some(Depth { depth, least_order }) = self.depth(key, now) else { return };
+        self.claim_first_piece(now);
         let room = depth.saturating_sub(in_flight);
         if room == 0 || (in_flight > 0 && room < least_order) {
             return;
