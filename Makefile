@@ -12,7 +12,7 @@ MOST_x86_64  := 3910000
 MOST_i686    := 4300000
 MOST_aarch64 := 3980000
 MOST_gnu     := 4650000
-MOST    := $(if $(filter no,$(TLS)),2660000,$(or $(MOST_$(firstword $(subst -, ,$(TARGET)))),4500000))
+MOST    := $(if $(filter no,$(TLS)),2700000,$(or $(MOST_$(firstword $(subst -, ,$(TARGET)))),4500000))
 # A few parts of the libraries are in C: what compiles them, and what calls the linker, for another processor.
 CROSS   := $(firstword $(subst -, ,$(TARGET)))-linux-gnu-gcc
 MUSL_CC := $(if $(filter $(ARCH)-%,$(TARGET)),musl-gcc,$(CROSS))

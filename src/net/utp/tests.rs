@@ -150,7 +150,9 @@ fn a_flood_of_requests_takes_bounded_memory_and_keeps_nobody_out() {
         let _ = flood.send(&syn(id));
     }
     let table = utp.table(IpFamily::V4).unwrap();
-    assert!(table.connections() <= strangers::MOST_OF_ONE, "{}", table.connections());
+    // The oldest goes a moment after the newest has come.
+    let connections = table.connections();
+    assert!(connections <= strangers::MOST_OF_ONE + 1, "{connections}");
     let (other, ..) = listening(9);
     let stream = connect(&other, there).unwrap();
     stream.write_all(b"!").unwrap();
