@@ -331,7 +331,10 @@ impl Scene {
     }
 
     fn greet(&mut self, choices: &mut Choices<'_>) {
-        let Some((key, peer)) = self.peers.iter_mut().find(|(_, peer)| !peer.greeted && !peer.is_web_seed) else { return };
+        let Some((key, peer)) = self.peers.iter_mut().find(|(_, peer)| !peer.greeted && !peer.is_web_seed)
+        else {
+            return;
+        };
         peer.greeted = true;
         let event = Event::Greeted(*key, greeting(choices));
         self.tell(event);
@@ -454,9 +457,9 @@ impl Scene {
         let pieces: Vec<PieceIndex> = self.verified.drain(..count).collect();
         for piece in &pieces {
             assert!(self.stored.insert(*piece));
-                if !self.is_stream {
-                    self.outside.borrow_mut().served.insert(*piece);
-                }
+            if !self.is_stream {
+                self.outside.borrow_mut().served.insert(*piece);
+            }
         }
         if !pieces.is_empty() {
             self.tell(Event::Stored(pieces));
@@ -629,7 +632,14 @@ fn some_pieces(choices: &mut Choices<'_>) -> Bitfield {
 fn greeting(choices: &mut Choices<'_>) -> Greeting {
     let bits = choices.byte();
     let bit = |number: u8| bits >> number & 1 == 1;
-    Greeting { peer_id: PeerId([choices.byte() % 8; 20]), fast: bit(0), extensions: bit(1), dht: bit(2), encryption: Security::default(), is_utp: bit(3) }
+    Greeting {
+        peer_id: PeerId([choices.byte() % 8; 20]),
+        fast: bit(0),
+        extensions: bit(1),
+        dht: bit(2),
+        encryption: Security::default(),
+        is_utp: bit(3),
+    }
 }
 
 fn address(choices: &mut Choices<'_>) -> SocketAddr {

@@ -87,7 +87,8 @@ fuzz_target!(|bytes: &[u8]| {
             }
             3..=5 => theirs.extend(assembly.next_hashes(key)),
             _ => {
-                let Some(request) = theirs.pop().or_else(|| (key != HONEST).then(|| any_request(&mut choices)))
+                let Some(request) =
+                    theirs.pop().or_else(|| (key != HONEST).then(|| any_request(&mut choices)))
                 else {
                     continue;
                 };

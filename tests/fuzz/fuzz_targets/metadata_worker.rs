@@ -34,6 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut choices = Choices::new(bytes);
     let (events, inbox) = unbounded();
     let context = Arc::new(MetadataContext {
+        kept_memory: Arc::default(),
         info_hash,
         peer_id: PeerId([1; 20]),
         events,

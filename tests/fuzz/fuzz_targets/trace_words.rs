@@ -83,6 +83,9 @@ fuzz_target!(|bytes: &[u8]| {
     if let Some(Seen::Stream(connection, _)) = all.first() {
         let theirs = ExtensionHandshake::from_wire(&body).unwrap_or_default();
         let known = Known { info_hash: Some(TORRENT), peer_id: None, theirs };
-        check(&mut Conversations::default(), &Seen::Stream(*connection, StreamEvent::Joined(Box::new(known))));
+        check(
+            &mut Conversations::default(),
+            &Seen::Stream(*connection, StreamEvent::Joined(Box::new(known))),
+        );
     }
 });

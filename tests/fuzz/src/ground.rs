@@ -32,7 +32,8 @@ impl Ground {
     fn lay() -> Ground {
         let payload: Vec<u8> = (0..TOTAL).map(|number| (number % 251) as u8).collect();
         let metainfo = Arc::new(Metainfo::parse(torrent(&payload)).expect("a good torrent"));
-        let geometry = Geometry::new(metainfo.geometry.total_size(), metainfo.geometry.piece_length()).expect("some pieces");
+        let geometry = Geometry::new(metainfo.geometry.total_size(), metainfo.geometry.piece_length())
+            .expect("some pieces");
         let folder = scratch("ground");
         std::fs::write(folder.join("payload.bin"), &payload).expect("room for a small file");
         let served = with_payload(&metainfo, geometry, |payload| {
