@@ -15,7 +15,11 @@ use std::time::{Duration, Instant};
 /// look is some bits, and a few files that are opened.
 pub(in crate::peer) const LOOK: Duration = Duration::from_secs(10);
 
-/// What was taken back of one peer, or withheld from it. It has at most as many pieces as the torrent.
+/// So many lost pieces are remembered for a peer that was not told of them. Of a large torrent whose files are gone, each
+/// peer would cost megabytes.
+const MOST_WITHHELD: usize = 32 * 1024;
+
+/// What was taken back of one peer, or withheld from it.
 #[derive(Debug, Default)]
 pub(super) struct TakenBack {
     pieces: BTreeSet<PieceIndex>,
@@ -42,7 +46,7 @@ impl Outbox {
         let lost = self.context.served_pieces.as_ref().and_then(|served| served.notice_returns());
         let Some(lost) = lost else { return };
         let untold = lost.iter(self.context.geometry).filter(|piece| !told.has(*piece));
-        self.taken_back.pieces.extend(untold);
+        self.taken_back.pieces.extend(untold.take(MOST_WITHHELD));
         if !self.taken_back.pieces.is_empty() {
             self.taken_back.next_look.get_or_insert(now + LOOK);
         }

@@ -101,23 +101,6 @@ fn where_there_is_memory_for_one_piece_a_part_of_the_next_is_asked_for_once_all_
 }
 
 #[test]
-fn where_there_is_memory_for_one_piece_a_newcomer_helps_with_it_and_keeps_off_the_next() {
-    let memory = 20 * u64::from(BLOCK_LENGTH);
-    let mut world = Scene { pieces: 4, blocks: 20, memory, ..Scene::default() }.start();
-    let silent = [world.newcomer(1), world.newcomer(2)];
-    let first = world.owed(silent[0])[0].piece;
-    assert_eq!(silent.map(|key| world.owed(key).len()).iter().sum::<usize>(), 20, "they hold all of it");
-    let honest = world.newcomer(3);
-    let began = world.now;
-    while silent.iter().any(|key| !world.owed(*key).is_empty()) {
-        world.wait(SECOND / 2);
-        assert!(world.owed(honest).iter().all(|block| block.piece == first));
-        world.deliver(honest, 16);
-        assert!(world.now < began + 40 * SECOND, "it was of no help");
-    }
-}
-
-#[test]
 fn what_much_faster_peers_send_sooner_is_left_to_them() {
     let memory = 64 * u64::from(BLOCK_LENGTH);
     let mut world = Scene { pieces: 8, blocks: 64, memory, ..Scene::default() }.start();
@@ -198,25 +181,6 @@ fn while_other_pieces_are_left_an_idle_peer_takes_nothing_over() {
     let (first, second) = (world.seed(1), world.seed(2));
     let (first, second) = (world.owed(first), world.owed(second));
     assert!(!second.is_empty() && second.iter().all(|block| !first.contains(block)));
-}
-
-#[test]
-fn an_open_piece_that_no_peer_can_complete_is_given_up_only_when_its_memory_is_needed() {
-    let mut world =
-        Scene { pieces: 8, blocks: 4, memory: u64::from(4 * BLOCK_LENGTH), ..Scene::default() }.start();
-    let leaving = world.dial(address(1), 1);
-    world.hear(leaving, [News::Bitfield(world.bitfield(&[0])), News::Unchoked]);
-    world.deliver(leaving, 1);
-    world.gone(leaving, PeerError::Closed);
-    assert_eq!(world.coordinator.requests.idle().count(), 1);
-    world.wait(SECOND);
-    assert_eq!(world.coordinator.requests.idle().count(), 1, "nothing needs its memory");
-    let staying = world.dial(address(2), 2);
-    world.hear(staying, [News::Bitfield(world.bitfield(&[1])), News::Unchoked]);
-    world.wait(SECOND);
-    assert!(world.owed(staying).iter().all(|block| block.piece == world.piece(1)));
-    assert_eq!(world.owed(staying).len(), 4);
-    assert_eq!(world.snapshot().wasted, u64::from(BLOCK_LENGTH));
 }
 
 #[test]
