@@ -2,6 +2,7 @@
 //! events, and the test looks at the orders that follow.
 
 mod addresses;
+mod bystanders;
 mod connections;
 mod downloads;
 mod encryption;
